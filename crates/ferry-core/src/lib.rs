@@ -1,0 +1,1 @@
+//! One shard of the broker as a pure state machine

@@ -1,0 +1,1 @@
+//! Listeners and byte streams: TCP, TLS, WebSocket, Unix socket, PROXY protocol

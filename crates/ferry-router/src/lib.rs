@@ -1,0 +1,1 @@
+//! Which sessions want a topic: subscriptions, shared groups, retained messages

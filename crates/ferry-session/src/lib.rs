@@ -1,0 +1,1 @@
+//! MQTT session state machines, without input, output or a clock

@@ -1,0 +1,3 @@
+//! Ferry: an MQTT broker.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Scripts of packets in and out, run in process, over TCP and against other brokers.
