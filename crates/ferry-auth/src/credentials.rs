@@ -1,0 +1,24 @@
+/// What a client says of itself when it connects. Owned, so that a slow judgement need not borrow from the
+/// connection it is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Credentials {
+    /// The client identifier as the session will use it (assigned by the server when the client sent none).
+    pub client_id: Box<str>,
+    /// User Name of the CONNECT.
+    pub user_name: Option<Box<str>>,
+    /// Password of the CONNECT: any bytes, and in MQTT 5.0 also without a user name.
+    pub password: Option<Box<[u8]>>,
+    /// Address of the client, behind a proxy the one that the proxy reported.
+    pub peer_address: Box<str>,
+    /// What the TLS client certificate says, when one was presented and verified.
+    pub certificate: Option<CertificateIdentity>,
+    /// Whether the listener lets clients in that prove nothing.
+    pub anonymous_allowed: bool,
+}
+
+/// The subject of a verified client certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CertificateIdentity {
+    /// Common name of the subject.
+    pub common_name: Option<Box<str>>,
+}

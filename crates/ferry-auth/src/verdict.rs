@@ -1,0 +1,50 @@
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+/// A judgement that needs time (a request to another server, a slow hash). Sent to another thread if need be.
+pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// An answer now, or a promise of one.
+pub enum Verdict<T> {
+    /// Known without waiting.
+    Now(T),
+    /// To be awaited; meanwhile the client's packets wait too.
+    Later(Later<T>),
+}
+
+impl<T: fmt::Debug> fmt::Debug for Verdict<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Now(answer) => formatter.debug_tuple("Now").field(answer).finish(),
+            Self::Later(_) => formatter.write_str("Later"),
+        }
+    }
+}
+
+/// What was decided about the credentials of a CONNECT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Let in.
+    Accept {
+        /// The name that permissions go by; `None` for an anonymous client.
+        user_name: Option<Box<str>>,
+    },
+    /// Turned away.
+    Refuse(Refusal),
+}
+
+/// Why a client was turned away, in the words of MQTT 5.0 table 3-1 (CONNECT reason codes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// 0x86: the name or the password is wrong. Which of the two is never told.
+    BadUserNameOrPassword,
+    /// 0x87: the client proved who it is, or may stay anonymous nowhere, and is not wanted.
+    NotAuthorized,
+    /// 0x88: the judge cannot be reached.
+    ServerUnavailable,
+    /// 0x8A: barred by the operator.
+    Banned,
+    /// 0x8C: the authentication method is not known.
+    BadAuthenticationMethod,
+}
