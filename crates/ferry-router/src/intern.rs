@@ -1,0 +1,103 @@
+//! Level strings as numbers.
+
+use ahash::RandomState;
+use smallvec::SmallVec;
+
+use crate::arena::Arena;
+use crate::id_table::IdTable;
+
+/// One topic level's text, as a number: equal texts have equal symbols while either is in use.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Symbol(pub(crate) u32);
+
+/// Holds each distinct level string once, counted. A topic's levels are looked up once each,
+/// whatever the number of trie nodes they are compared with, and `temperature` in a million
+/// filters costs its text once.
+pub(crate) struct Interner {
+    levels: Arena<Level>,
+    table: IdTable,
+    hasher: RandomState,
+}
+
+#[derive(Default)]
+struct Level {
+    /// Most levels of real topics are short: up to 16 bytes need no allocation.
+    text: SmallVec<[u8; 16]>,
+    uses: u32,
+}
+
+impl Interner {
+    pub(crate) fn new(hasher: RandomState) -> Self {
+        Self { levels: Arena::new(), table: IdTable::new(), hasher }
+    }
+
+    /// The symbol of `level`, if any filter has that level.
+    pub(crate) fn find(&self, level: &str) -> Option<Symbol> {
+        let hash = self.hasher.hash_one(level.as_bytes());
+        self.table.find(hash, |id| self.levels[id].text.as_slice() == level.as_bytes()).map(Symbol)
+    }
+
+    /// The symbol of `level`, made if new, with one more use.
+    pub(crate) fn acquire(&mut self, level: &str) -> Symbol {
+        if let Some(symbol) = self.find(level) {
+            self.levels[symbol.0].uses += 1;
+            return symbol;
+        }
+        let id = self.levels.insert(Level { text: SmallVec::from_slice(level.as_bytes()), uses: 1 });
+        let hash = self.hasher.hash_one(level.as_bytes());
+        let (levels, hasher) = (&self.levels, &self.hasher);
+        self.table.insert(hash, id, |id| hasher.hash_one(levels[id].text.as_slice()));
+        Symbol(id)
+    }
+
+    /// Gives one use back; the last one frees the text.
+    pub(crate) fn release(&mut self, symbol: Symbol) {
+        let level = &mut self.levels[symbol.0];
+        level.uses -= 1;
+        if level.uses == 0 {
+            let level = self.levels.remove(symbol.0);
+            self.table.remove(self.hasher.hash_one(level.text.as_slice()), symbol.0);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.levels.len()
+    }
+
+    /// Without the texts longer than 16 bytes.
+    pub(crate) fn bytes_estimate(&self) -> usize {
+        self.levels.bytes_estimate() + self.table.bytes_estimate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_counted() {
+        let mut interner = Interner::new(RandomState::with_seed(1));
+        let long = "a level that is longer than sixteen bytes";
+        let (first, second) = (interner.acquire("rooms"), interner.acquire(long));
+        assert_eq!(interner.acquire("rooms"), first);
+        assert_ne!(first, second);
+        interner.release(first);
+        assert_eq!(interner.find("rooms"), Some(first));
+        interner.release(first);
+        assert_eq!(interner.find("rooms"), None);
+        assert_eq!(interner.find(long), Some(second));
+        interner.release(second);
+        assert_eq!(interner.len(), 0);
+    }
+
+    #[test]
+    fn no_normalisation_and_empty_levels() {
+        // Case and composed characters stay different [MQTT-4.7.3-4].
+        let mut interner = Interner::new(RandomState::with_seed(1));
+        let symbols = ["", "A", "a", "\u{c4}", "A\u{308}", "\u{feff}a"].map(|level| interner.acquire(level));
+        for (i, symbol) in symbols.iter().enumerate() {
+            assert!(!symbols[i + 1..].contains(symbol));
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! The retained message of each topic.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Range;
+use std::ops::Bound;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ahash::RandomState;
+
+use crate::retained_scan::{FilterScan, Step};
+
+/// Topics are spread over this many maps, each behind its own lock.
+const PARTITIONS: usize = 16;
+
+/// A seek in the tree costs about as much as walking past this many topics.
+const SEEK_STEPS: usize = 8;
+
+/// What is retained: usually an `Arc` of the message.
+pub trait RetainedBody {
+    /// Bytes that count against [`RetainedLimits::bytes_max`], without the topic that is the key.
+    fn size_bytes(&self) -> usize;
+}
+
+/// Limits on all retained messages together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RetainedLimits {
+    /// How many topics may have a retained message.
+    pub count_max: usize,
+    /// Bytes of the messages, their topics and [`Retained::OVERHEAD_BYTES`] for each.
+    pub bytes_max: usize,
+}
+
+/// Why a message was not retained; the topic keeps what it had.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RetainedRefused {
+    /// [`RetainedLimits::count_max`] is reached.
+    Count,
+    /// [`RetainedLimits::bytes_max`] would be exceeded.
+    Bytes,
+}
+
+/// topic -> last retained message, shared by all shards.
+///
+/// Partitioned by topic hash, each part a B-tree in byte order of the topics: a wildcard lookup is
+/// an ordered walk with jumps, so it can stop anywhere and go on after the topic it saw last,
+/// whatever was set or cleared in between: a topic that stays is seen exactly once.
+pub struct Retained<M> {
+    partitions: Box<[Partition<M>]>,
+    hasher: RandomState,
+    count: AtomicUsize,
+    bytes: AtomicUsize,
+}
+
+type Partition<M> = Mutex<BTreeMap<Box<str>, M>>;
+
+/// Where a walk over retained messages stands. Hold it as long as you like.
+#[derive(Clone, Debug, Default)]
+pub struct RetainedCursor {
+    partition: usize,
+    position: Position,
+}
+
+#[derive(Clone, Debug, Default)]
+enum Position {
+    #[default]
+    Start,
+    /// This topic has been seen.
+    After(Box<str>),
+    /// Nothing before this text can match.
+    From(Box<str>),
+}
+
+impl<M: RetainedBody> Retained<M> {
+    /// What a retained message costs beyond its topic and itself, approximately, in bytes.
+    pub const OVERHEAD_BYTES: usize = 64;
+
+    /// Nothing retained. `seed` keys the choice of partition.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            partitions: (0..PARTITIONS).map(|_| Mutex::new(BTreeMap::new())).collect(),
+            hasher: RandomState::with_seeds(seed, !seed, seed.rotate_left(8), 0x8CB9_2BA7_2F3D_8DD7),
+            count: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Retains `message` for `topic`; what it replaces is returned [MQTT-3.3.1-5].
+    ///
+    /// # Errors
+    /// A limit is reached: nothing changes.
+    pub fn set(
+        &self,
+        topic: &str,
+        message: M,
+        limits: &RetainedLimits,
+    ) -> Result<Option<M>, RetainedRefused> {
+        let mut messages = self.partition(topic);
+        let size = entry_bytes(topic, &message);
+        let old_size = messages.get(topic).map(|old| entry_bytes(topic, old));
+        if old_size.is_none() {
+            reserve(&self.count, 1, limits.count_max).ok_or(RetainedRefused::Count)?;
+        }
+        let growth = size.saturating_sub(old_size.unwrap_or(0));
+        if reserve(&self.bytes, growth, limits.bytes_max).is_none() {
+            self.count.fetch_sub(usize::from(old_size.is_none()), Ordering::Relaxed);
+            return Err(RetainedRefused::Bytes);
+        }
+        self.bytes.fetch_sub(old_size.unwrap_or(0).saturating_sub(size), Ordering::Relaxed);
+        match messages.get_mut(topic) {
+            Some(old) => Ok(Some(std::mem::replace(old, message))),
+            None => Ok(messages.insert(topic.into(), message)),
+        }
+    }
+
+    /// Removes the topic's retained message; it is returned [MQTT-3.3.1-6].
+    pub fn clear(&self, topic: &str) -> Option<M> {
+        let old = self.partition(topic).remove(topic)?;
+        self.uncount(topic, &old);
+        Some(old)
+    }
+
+    /// The topic's retained message.
+    pub fn get(&self, topic: &str) -> Option<M>
+    where
+        M: Clone,
+    {
+        self.partition(topic).get(topic).cloned()
+    }
+
+    /// Goes on with the walk that `cursor` stands for: calls `visit` for the topics that match
+    /// `filter`, looking at about `steps_max` topics, matching or not. Returns whether the walk is
+    /// complete; if not, call again with the same filter and cursor.
+    ///
+    /// `visit` is called under a lock: it must not use this `Retained`, and be short.
+    pub fn for_each_matching(
+        &self,
+        filter: &str,
+        cursor: &mut RetainedCursor,
+        steps_max: usize,
+        mut visit: impl FnMut(&str, &M),
+    ) -> bool {
+        if !filter.contains(['+', '#']) {
+            if let Some((topic, message)) = self.partition(filter).get_key_value(filter) {
+                visit(topic, message);
+            }
+            return true;
+        }
+        let scan = FilterScan::new(filter);
+        self.walk(cursor, steps_max, |messages, position, steps_left| {
+            let mut walk = Walk::new(messages, position, scan.first_target());
+            walk.run(&scan, steps_left, &mut visit)
+        })
+    }
+
+    /// Goes on with a walk over all topics, `$` ones too: removes those whose message `is_over`, as
+    /// expired ones are, looking at about `steps_max`. Returns whether the walk is complete.
+    pub fn sweep(
+        &self,
+        cursor: &mut RetainedCursor,
+        steps_max: usize,
+        mut is_over: impl FnMut(&str, &M) -> bool,
+    ) -> bool {
+        self.walk(cursor, steps_max, |messages, position, steps_left| {
+            let mut over: Vec<Box<str>> = Vec::new();
+            let mut walk = Walk::new(messages, position, "");
+            let position = walk.run_all(steps_left, &mut |topic, message| {
+                if is_over(topic, message) {
+                    over.push(topic.into());
+                }
+            });
+            for topic in over {
+                if let Some(message) = messages.remove(&topic) {
+                    self.uncount(&topic, &message);
+                }
+            }
+            position
+        })
+    }
+
+    /// Number of retained messages.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is retained.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of all retained messages, as they count against [`RetainedLimits::bytes_max`].
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Calls `chunk` with one partition after the other until the steps are used up; it returns
+    /// where it stopped, or `None` if it came to the end of its partition.
+    fn walk(
+        &self,
+        cursor: &mut RetainedCursor,
+        steps_max: usize,
+        mut chunk: impl FnMut(&mut BTreeMap<Box<str>, M>, &Position, &mut usize) -> Option<Position>,
+    ) -> bool {
+        let mut steps_left = steps_max.max(1);
+        while let Some(partition) = self.partitions.get(cursor.partition) {
+            if steps_left == 0 {
+                return false;
+            }
+            let mut messages = partition.lock().unwrap_or_else(PoisonError::into_inner);
+            match chunk(&mut messages, &cursor.position, &mut steps_left) {
+                Some(position) => cursor.position = position,
+                None => *cursor = RetainedCursor { partition: cursor.partition + 1, ..Default::default() },
+            }
+        }
+        true
+    }
+
+    fn partition(&self, topic: &str) -> MutexGuard<'_, BTreeMap<Box<str>, M>> {
+        let hash = self.hasher.hash_one(topic.as_bytes());
+        self.partitions[hash as usize % PARTITIONS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uncount(&self, topic: &str, message: &M) {
+        self.count.fetch_sub(1, Ordering::Relaxed);
+        self.bytes.fetch_sub(entry_bytes(topic, message), Ordering::Relaxed);
+    }
+}
+
+fn entry_bytes<M: RetainedBody>(topic: &str, message: &M) -> usize {
+    message.size_bytes() + topic.len() + Retained::<M>::OVERHEAD_BYTES
+}
+
+/// Adds `amount` unless `max` would be exceeded.
+fn reserve(total: &AtomicUsize, amount: usize, max: usize) -> Option<()> {
+    let add = |old: usize| old.checked_add(amount).filter(|&new| amount == 0 || new <= max);
+    total.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add).ok().map(|_| ())
+}
+
+/// A walk over one partition's topics in byte order.
+struct Walk<'m, M> {
+    messages: &'m BTreeMap<Box<str>, M>,
+    topics: Range<'m, Box<str>, M>,
+}
+
+impl<'m, M> Walk<'m, M> {
+    fn new(messages: &'m BTreeMap<Box<str>, M>, position: &Position, first_target: &str) -> Self {
+        let lower = match position {
+            Position::Start => Bound::Included(first_target),
+            Position::After(topic) => Bound::Excluded(&**topic),
+            Position::From(target) => Bound::Included(&**target),
+        };
+        Self { messages, topics: messages.range::<str, _>((lower, Bound::Unbounded)) }
+    }
+
+    /// Visits all topics; returns where it stopped for lack of steps, `None` at the end.
+    fn run_all(&mut self, steps_left: &mut usize, visit: &mut impl FnMut(&str, &M)) -> Option<Position> {
+        for (topic, message) in self.topics.by_ref() {
+            visit(topic, message);
+            *steps_left -= 1;
+            if *steps_left == 0 {
+                return Some(Position::After(topic.clone()));
+            }
+        }
+        None
+    }
+
+    /// As [`Self::run_all`], for the topics that match.
+    fn run(
+        &mut self,
+        scan: &FilterScan<'_>,
+        steps_left: &mut usize,
+        visit: &mut impl FnMut(&str, &M),
+    ) -> Option<Position> {
+        let mut target = String::new();
+        let mut next = self.next();
+        while let Some((topic, message)) = next {
+            if *steps_left == 0 {
+                return Some(Position::From(topic.into()));
+            }
+            *steps_left -= 1;
+            next = match scan.step(topic, &mut target) {
+                Step::Match => {
+                    visit(topic, message);
+                    self.next()
+                }
+                Step::Next => self.next(),
+                Step::Seek => self.seek(&target, steps_left),
+                Step::End => None,
+            };
+        }
+        None
+    }
+
+    /// The first topic from `target` on: some topics are passed one by one, as it is often near.
+    fn seek(&mut self, target: &str, steps_left: &mut usize) -> Option<(&'m str, &'m M)> {
+        for _ in 0..SEEK_STEPS {
+            let (topic, message) = self.next()?;
+            if topic >= target {
+                return Some((topic, message));
+            }
+        }
+        *steps_left = steps_left.saturating_sub(1);
+        self.topics = self.messages.range::<str, _>((Bound::Included(target), Bound::Unbounded));
+        self.next()
+    }
+
+    fn next(&mut self) -> Option<(&'m str, &'m M)> {
+        self.topics.next().map(|(topic, message)| (&**topic, message))
+    }
+}

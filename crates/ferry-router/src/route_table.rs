@@ -1,0 +1,266 @@
+//! Which shards want a topic.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use ahash::RandomState;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use crate::subscription_trie::SubscriptionTrie;
+
+/// One shard of the broker, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct ShardId(pub u16);
+
+/// One share group of one filter: `$share/<group>/<filter>`. Ids are never reused, so that mail
+/// addressed to a group that is gone reaches nobody rather than strangers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ShareGroupId(pub u64);
+
+/// How many members of a share group a shard has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ShareMembers {
+    /// Members with a connection.
+    pub online: u32,
+    /// Members whose session waits for its client.
+    pub offline: u32,
+}
+
+/// filter -> shards with a subscriber, and share group -> members by shard. Shared by all shards:
+/// read for each message, written when a filter gets its first or loses its last subscriber on a
+/// shard and when share group members come and go.
+///
+/// With one shard the plain routes are not kept at all: every topic goes to that shard.
+pub struct RouteTable {
+    shard_count: u16,
+    routes: RwLock<SubscriptionTrie<ShardId, ()>>,
+    shares: RwLock<Shares>,
+    /// So that a broker without share groups pays one load for them.
+    share_count: AtomicUsize,
+}
+
+struct Shares {
+    groups_of_filter: SubscriptionTrie<ShareGroupId, ()>,
+    groups: HashMap<ShareGroupId, ShareGroup, RandomState>,
+    ids: HashMap<(Box<str>, Box<str>), ShareGroupId, RandomState>,
+    next_id: u64,
+}
+
+struct ShareGroup {
+    group: Box<str>,
+    filter: Box<str>,
+    shards: SmallVec<[(ShardId, ShareMembers); 1]>,
+}
+
+impl RouteTable {
+    /// More shards than this are refused: it is the number of slots that clients are spread over.
+    pub const SHARDS_MAX: u16 = 1024;
+
+    /// An empty table for shards `0..shard_count`; `seed` keys the hash tables.
+    ///
+    /// # Panics
+    /// If `shard_count` is 0 or above [`Self::SHARDS_MAX`].
+    pub fn new(shard_count: u16, seed: u64) -> Self {
+        assert!((1..=Self::SHARDS_MAX).contains(&shard_count), "1 to {} shards", Self::SHARDS_MAX);
+        let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x2545_F491_4F6C_DD1D);
+        Self {
+            shard_count,
+            routes: RwLock::new(SubscriptionTrie::new(seed)),
+            shares: RwLock::new(Shares {
+                groups_of_filter: SubscriptionTrie::new(seed),
+                groups: HashMap::with_hasher(hasher.clone()),
+                ids: HashMap::with_hasher(hasher),
+                next_id: 0,
+            }),
+            share_count: AtomicUsize::new(0),
+        }
+    }
+
+    /// Number of shards.
+    pub fn shard_count(&self) -> u16 {
+        self.shard_count
+    }
+
+    /// `shard` has its first subscriber to `filter`. From the return on, every shard's messages go
+    /// there: the subscription is in force before its SUBACK leaves.
+    pub fn add(&self, shard: ShardId, filter: &str) {
+        if self.shard_count > 1 {
+            write(&self.routes).subscribe(filter, shard, ());
+        }
+    }
+
+    /// `shard` has lost its last subscriber to `filter`.
+    pub fn remove(&self, shard: ShardId, filter: &str) {
+        if self.shard_count > 1 {
+            write(&self.routes).unsubscribe(filter, shard);
+        }
+    }
+
+    /// Calls `visit` once for each shard that may have a subscriber to `topic`, in ascending order,
+    /// after the lock is given back. With one shard that is always shard 0.
+    pub fn targets(&self, topic: &str, visit: impl FnMut(ShardId)) {
+        let mut shards = ShardSet::default();
+        if self.shard_count == 1 {
+            shards.insert(ShardId(0));
+        } else {
+            read(&self.routes).matches(topic, |shard, ()| shards.insert(shard));
+        }
+        shards.for_each(visit);
+    }
+
+    /// Calls `visit` for each share group that wants `topic` and the shard that shall choose the
+    /// member: one of those with online members, in proportion to their number, or if nobody is
+    /// online one of those with members at all. Each group gets the message once [MQTT-4.8.2-4].
+    /// `seed` decides; take a different one for each message.
+    pub fn share_targets(&self, topic: &str, seed: u64, mut visit: impl FnMut(ShareGroupId, ShardId)) {
+        if self.share_count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut chosen: SmallVec<[(ShareGroupId, ShardId); 8]> = SmallVec::new();
+        let shares = read(&self.shares);
+        shares.groups_of_filter.matches(topic, |id, ()| {
+            chosen
+                .extend(shares.groups.get(&id).and_then(|group| group.choose(seed ^ id.0)).map(|s| (id, s)));
+        });
+        drop(shares);
+        chosen.into_iter().for_each(|(id, shard)| visit(id, shard));
+    }
+
+    /// The share group's name and filter; `None` once it has no members.
+    pub fn share_name(&self, id: ShareGroupId) -> Option<(Box<str>, Box<str>)> {
+        read(&self.shares).groups.get(&id).map(|group| (group.group.clone(), group.filter.clone()))
+    }
+
+    /// `shard` has a new member in the share group, which is made if it is the first.
+    pub(crate) fn share_join(
+        &self,
+        shard: ShardId,
+        group: &str,
+        filter: &str,
+        is_online: bool,
+    ) -> ShareGroupId {
+        let mut shares = write(&self.shares);
+        let id = shares.id_or_create(group, filter);
+        shares.members(id, shard, |members| *members.count(is_online) += 1);
+        self.share_count.store(shares.groups.len(), Ordering::Release);
+        id
+    }
+
+    /// A member on `shard` has unsubscribed or its session has ended.
+    pub(crate) fn share_leave(&self, shard: ShardId, id: ShareGroupId, was_online: bool) {
+        let mut shares = write(&self.shares);
+        shares.members(id, shard, |members| *members.count(was_online) -= 1);
+        self.share_count.store(shares.groups.len(), Ordering::Release);
+    }
+
+    /// A member on `shard` has got or lost its connection.
+    pub(crate) fn share_set_online(&self, shard: ShardId, id: ShareGroupId, is_online: bool) {
+        write(&self.shares).members(id, shard, |members| {
+            *members.count(!is_online) -= 1;
+            *members.count(is_online) += 1;
+        });
+    }
+}
+
+impl ShareMembers {
+    fn count(&mut self, is_online: bool) -> &mut u32 {
+        if is_online { &mut self.online } else { &mut self.offline }
+    }
+}
+
+impl Shares {
+    fn id_or_create(&mut self, group: &str, filter: &str) -> ShareGroupId {
+        let name = (Box::from(group), Box::from(filter));
+        if let Some(&id) = self.ids.get(&name) {
+            return id;
+        }
+        let id = ShareGroupId(self.next_id);
+        self.next_id += 1;
+        self.groups_of_filter.subscribe(filter, id, ());
+        let (group, filter) = name.clone();
+        self.groups.insert(id, ShareGroup { group, filter, shards: SmallVec::new() });
+        self.ids.insert(name, id);
+        id
+    }
+
+    /// Changes the members of `shard`; a group without members is forgotten.
+    fn members(&mut self, id: ShareGroupId, shard: ShardId, change: impl FnOnce(&mut ShareMembers)) {
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        let at = group.shards.iter().position(|(other, _)| *other == shard).unwrap_or_else(|| {
+            group.shards.push((shard, ShareMembers::default()));
+            group.shards.len() - 1
+        });
+        change(&mut group.shards[at].1);
+        if group.shards[at].1 == ShareMembers::default() {
+            group.shards.swap_remove(at);
+        }
+        if group.shards.is_empty()
+            && let Some(group) = self.groups.remove(&id)
+        {
+            self.groups_of_filter.unsubscribe(&group.filter, id);
+            self.ids.remove(&(group.group, group.filter));
+        }
+    }
+}
+
+impl ShareGroup {
+    fn choose(&self, seed: u64) -> Option<ShardId> {
+        let total = |count: fn(&ShareMembers) -> u32| -> u64 {
+            self.shards.iter().map(|(_, members)| u64::from(count(members))).sum()
+        };
+        let count: fn(&ShareMembers) -> u32 = match total(|members| members.online) {
+            0 => |members| members.offline,
+            _ => |members| members.online,
+        };
+        let mut rest = mix(seed).checked_rem(total(count))?;
+        for (shard, members) in &self.shards {
+            let weight = u64::from(count(members));
+            if rest < weight {
+                return Some(*shard);
+            }
+            rest -= weight;
+        }
+        None
+    }
+}
+
+/// A set of shards without an allocation.
+struct ShardSet([u64; RouteTable::SHARDS_MAX as usize / 64]);
+
+impl Default for ShardSet {
+    fn default() -> Self {
+        Self([0; RouteTable::SHARDS_MAX as usize / 64])
+    }
+}
+
+impl ShardSet {
+    fn insert(&mut self, shard: ShardId) {
+        self.0[usize::from(shard.0) / 64] |= 1 << (shard.0 % 64);
+    }
+
+    fn for_each(self, mut visit: impl FnMut(ShardId)) {
+        for (word, mut bits) in (0u16..).zip(self.0) {
+            while bits != 0 {
+                visit(ShardId(word * 64 + bits.trailing_zeros() as u16));
+                bits &= bits - 1;
+            }
+        }
+    }
+}
+
+/// The finalizer of SplitMix64: neighbouring seeds choose unrelated shards.
+fn mix(seed: u64) -> u64 {
+    let mut bits = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

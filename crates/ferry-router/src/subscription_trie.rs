@@ -1,0 +1,379 @@
+//! Which subscribers' filters match a topic.
+
+use std::hash::Hash;
+
+use ahash::RandomState;
+use smallvec::SmallVec;
+
+use crate::arena::{Arena, NONE};
+use crate::id_table::IdTable;
+use crate::intern::{Interner, Symbol};
+use crate::subscriber_list::SubscriberList;
+
+/// The node every wildcard filter starts from.
+const ROOT: u32 = 0;
+
+/// What [`SubscriptionTrie::subscribe`] did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Subscribed<V> {
+    /// The value of the subscription that this one replaces [MQTT-3.8.4-3].
+    pub replaced: Option<V>,
+    /// Nobody had subscribed to this filter before: tell the route table.
+    pub first_of_filter: bool,
+}
+
+/// What [`SubscriptionTrie::unsubscribe`] removed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unsubscribed<V> {
+    /// The value of the subscription.
+    pub value: V,
+    /// Nobody subscribes to this filter any more: tell the route table.
+    pub last_of_filter: bool,
+}
+
+/// Topic filter -> subscribers (key and value), looked up by topic name.
+///
+/// Filters without wildcards are found by one hash lookup of the whole topic. The others form a trie
+/// by level: the literal children of all nodes share one hash table keyed by (node, level), the `+`
+/// child is a field, and `#` is not a node but a second list of its parent, which is also what makes
+/// `a/#` match `a`. Cost of a match: the nodes reached, at most two per node of the level before;
+/// filters that do not match cost nothing. A subscription `fleet/<unique>/+` takes about 110 bytes.
+pub struct SubscriptionTrie<K, V> {
+    levels: Interner,
+    nodes: Arena<Node>,
+    children: IdTable,
+    lists: Arena<SubscriberList<K, V>>,
+    exact_filters: Arena<ExactFilter<K, V>>,
+    exact_table: IdTable,
+    hasher: RandomState,
+    subscription_count: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Node {
+    parent: u32,
+    /// What leads here from the parent; `None` for the `+` child (and the root).
+    symbol: Option<Level>,
+    literal_children: u32,
+    plus_child: u32,
+    /// Who subscribed to the path to this node.
+    list: u32,
+    /// Who subscribed to the path to this node followed by `#`.
+    hash_list: u32,
+}
+
+/// A [`Symbol`] with a niche, so that a [`Node`] is 24 bytes.
+#[derive(Clone, Copy)]
+struct Level(std::num::NonZeroU32);
+
+impl Level {
+    fn new(symbol: Symbol) -> Self {
+        Self(std::num::NonZeroU32::MIN.saturating_add(symbol.0))
+    }
+
+    fn symbol(self) -> Symbol {
+        Symbol(self.0.get() - 1)
+    }
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            parent: NONE,
+            symbol: None,
+            literal_children: 0,
+            plus_child: NONE,
+            list: NONE,
+            hash_list: NONE,
+        }
+    }
+}
+
+struct ExactFilter<K, V> {
+    text: Box<str>,
+    subscribers: SubscriberList<K, V>,
+}
+
+impl<K, V> Default for ExactFilter<K, V> {
+    fn default() -> Self {
+        Self { text: Box::default(), subscribers: SubscriberList::Empty }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
+    /// An empty trie. `seed` keys the hash tables: take a random one in production, so that nobody
+    /// can choose filters that collide.
+    pub fn new(seed: u64) -> Self {
+        let hasher = RandomState::with_seeds(seed, !seed, seed.rotate_left(32), 0x9E37_79B9_7F4A_7C15);
+        let mut nodes = Arena::new();
+        nodes.insert(Node::default());
+        Self {
+            levels: Interner::new(hasher.clone()),
+            nodes,
+            children: IdTable::new(),
+            lists: Arena::new(),
+            exact_filters: Arena::new(),
+            exact_table: IdTable::new(),
+            hasher,
+            subscription_count: 0,
+        }
+    }
+
+    /// Subscribes `key` to `filter`, or replaces the value if it already is [MQTT-3.8.4-3].
+    /// The filter is used as it is, with no normalisation [MQTT-4.7.3-4].
+    pub fn subscribe(&mut self, filter: &str, key: K, value: V) -> Subscribed<V> {
+        let list = if has_wildcard(filter) {
+            let list = self.create_path(filter);
+            &mut self.lists[list]
+        } else {
+            let id = self.find_exact(filter).unwrap_or_else(|| self.create_exact(filter));
+            &mut self.exact_filters[id].subscribers
+        };
+        let first_of_filter = list.is_empty();
+        let replaced = list.insert(key, value, &self.hasher);
+        self.subscription_count += usize::from(replaced.is_none());
+        Subscribed { replaced, first_of_filter }
+    }
+
+    /// Ends the subscription of `key` to exactly this filter, compared character by character
+    /// [MQTT-3.10.4-1]. `None`: there was none.
+    pub fn unsubscribe(&mut self, filter: &str, key: K) -> Option<Unsubscribed<V>> {
+        let unsubscribed = if has_wildcard(filter) {
+            self.unsubscribe_wildcard(filter, key)
+        } else {
+            self.unsubscribe_exact(filter, key)
+        }?;
+        self.subscription_count -= 1;
+        Some(unsubscribed)
+    }
+
+    /// Calls `visit` for each subscription whose filter matches `topic`; a key with several matching
+    /// filters is visited once for each. No allocation, unless more than 16 paths are open at a time.
+    ///
+    /// `#` and `+` as the first level do not match a topic that starts with `$` [MQTT-4.7.2-1].
+    pub fn matches(&self, topic: &str, mut visit: impl FnMut(K, &V)) {
+        if let Some(id) = self.find_exact(topic) {
+            self.exact_filters[id].subscribers.for_each(&mut visit);
+        }
+        if self.lists.len() > 0 {
+            self.match_wildcards(topic, &mut visit);
+        }
+    }
+
+    /// Number of subscriptions: pairs of filter and key.
+    pub fn len(&self) -> usize {
+        self.subscription_count
+    }
+
+    /// Whether there is no subscription.
+    pub fn is_empty(&self) -> bool {
+        self.subscription_count == 0
+    }
+
+    /// Memory in use, within some percent; takes time in proportion to the number of filters.
+    pub fn bytes_estimate(&self) -> usize {
+        const ALLOCATION_OVERHEAD_BYTES: usize = 16;
+        let mut bytes = self.levels.bytes_estimate()
+            + self.nodes.bytes_estimate()
+            + self.children.bytes_estimate()
+            + self.lists.bytes_estimate()
+            + self.exact_filters.bytes_estimate()
+            + self.exact_table.bytes_estimate();
+        self.lists.for_each(|list| bytes += list.heap_bytes());
+        self.exact_filters.for_each(|exact| {
+            bytes += exact.text.len() + ALLOCATION_OVERHEAD_BYTES + exact.subscribers.heap_bytes();
+        });
+        bytes
+    }
+
+    fn match_wildcards(&self, topic: &str, visit: &mut impl FnMut(K, &V)) {
+        let mut frontier: SmallVec<[u32; 16]> = SmallVec::new();
+        let mut next: SmallVec<[u32; 16]> = SmallVec::new();
+        let mut wildcards_apply = !topic.starts_with('$');
+        if wildcards_apply {
+            self.visit_list(self.nodes[ROOT].hash_list, visit);
+        }
+        frontier.push(ROOT);
+        for level in topic.split('/') {
+            let symbol = match frontier.iter().any(|&id| self.nodes[id].literal_children > 0) {
+                true => self.levels.find(level),
+                false => None,
+            };
+            for &id in &frontier {
+                if let Some(child) = symbol.and_then(|symbol| self.find_child(id, symbol)) {
+                    next.push(child);
+                }
+                if wildcards_apply && self.nodes[id].plus_child != NONE {
+                    next.push(self.nodes[id].plus_child);
+                }
+            }
+            wildcards_apply = true;
+            std::mem::swap(&mut frontier, &mut next);
+            next.clear();
+            if frontier.is_empty() {
+                return;
+            }
+            for &id in &frontier {
+                self.visit_list(self.nodes[id].hash_list, visit);
+            }
+        }
+        for &id in &frontier {
+            self.visit_list(self.nodes[id].list, visit);
+        }
+    }
+
+    fn visit_list(&self, list: u32, visit: &mut impl FnMut(K, &V)) {
+        if list != NONE {
+            self.lists[list].for_each(visit);
+        }
+    }
+
+    fn find_child(&self, parent: u32, symbol: Symbol) -> Option<u32> {
+        if self.nodes[parent].literal_children == 0 {
+            return None;
+        }
+        self.children.find(edge_hash(&self.hasher, parent, symbol), |id| {
+            let node = &self.nodes[id];
+            node.parent == parent && node.symbol.is_some_and(|level| level.symbol() == symbol)
+        })
+    }
+
+    /// The list of `filter`'s subscribers; nodes that are missing are made.
+    fn create_path(&mut self, filter: &str) -> u32 {
+        let (path, ends_with_hash) = split_hash(filter);
+        let mut id = ROOT;
+        for level in path.into_iter().flat_map(|path| path.split('/')) {
+            id = if level == "+" { self.create_plus(id) } else { self.create_child(id, level) };
+        }
+        let node = self.nodes[id];
+        let list = if ends_with_hash { node.hash_list } else { node.list };
+        if list != NONE {
+            return list;
+        }
+        let list = self.lists.insert(SubscriberList::Empty);
+        *self.list_field(id, ends_with_hash) = list;
+        list
+    }
+
+    fn create_plus(&mut self, parent: u32) -> u32 {
+        if self.nodes[parent].plus_child == NONE {
+            let child = self.nodes.insert(Node { parent, ..Node::default() });
+            self.nodes[parent].plus_child = child;
+        }
+        self.nodes[parent].plus_child
+    }
+
+    fn create_child(&mut self, parent: u32, level: &str) -> u32 {
+        let known = self.levels.find(level).and_then(|symbol| self.find_child(parent, symbol));
+        if let Some(child) = known {
+            return child;
+        }
+        let symbol = self.levels.acquire(level);
+        let child = self.nodes.insert(Node { parent, symbol: Some(Level::new(symbol)), ..Node::default() });
+        self.nodes[parent].literal_children += 1;
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
+        self.children.insert(edge_hash(hasher, parent, symbol), child, |id| {
+            let node = &nodes[id];
+            node.symbol.map_or(0, |level| edge_hash(hasher, node.parent, level.symbol()))
+        });
+        child
+    }
+
+    fn unsubscribe_wildcard(&mut self, filter: &str, key: K) -> Option<Unsubscribed<V>> {
+        let (path, ends_with_hash) = split_hash(filter);
+        let mut id = ROOT;
+        for level in path.into_iter().flat_map(|path| path.split('/')) {
+            id = match level {
+                "+" => Some(self.nodes[id].plus_child).filter(|&child| child != NONE)?,
+                literal => self.find_child(id, self.levels.find(literal)?)?,
+            };
+        }
+        let list = Some(*self.list_field(id, ends_with_hash)).filter(|&list| list != NONE)?;
+        let value = self.lists[list].remove(key, &self.hasher)?;
+        let last_of_filter = self.lists[list].is_empty();
+        if last_of_filter {
+            self.lists.remove(list);
+            *self.list_field(id, ends_with_hash) = NONE;
+            self.prune(id);
+        }
+        Some(Unsubscribed { value, last_of_filter })
+    }
+
+    /// Removes the node, and its ancestors as far as they are needed no more.
+    fn prune(&mut self, mut id: u32) {
+        while id != ROOT {
+            let node = self.nodes[id];
+            let is_needed = node.literal_children > 0
+                || node.plus_child != NONE
+                || node.list != NONE
+                || node.hash_list != NONE;
+            if is_needed {
+                return;
+            }
+            match node.symbol.map(Level::symbol) {
+                None => self.nodes[node.parent].plus_child = NONE,
+                Some(symbol) => {
+                    self.children.remove(edge_hash(&self.hasher, node.parent, symbol), id);
+                    self.levels.release(symbol);
+                    self.nodes[node.parent].literal_children -= 1;
+                }
+            }
+            self.nodes.remove(id);
+            id = node.parent;
+        }
+    }
+
+    fn list_field(&mut self, id: u32, ends_with_hash: bool) -> &mut u32 {
+        let node = &mut self.nodes[id];
+        if ends_with_hash { &mut node.hash_list } else { &mut node.list }
+    }
+
+    fn find_exact(&self, filter: &str) -> Option<u32> {
+        if self.exact_filters.len() == 0 {
+            return None;
+        }
+        let hash = self.hasher.hash_one(filter.as_bytes());
+        self.exact_table.find(hash, |id| *self.exact_filters[id].text == *filter)
+    }
+
+    fn create_exact(&mut self, filter: &str) -> u32 {
+        let id = self
+            .exact_filters
+            .insert(ExactFilter { text: filter.into(), subscribers: SubscriberList::Empty });
+        let (filters, hasher) = (&self.exact_filters, &self.hasher);
+        self.exact_table.insert(hasher.hash_one(filter.as_bytes()), id, |id| {
+            hasher.hash_one(filters[id].text.as_bytes())
+        });
+        id
+    }
+
+    fn unsubscribe_exact(&mut self, filter: &str, key: K) -> Option<Unsubscribed<V>> {
+        let id = self.find_exact(filter)?;
+        let value = self.exact_filters[id].subscribers.remove(key, &self.hasher)?;
+        let last_of_filter = self.exact_filters[id].subscribers.is_empty();
+        if last_of_filter {
+            self.exact_table.remove(self.hasher.hash_one(filter.as_bytes()), id);
+            self.exact_filters.remove(id);
+        }
+        Some(Unsubscribed { value, last_of_filter })
+    }
+}
+
+fn has_wildcard(filter: &str) -> bool {
+    filter.bytes().any(|byte| byte == b'+' || byte == b'#')
+}
+
+/// The levels before a final `#` (none for `#` alone), and whether there is one.
+fn split_hash(filter: &str) -> (Option<&str>, bool) {
+    if filter == "#" {
+        return (None, true);
+    }
+    match filter.strip_suffix("/#") {
+        Some(path) => (Some(path), true),
+        None => (Some(filter), false),
+    }
+}
+
+fn edge_hash(hasher: &RandomState, parent: u32, symbol: Symbol) -> u64 {
+    hasher.hash_one(u64::from(parent) << 32 | u64::from(symbol.0))
+}
