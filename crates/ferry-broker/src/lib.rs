@@ -1,1 +1,3 @@
 //! The broker: driver, configuration, lifecycle
+
+pub mod config;

@@ -1,0 +1,85 @@
+//! `[limits]`: the bound of everything that a peer can make grow.
+
+use super::option::section;
+use super::quantity::{KIB, MIB};
+use super::value::Kind;
+
+section! {
+    /// How much of everything one client, and all clients together, may use. Nothing in the broker grows without a
+    /// limit; what is discarded at a limit is counted under `$SYS/broker/drops/`.
+    pub struct Limits = "limits" {
+        /// The largest packet a client may send, header included. Told to MQTT 5.0 clients as Maximum Packet Size.
+        /// A larger one ends the connection with reason code 0x95.
+        packet_size_bytes_max: u32 = (2 * MIB) as u32, Kind::Bytes { min: 128, max: 268_435_460 }, Live;
+
+        /// User properties in one packet, the will's included.
+        user_properties_max: u32 = 128, Kind::Count { min: 0, max: 65_535 }, Live;
+
+        /// Levels of a topic name or topic filter: `a/b/c` has three.
+        topic_levels_max: u16 = 128, Kind::Count { min: 1, max: 65_535 }, Live;
+
+        /// Length of a topic name or topic filter.
+        topic_bytes_max: u16 = (4 * KIB) as u16, Kind::Bytes { min: 1, max: 65_535 }, Live;
+
+        /// QoS 1 and 2 messages on the way to one client, not yet acknowledged by it. A client's own Receive Maximum
+        /// counts if it is smaller.
+        inflight_messages_max: u16 = 128, Kind::Count { min: 1, max: 65_535 }, Live;
+
+        /// QoS 1 and 2 messages on the way from one client, not yet acknowledged by the broker. Told to MQTT 5.0
+        /// clients as Receive Maximum.
+        receive_maximum: u16 = 1024, Kind::Count { min: 1, max: 65_535 }, Live;
+
+        /// Topic aliases that a client may define. Told to MQTT 5.0 clients as Topic Alias Maximum.
+        topic_alias_maximum: u16 = 32, Kind::Count { min: 0, max: 65_535 }, Live;
+
+        /// Topic aliases that the broker defines towards one client, if the client allows that many.
+        topic_aliases_out_max: u16 = 32, Kind::Count { min: 0, max: 65_535 }, Live;
+
+        /// Messages waiting for one session, online or not. Beyond it `session.overflow_policy` decides.
+        queue_messages_max: u32 = 10_000, Kind::Count { min: 1, max: 100_000_000 }, Live;
+
+        /// Bytes of the messages waiting for one session.
+        queue_bytes_max: usize = (16 * MIB) as usize, Kind::Bytes { min: KIB, max: 1 << 44 }, Live;
+
+        /// Messages waiting for all sessions together.
+        queue_messages_total_max: usize = 2_000_000, Kind::Count { min: 1, max: 1 << 40 }, Live;
+
+        /// Bytes of the messages waiting for all sessions together.
+        queue_bytes_total_max: usize = (256 * MIB) as usize, Kind::Bytes { min: KIB, max: 1 << 44 }, Live;
+
+        /// Subscriptions of one session. Beyond it SUBACK carries 0x97.
+        subscriptions_per_session_max: u32 = 10_000, Kind::Count { min: 1, max: 10_000_000 }, Live;
+
+        /// Retained messages. Beyond it a new topic's message is forwarded but not kept.
+        retained_messages_max: usize = 1_000_000, Kind::Count { min: 0, max: 1 << 40 }, Live;
+
+        /// Bytes of all retained messages.
+        retained_bytes_max: usize = (256 * MIB) as usize, Kind::Bytes { min: 0, max: 1 << 44 }, Live;
+
+        /// Sessions, connected or not. Beyond it a CONNECT that needs a new session is refused with 0x97.
+        sessions_max: usize = 1_000_000, Kind::Count { min: 1, max: 1 << 32 }, Live;
+
+        /// Connections on all listeners together. Beyond it new ones are closed at once.
+        connections_max: u32 = 100_000, Kind::Count { min: 1, max: 100_000_000 }, Live;
+
+        /// New connections accepted in one second, on all listeners together. Beyond it new ones are closed at once.
+        connects_per_second_max: u32 = 5_000, Kind::Count { min: 1, max: 10_000_000 }, Live;
+
+        /// Connections that have not yet finished PROXY, TLS and WebSocket handshakes.
+        handshakes_max: u32 = 4_096, Kind::Count { min: 1, max: 1_000_000 }, Live;
+
+        /// Time for the PROXY, TLS and WebSocket handshakes together.
+        handshake_timeout_seconds: u32 = 10, Kind::Seconds { min: 1, max: 3_600 }, Live;
+
+        /// Time from the end of the handshakes to a complete CONNECT.
+        connect_timeout_seconds: u32 = 10, Kind::Seconds { min: 1, max: 3_600 }, Live;
+
+        /// Bytes waiting to be written to one connection. Beyond it QoS 0 messages to it are dropped, and QoS 1 and 2
+        /// messages stay in the session's queue.
+        write_buffer_bytes_max: usize = MIB as usize, Kind::Bytes { min: 4 * KIB, max: 1 << 40 }, Live;
+
+        /// Bytes of messages on the way from one shard to another. Beyond it the publishing connections are not read
+        /// until there is room.
+        mailbox_bytes_max: usize = (16 * MIB) as usize, Kind::Bytes { min: 64 * KIB, max: 1 << 40 }, Live;
+    }
+}

@@ -1,0 +1,108 @@
+//! `[[listener]]`: where clients connect, and what is asked of them there.
+
+use std::path::PathBuf;
+
+use super::option::{choices, section};
+use super::value::Kind;
+
+choices! {
+    /// Whether clients may connect without a user name.
+    pub enum AllowAnonymous {
+        /// Only if the listener cannot be reached from other machines: a loopback address or a Unix socket.
+        Local = "local",
+        /// Yes.
+        Yes = "true",
+        /// No.
+        No = "false",
+    }
+}
+
+choices! {
+    /// Whether clients must show a certificate.
+    pub enum ClientCertificate {
+        /// It is not asked for.
+        None = "none",
+        /// It is asked for, and checked if the client has one.
+        Optional = "optional",
+        /// A client without a valid certificate cannot connect.
+        Required = "required",
+    }
+}
+
+choices! {
+    /// A version of TLS.
+    pub enum TlsVersion {
+        /// TLS 1.2.
+        V12 = "1.2",
+        /// TLS 1.3.
+        V13 = "1.3",
+    }
+}
+
+choices! {
+    /// A version of MQTT, as a listener allows it.
+    pub enum MqttVersion {
+        /// MQTT 3.1.
+        V31 = "3.1",
+        /// MQTT 3.1.1.
+        V311 = "3.1.1",
+        /// MQTT 5.0.
+        V5 = "5.0",
+    }
+}
+
+section! {
+    /// One address where clients connect; write one `[[listener]]` block for each. Without any, Ferry listens on
+    /// `tcp://127.0.0.1:1883` and `ws://127.0.0.1:8083/mqtt`.
+    pub struct Listener = "listener" {
+        /// Where to listen: `tcp://HOST:PORT`, `tls://HOST:PORT`, `ws://HOST:PORT/PATH`, `wss://HOST:PORT/PATH` or
+        /// `unix:///PATH`. Port 0 takes any free port. The path of a WebSocket is `/mqtt` if none is given. IPv6
+        /// addresses stand in brackets: `tcp://[::]:1883`.
+        address: String = "tcp://127.0.0.1:1883".to_owned(), Kind::Text, Restart;
+
+        /// Whether clients may connect without a user name: `true`, `false`, or `"local"`, which is true on loopback
+        /// addresses and Unix sockets. A listener that other machines can reach does not start without a way to tell
+        /// who a client is, unless this is `true`.
+        allow_anonymous: AllowAnonymous = AllowAnonymous::Local, Kind::Choice(AllowAnonymous::NAMES), Restart;
+
+        /// The versions of MQTT that are served here.
+        protocol_versions: Vec<MqttVersion> = vec![MqttVersion::V31, MqttVersion::V311, MqttVersion::V5],
+            Kind::Choices(MqttVersion::NAMES), Restart;
+
+        /// The highest QoS that clients may publish with. Told to MQTT 5.0 clients as Maximum QoS.
+        maximum_qos: u8 = 2, Kind::Count { min: 0, max: 2 }, Restart;
+
+        /// Connections on this listener.
+        connections_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Restart;
+
+        /// Whether every connection starts with a PROXY protocol header, version 1 or 2, that names the client's
+        /// address. Switch it on only if all connections come from such a proxy: the header is believed.
+        proxy_protocol: bool = false, Kind::Flag, Restart;
+
+        /// Whether small packets are sent at once (TCP_NODELAY).
+        tcp_nodelay: bool = true, Kind::Flag, Restart;
+
+        /// Connections that the system keeps waiting until they are accepted.
+        backlog: u32 = 1_024, Kind::Count { min: 1, max: 65_535 }, Restart;
+
+        /// The server's certificate chain, a PEM file, its own certificate first. Needed for `tls` and `wss`.
+        tls_certificate_file: Option<PathBuf> = None, Kind::Path, Restart;
+
+        /// The private key of the certificate, a PEM file. Needed for `tls` and `wss`.
+        tls_key_file: Option<PathBuf> = None, Kind::Path, Restart;
+
+        /// Certificates of the authorities that sign clients' certificates, a PEM file.
+        tls_client_ca_file: Option<PathBuf> = None, Kind::Path, Restart;
+
+        /// Whether clients are asked for a certificate.
+        tls_client_certificate: ClientCertificate = ClientCertificate::None,
+            Kind::Choice(ClientCertificate::NAMES), Restart;
+
+        /// The oldest version of TLS allowed.
+        tls_version_min: TlsVersion = TlsVersion::V12, Kind::Choice(TlsVersion::NAMES), Restart;
+
+        /// Application protocols offered by ALPN. Empty: `mqtt` on `tls`, `http/1.1` on `wss`. A client that asks for
+        /// none is served.
+        tls_alpn: Vec<String> = Vec::new(), Kind::List, Restart;
+    }
+}

@@ -1,0 +1,75 @@
+//! The small sections: `[server]`, `[storage]`, `[log]`, `[sys]`.
+
+use std::num::NonZeroU16;
+use std::path::PathBuf;
+
+use super::option::{Field, choices, section};
+use super::value::{Kind, Setting};
+
+impl Field for NonZeroU16 {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        u16::from_setting(setting).and_then(Self::new)
+    }
+
+    fn to_setting(&self) -> Setting {
+        self.get().to_setting()
+    }
+}
+
+choices! {
+    /// How much is logged.
+    pub enum LogLevel {
+        /// Only what an operator must act on.
+        Error = "error",
+        /// And what an operator should know.
+        Warn = "warn",
+        /// And starts, stops, reloads.
+        Info = "info",
+        /// And each connection and what it did wrong.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+section! {
+    /// The broker as a whole.
+    pub struct Server = "server" {
+        /// A name for this broker, shown at start and in the log.
+        name: String = "ferry".to_owned(), Kind::Text, Restart;
+
+        /// Another server that clients are pointed to (Server Reference) when this one shuts down; empty: none.
+        reference: Option<String> = None, Kind::Or("", &Kind::Text), Live;
+
+        /// Threads that serve clients. `"auto"`: one on up to 2 cores, else one for each core.
+        shards: Option<NonZeroU16> = None, Kind::Or("auto", &Kind::Count { min: 1, max: 1_024 }), Restart;
+
+        /// Time that a shutdown gives to clients to take what is already written to them.
+        shutdown_timeout_seconds: u32 = 5, Kind::Seconds { min: 0, max: 3_600 }, Live;
+    }
+}
+
+section! {
+    /// Where sessions, queues and retained messages are kept.
+    pub struct Storage = "storage" {
+        /// The directory to keep them in; empty: in memory, so that they end with the process. Storage on disk is not
+        /// built yet: a directory is refused.
+        data_directory: Option<PathBuf> = None, Kind::Path, Restart;
+    }
+}
+
+section! {
+    /// The log, written to standard error.
+    pub struct Log = "log" {
+        /// How much is logged. What a peer does wrong is never above `debug`.
+        level: LogLevel = LogLevel::Info, Kind::Choice(LogLevel::NAMES), Restart;
+    }
+}
+
+section! {
+    /// The broker's figures under `$SYS/broker/`.
+    pub struct Sys = "sys" {
+        /// Time between two updates; 0: never.
+        interval_seconds: u32 = 10, Kind::Seconds { min: 0, max: 86_400 }, Live;
+    }
+}

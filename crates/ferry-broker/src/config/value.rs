@@ -1,0 +1,315 @@
+//! Raw values from the sources, checked against an option's kind.
+
+use super::quantity;
+
+/// A value as a source gave it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Raw {
+    Text(String),
+    Integer(i128),
+    Flag(bool),
+    List(Vec<Raw>),
+    /// A type that no option has (a float, a date, a table), by its name.
+    Other(&'static str),
+}
+
+/// A value that has passed its option's kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// `true` or `false`.
+    Flag(bool),
+    /// A number in the option's unit.
+    Number(u64),
+    /// A text, a path, or the name of a choice.
+    Text(String),
+    /// Several texts.
+    List(Vec<String>),
+    /// The word that stands for "no value": `none`, `never`, `auto`, or an empty path.
+    Absent,
+}
+
+/// What values an option takes, and in which unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Count {
+        /// The least value allowed.
+        min: u64,
+        /// The greatest value allowed.
+        max: u64,
+    },
+    /// A size in bytes, or a text such as `"1 MiB"`.
+    Bytes {
+        /// The least value allowed.
+        min: u64,
+        /// The greatest value allowed.
+        max: u64,
+    },
+    /// Seconds, or a text such as `"30s"`, `"5m"`, `"1h"`, `"7d"`.
+    Seconds {
+        /// The least value allowed.
+        min: u64,
+        /// The greatest value allowed.
+        max: u64,
+    },
+    /// Any text.
+    Text,
+    /// A path; empty means none.
+    Path,
+    /// One of these names.
+    Choice(&'static [&'static str]),
+    /// A list of any texts.
+    List,
+    /// A list of some of these names, at least one.
+    Choices(&'static [&'static str]),
+    /// A kind, or a word that means "no value".
+    Or(&'static str, &'static Kind),
+}
+
+/// Why a value does not fit, and what would.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Misfit {
+    pub(crate) message: String,
+    pub(crate) remedy: String,
+}
+
+impl Kind {
+    /// Checks a raw value and brings it into the option's unit.
+    pub(crate) fn check(&self, raw: &Raw) -> Result<Setting, Misfit> {
+        match (self, raw) {
+            (Self::Or(word, _), Raw::Text(text)) if text == word => Ok(Setting::Absent),
+            (Self::Or(_, kind), _) => {
+                kind.check(raw).map_err(|misfit| Misfit { remedy: self.remedy(), ..misfit })
+            }
+            (Self::Flag, Raw::Flag(flag)) => Ok(Setting::Flag(*flag)),
+            (Self::Text, Raw::Text(text)) => Ok(Setting::Text(text.clone())),
+            (Self::Path, Raw::Text(text)) if text.is_empty() => Ok(Setting::Absent),
+            (Self::Path, Raw::Text(text)) => Ok(Setting::Text(text.clone())),
+            (Self::Choice(names), Raw::Text(text)) => self.check_name(names, text).map(Setting::Text),
+            (Self::Choice(names), Raw::Flag(flag)) => {
+                self.check_name(names, &flag.to_string()).map(Setting::Text)
+            }
+            (Self::List | Self::Choices(_), Raw::List(items)) => self.check_list(items),
+            (Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. }, _) => self.check_number(raw),
+            _ => Err(self.wrong_type(raw)),
+        }
+    }
+
+    /// A value as it is written in `ferry.toml`.
+    pub(crate) fn show(&self, setting: &Setting) -> String {
+        match (self, setting) {
+            (Self::Or(word, _), Setting::Absent) => quote(word),
+            (Self::Or(_, kind), _) => kind.show(setting),
+            (_, Setting::Absent) => quote(""),
+            (_, Setting::Flag(flag)) => flag.to_string(),
+            (Self::Bytes { .. }, Setting::Number(number)) => quantity::show_bytes(*number),
+            (Self::Seconds { .. }, Setting::Number(number)) => quantity::show_seconds(*number),
+            (_, Setting::Number(number)) => number.to_string(),
+            (Self::Choice(_), Setting::Text(text)) if text == "true" || text == "false" => text.clone(),
+            (_, Setting::Text(text)) => quote(text),
+            (_, Setting::List(items)) => {
+                format!("[{}]", items.iter().map(|item| quote(item)).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
+    /// An environment variable's or flag's text as the raw value that the same text would be in a file.
+    pub(crate) fn raw_from_text(&self, text: &str) -> Raw {
+        match self {
+            Self::Or(word, _) if text == *word => Raw::Text(text.to_owned()),
+            Self::Or(_, kind) => kind.raw_from_text(text),
+            Self::Flag => text.parse().map_or_else(|_| Raw::Text(text.to_owned()), Raw::Flag),
+            Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. } => {
+                text.parse().map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
+            }
+            Self::List | Self::Choices(_) => Raw::List(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(|item| Raw::Text(item.to_owned()))
+                    .collect(),
+            ),
+            Self::Text | Self::Path | Self::Choice(_) => Raw::Text(text.to_owned()),
+        }
+    }
+
+    /// The values allowed, in words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Flag => "true or false".to_owned(),
+            Self::Count { min, max } => format!("{min} to {max}"),
+            Self::Bytes { min, max } => {
+                format!("{} to {}", bare(&quantity::show_bytes(*min)), bare(&quantity::show_bytes(*max)))
+            }
+            Self::Seconds { min, max } => {
+                format!("{} to {}", bare(&quantity::show_seconds(*min)), bare(&quantity::show_seconds(*max)))
+            }
+            Self::Text => "text".to_owned(),
+            Self::Path => "path; empty: none".to_owned(),
+            Self::Choice(names) => names
+                .iter()
+                .map(|name| self.show(&Setting::Text((*name).to_owned())))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Self::List => "list of texts".to_owned(),
+            Self::Choices(names) => {
+                format!("list of {}", names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", "))
+            }
+            Self::Or(word, kind) => format!("{}, or {}", kind.describe(), quote(word)),
+        }
+    }
+
+    /// The unit of the number, or empty.
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Bytes { .. } => "bytes",
+            Self::Seconds { .. } => "seconds",
+            Self::Or(_, kind) => kind.unit(),
+            _ => "",
+        }
+    }
+
+    fn check_number(&self, raw: &Raw) -> Result<Setting, Misfit> {
+        let (min, max) = match *self {
+            Self::Count { min, max } | Self::Bytes { min, max } | Self::Seconds { min, max } => (min, max),
+            _ => return Err(self.wrong_type(raw)),
+        };
+        let number = match (self, raw) {
+            (_, Raw::Integer(number)) => *number,
+            (Self::Bytes { .. }, Raw::Text(text)) => {
+                i128::from(quantity::parse_bytes(text).ok_or_else(|| self.wrong_type(raw))?)
+            }
+            (Self::Seconds { .. }, Raw::Text(text)) => {
+                let milliseconds =
+                    quantity::parse_milliseconds(text, 1_000).ok_or_else(|| self.wrong_type(raw))?;
+                if !milliseconds.is_multiple_of(1_000) {
+                    return Err(Misfit {
+                        message: format!("{} is not a whole number of seconds", quote(text)),
+                        remedy: self.remedy(),
+                    });
+                }
+                i128::from(milliseconds / 1_000)
+            }
+            _ => return Err(self.wrong_type(raw)),
+        };
+        match u64::try_from(number) {
+            Ok(number) if (min..=max).contains(&number) => Ok(Setting::Number(number)),
+            _ => Err(Misfit { message: format!("{number} is out of range"), remedy: self.remedy() }),
+        }
+    }
+
+    fn check_name(&self, names: &[&str], text: &str) -> Result<String, Misfit> {
+        if names.contains(&text) {
+            return Ok(text.to_owned());
+        }
+        let hint = nearest(text, names.iter().copied())
+            .map(|name| format!("; did you mean {}?", quote(name)))
+            .unwrap_or_default();
+        Err(Misfit {
+            message: format!("{} is not a value of this option{hint}", quote(text)),
+            remedy: self.remedy(),
+        })
+    }
+
+    fn check_list(&self, items: &[Raw]) -> Result<Setting, Misfit> {
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            let Raw::Text(text) = item else { return Err(self.wrong_type(item)) };
+            texts.push(match self {
+                Self::Choices(names) => self.check_name(names, text)?,
+                _ => text.clone(),
+            });
+        }
+        if texts.is_empty() && matches!(self, Self::Choices(_)) {
+            return Err(Misfit { message: "the list is empty".to_owned(), remedy: self.remedy() });
+        }
+        Ok(Setting::List(texts))
+    }
+
+    fn wrong_type(&self, raw: &Raw) -> Misfit {
+        let expected = match self {
+            Self::Flag => "true or false",
+            Self::Count { .. } => "a whole number",
+            Self::Bytes { .. } => "a size such as 1048576 or \"1 MiB\"",
+            Self::Seconds { .. } => "a duration such as 30 or \"30s\"",
+            Self::Text | Self::Path => "a text in quotes",
+            Self::Choice(_) => "a name in quotes",
+            Self::List | Self::Choices(_) => "a list of texts",
+            Self::Or(_, kind) => return kind.wrong_type(raw),
+        };
+        let found = match raw {
+            Raw::Text(text) => format!("the text {}", quote(text)),
+            Raw::Integer(number) => format!("the number {number}"),
+            Raw::Flag(flag) => flag.to_string(),
+            Raw::List(_) => "a list".to_owned(),
+            Raw::Other(name) => format!("a {name}"),
+        };
+        Misfit { message: format!("expected {expected}, found {found}"), remedy: self.remedy() }
+    }
+
+    fn remedy(&self) -> String {
+        format!("allowed: {}", self.describe())
+    }
+}
+
+/// The candidate that `text` was most likely meant to be, if any is near.
+pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = text.to_lowercase();
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(likeness, _)| *likeness >= 0.75)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// A text as TOML writes it.
+pub(crate) fn quote(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+fn bare(shown: &str) -> &str {
+    shown.trim_matches('"')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Kind = Kind::Bytes { min: 16, max: 4096 };
+    const NEVER: Kind = Kind::Or("never", &Kind::Seconds { min: 0, max: 100_000 });
+
+    #[test]
+    fn numbers_in_their_unit() {
+        assert_eq!(SIZE.check(&Raw::Text("1 KiB".to_owned())), Ok(Setting::Number(1024)));
+        assert_eq!(SIZE.check(&Raw::Integer(17)), Ok(Setting::Number(17)));
+        assert_eq!(NEVER.check(&Raw::Text("1h".to_owned())), Ok(Setting::Number(3600)));
+        assert_eq!(NEVER.check(&Raw::Text("never".to_owned())), Ok(Setting::Absent));
+    }
+
+    #[test]
+    fn misfits_say_what_is_wrong_and_what_is_allowed() {
+        let misfit = SIZE.check(&Raw::Integer(-3)).unwrap_err();
+        assert_eq!(misfit.message, "-3 is out of range");
+        assert_eq!(misfit.remedy, "allowed: 16 to 4 KiB");
+        let misfit = NEVER.check(&Raw::Text("nevr".to_owned())).unwrap_err();
+        assert_eq!(misfit.message, "expected a duration such as 30 or \"30s\", found the text \"nevr\"");
+        assert_eq!(misfit.remedy, "allowed: 0 to 100000, or \"never\"");
+        let misfit = Kind::Choice(&["drop-oldest"]).check(&Raw::Text("drop_oldest".to_owned())).unwrap_err();
+        assert!(misfit.message.ends_with("did you mean \"drop-oldest\"?"), "{}", misfit.message);
+        let misfit = Kind::Flag.check(&Raw::Other("float")).unwrap_err();
+        assert_eq!(misfit.message, "expected true or false, found a float");
+    }
+
+    #[test]
+    fn texts_of_the_environment() {
+        assert_eq!(
+            Kind::List.raw_from_text("a, b,"),
+            Raw::List(vec![Raw::Text("a".to_owned()), Raw::Text("b".to_owned())])
+        );
+        assert_eq!(SIZE.raw_from_text("17"), Raw::Integer(17));
+        assert_eq!(NEVER.raw_from_text("never"), Raw::Text("never".to_owned()));
+        assert_eq!(Kind::Flag.raw_from_text("true"), Raw::Flag(true));
+    }
+}
