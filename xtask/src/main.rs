@@ -1,3 +1,58 @@
-//! Tasks of this repository.
+//! The tasks of this repository: `cargo xtask TASK`.
+#![allow(clippy::print_stdout, reason = "a task talks to the person who started it")]
 
-fn main() {}
+mod ci;
+mod conformance;
+mod dependencies;
+mod fuzz;
+mod licence;
+mod progress;
+mod test;
+mod test_tools;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+/// What a task returns: what went wrong, in words.
+type Outcome = Result<(), String>;
+
+const HELP: &str = "\
+cargo xtask TASK
+
+  ci [--quick]       format, clippy, rustdoc, tidy, dependencies, tests, fuzz targets (--quick: no fuzz)
+  test [ARGUMENTS]   prepare what the tests need, then run all of them (ARGUMENTS go to cargo test)
+  test-tools         only prepare what the tests need
+  tidy               rules of the source tree: crate dependencies, sizes, names, words
+  dependencies       licences, known bad, yanked and duplicate dependencies
+  conformance --against HOST:PORT [FILTER]
+                     run the scripts under tests/scripts against any broker and print a table
+  fuzz [SECONDS]     run each fuzz target (default 60 s)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (task, rest) =
+        arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
+    let outcome = match task {
+        "ci" => ci::run(rest),
+        "test" => test::run(rest),
+        "test-tools" => test_tools::prepare().map(drop),
+        "tidy" => tidy::run(),
+        "dependencies" => dependencies::run(),
+        "conformance" => conformance::run(rest),
+        "fuzz" => fuzz::run(rest),
+        "help" | "-h" | "--help" => {
+            println!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no task \"{other}\"\n\n{HELP}")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
