@@ -1,0 +1,93 @@
+use std::collections::BTreeSet;
+
+use ferry_codec::topic::matches;
+use ferry_router::{RouteTable, ShardId, SharedGroups};
+use proptest::prelude::*;
+
+use crate::{filter, topic};
+
+fn targets(routes: &RouteTable, topic: &str) -> Vec<u16> {
+    let mut shards = Vec::new();
+    routes.targets(topic, |shard| shards.push(shard.0));
+    shards
+}
+
+#[test]
+fn one_shard_gets_everything() {
+    assert_eq!(targets(&RouteTable::new(1, 0), "a"), [0]);
+}
+
+#[test]
+fn each_shard_once() {
+    let routes = RouteTable::new(RouteTable::SHARDS_MAX, 0);
+    for filter in ["a/+", "a/#", "a/b", "#"] {
+        for shard in [1023, 64, 3] {
+            routes.add(ShardId(shard), filter);
+        }
+    }
+    routes.add(ShardId(5), "b");
+    assert_eq!(targets(&routes, "a/b"), [3, 64, 1023]);
+    routes.remove(ShardId(64), "#");
+    assert_eq!(targets(&routes, "a/b"), [3, 64, 1023]);
+    assert_eq!(targets(&routes, "b"), [3, 5, 1023]);
+    assert_eq!(targets(&routes, "$a"), []);
+}
+
+#[test]
+fn share_groups_prefer_shards_with_online_members_by_their_number() {
+    let routes = RouteTable::new(3, 0);
+    let mut shards: Vec<SharedGroups<u32, ()>> =
+        (0..3).map(|shard| SharedGroups::new(ShardId(shard), 0)).collect();
+    for (shard, members) in [(0, 1), (1, 3), (2, 5)] {
+        for key in 0..members {
+            shards[shard].subscribe(&routes, "g", "a", key, ());
+        }
+    }
+    (0..5).for_each(|key| shards[2].set_online(&routes, "g", "a", key, false));
+
+    let mut counts = [0; 3];
+    let count = |counts: &mut [i32; 3]| {
+        (0..4000)
+            .for_each(|seed| routes.share_targets("a", seed, |_, shard| counts[usize::from(shard.0)] += 1));
+    };
+    count(&mut counts);
+    assert!((900..1100).contains(&counts[0]) && counts[2] == 0, "{counts:?}");
+
+    shards[0].unsubscribe(&routes, "g", "a", 0);
+    for key in 0..3 {
+        shards[1].unsubscribe(&routes, "g", "a", key);
+    }
+    counts = [0; 3];
+    count(&mut counts);
+    assert_eq!(counts, [0, 0, 4000]);
+
+    for key in 0..5 {
+        shards[2].unsubscribe(&routes, "g", "a", key);
+    }
+    routes.share_targets("a", 0, |_, _| panic!("the group has no members"));
+}
+
+proptest! {
+    #[test]
+    fn like_a_plain_list(
+        operations in prop::collection::vec((any::<bool>(), 0..4u16, filter()), 0..80),
+        topics in prop::collection::vec(topic(), 1..10),
+    ) {
+        let routes = RouteTable::new(4, 7);
+        let mut model = BTreeSet::new();
+        for (is_add, shard, filter) in operations {
+            if is_add {
+                routes.add(ShardId(shard), &filter);
+                model.insert((shard, filter));
+            } else {
+                routes.remove(ShardId(shard), &filter);
+                model.remove(&(shard, filter));
+            }
+        }
+        for topic in topics {
+            let expected: BTreeSet<u16> =
+                model.iter().filter(|(_, filter)| matches(filter, &topic)).map(|(shard, _)| *shard).collect();
+            prop_assert_eq!(targets(&routes, &topic), expected.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
