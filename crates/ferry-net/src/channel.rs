@@ -1,0 +1,255 @@
+//! The bytes under WebSocket: a socket, encrypted or not.
+
+use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::task::{Context, Poll};
+
+use rustls::ServerConnection;
+
+use crate::socket::{DetachedSocket, Socket};
+
+/// Plaintext bytes encrypted at a time; what does not fit into the socket waits encrypted, so this bounds it.
+const ENCRYPT_BYTES_MAX: usize = 32 * 1024;
+
+#[derive(Debug)]
+pub(crate) struct Channel<S = Socket> {
+    socket: S,
+    tls: Option<Box<ServerConnection>>,
+    /// Decrypted bytes that a handshake step read beyond its own end; empty once they are read.
+    early_input: Vec<u8>,
+    closing: Closing,
+}
+
+/// How far our side of the channel is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    Open,
+    /// Everything that is left is to be written, then the socket shut down.
+    Flushing,
+    Shut,
+}
+
+impl Channel {
+    pub(crate) fn plain(socket: Socket) -> Self {
+        Self { socket, tls: None, early_input: Vec::new(), closing: Closing::Open }
+    }
+
+    pub(crate) fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    pub(crate) fn tls(&self) -> Option<&ServerConnection> {
+        self.tls.as_deref()
+    }
+
+    /// Encrypts from here on; the handshake is still to be done.
+    pub(crate) fn start_tls(&mut self, connection: ServerConnection) {
+        self.tls = Some(Box::new(connection));
+    }
+
+    /// Gives back bytes that were read too far; they are the next to be read.
+    pub(crate) fn unread(&mut self, bytes: &[u8]) {
+        self.early_input.splice(0..0, bytes.iter().copied());
+    }
+
+    /// What was given back by [`Channel::unread`], to be taken by TLS.
+    pub(crate) fn take_early_input(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.early_input)
+    }
+
+    /// Whether `try_read` has something to say although the socket may be silent.
+    pub(crate) fn has_buffered_input(&self) -> bool {
+        !self.early_input.is_empty() || self.tls.as_ref().is_some_and(|tls| !tls.wants_read())
+    }
+
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        if self.has_buffered_input() {
+            return Ok(());
+        }
+        self.socket.readable().await
+    }
+
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
+    }
+
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.has_buffered_input() {
+            return Poll::Ready(Ok(()));
+        }
+        self.socket.poll_read_ready(context)
+    }
+
+    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_write_ready(context)
+    }
+
+    /// Reads what has arrived. `Ok(0)`: the other end has finished, in an orderly way or not.
+    pub(crate) fn try_read(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
+        if !self.early_input.is_empty() {
+            return Ok(take_front(&mut self.early_input, scratch));
+        }
+        match &mut self.tls {
+            None => self.socket.try_read(scratch),
+            Some(tls) => try_read_tls(tls, &self.socket, scratch),
+        }
+    }
+
+    /// Passes on `head` and then `body`; returns how many bytes of both together are on their way. TLS may
+    /// keep up to [`ENCRYPT_BYTES_MAX`] of them encrypted until [`Channel::try_flush`] succeeds.
+    pub(crate) fn try_write(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
+        let Some(tls) = &mut self.tls else {
+            return match (head.is_empty(), body.is_empty()) {
+                (true, _) => self.socket.try_write(body),
+                (_, true) => self.socket.try_write(head),
+                _ => self.socket.try_write_vectored(&[IoSlice::new(head), IoSlice::new(body)]),
+            };
+        };
+        let mut taken = 0;
+        loop {
+            match flush_tls(tls, &self.socket) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => return Ok(taken),
+                Err(error) => return Err(error),
+            }
+            let (head_left, body_left) = match head.split_at_checked(taken) {
+                Some((_, head_left)) => (head_left, body),
+                None => (&head[..0], &body[taken - head.len()..]),
+            };
+            if head_left.is_empty() && body_left.is_empty() {
+                return Ok(taken);
+            }
+            let mut writer = tls.writer();
+            let head_taken = writer.write(head_left)?;
+            let mut body_taken = 0;
+            if head_taken == head_left.len() {
+                let chunk = &body_left[..body_left.len().min(ENCRYPT_BYTES_MAX)];
+                body_taken = writer.write(chunk)?;
+            }
+            if head_taken + body_taken == 0 {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            taken += head_taken + body_taken;
+        }
+    }
+
+    /// Writes what TLS has encrypted, and after [`Channel::start_close`] shuts the socket down.
+    pub(crate) fn try_flush(&mut self) -> io::Result<()> {
+        if let Some(tls) = &mut self.tls {
+            flush_tls(tls, &self.socket)?;
+        }
+        if self.closing == Closing::Flushing {
+            self.closing = Closing::Shut;
+            self.socket.shutdown_write()?;
+        }
+        Ok(())
+    }
+
+    /// Whether `try_flush` has something to do.
+    pub(crate) fn wants_write(&self) -> bool {
+        self.closing == Closing::Flushing || self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    /// After what is already accepted nothing more will be written; done by [`Channel::try_flush`].
+    pub(crate) fn start_close(&mut self) {
+        if self.closing != Closing::Open {
+            return;
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+        }
+        self.closing = Closing::Flushing;
+    }
+
+    pub(crate) fn into_detached(self) -> io::Result<Channel<DetachedSocket>> {
+        let Self { socket, tls, early_input, closing } = self;
+        Ok(Channel { socket: socket.into_detached()?, tls, early_input, closing })
+    }
+
+    /// Reads TLS records from the socket and processes them, once; for the handshake. `Ok(0)`: end.
+    pub(crate) fn try_read_records(&mut self) -> io::Result<usize> {
+        match &mut self.tls {
+            Some(tls) => read_records(tls, &mut &self.socket, &self.socket),
+            None => Ok(0),
+        }
+    }
+
+    /// Hands TLS records that were read before TLS started to rustls.
+    pub(crate) fn process_early_records(&mut self, mut records: &[u8]) -> io::Result<()> {
+        let Some(tls) = &mut self.tls else { return Ok(()) };
+        while !records.is_empty() {
+            read_records(tls, &mut records, &self.socket)?;
+        }
+        Ok(())
+    }
+}
+
+impl Channel<DetachedSocket> {
+    pub(crate) fn attach(self) -> io::Result<Channel> {
+        let Self { socket, tls, early_input, closing } = self;
+        Ok(Channel { socket: socket.attach()?, tls, early_input, closing })
+    }
+}
+
+fn take_front(input: &mut Vec<u8>, scratch: &mut [u8]) -> usize {
+    let length = input.len().min(scratch.len());
+    scratch[..length].copy_from_slice(&input[..length]);
+    input.drain(..length);
+    if input.is_empty() {
+        *input = Vec::new();
+    }
+    length
+}
+
+fn try_read_tls(tls: &mut ServerConnection, socket: &Socket, scratch: &mut [u8]) -> io::Result<usize> {
+    loop {
+        let mut read = 0;
+        let mut reader = tls.reader();
+        // Several records are joined: one call decodes all that has been decrypted.
+        while read < scratch.len() {
+            match reader.fill_buf() {
+                Ok([]) if read == 0 => return Ok(0),
+                Ok([]) => return Ok(read),
+                Ok(plaintext) => {
+                    let length = plaintext.len().min(scratch.len() - read);
+                    scratch[read..read + length].copy_from_slice(&plaintext[..length]);
+                    reader.consume(length);
+                    read += length;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Many clients just close the socket; MQTT itself tells how long a packet is.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(read),
+                Err(error) => return Err(error),
+            }
+        }
+        if read > 0 || scratch.is_empty() {
+            return Ok(read);
+        }
+        match read_records(tls, &mut &*socket, socket) {
+            Ok(_) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn read_records(tls: &mut ServerConnection, input: &mut dyn Read, socket: &Socket) -> io::Result<usize> {
+    let read = tls.read_tls(input)?;
+    let processed = tls.process_new_packets();
+    // The answer may be an alert or a key update; whatever does not fit is left for `try_flush`.
+    match flush_tls(tls, socket) {
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock && processed.is_ok() => return Err(error),
+        _ => {}
+    }
+    match processed {
+        Ok(_) => Ok(read),
+        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+    }
+}
+
+fn flush_tls(tls: &mut ServerConnection, socket: &Socket) -> io::Result<()> {
+    while tls.wants_write() {
+        if tls.write_tls(&mut &*socket)? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+    }
+    Ok(())
+}

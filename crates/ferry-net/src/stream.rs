@@ -1,0 +1,220 @@
+//! A connection ready for MQTT packets, over any transport.
+
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use crate::channel::Channel;
+use crate::peer::PeerInfo;
+use crate::socket::DetachedSocket;
+use crate::websocket::WebSocket;
+
+/// Input that is thrown away while [`Stream::close`] waits for the other end.
+const CLOSE_INPUT_BYTES_MAX: usize = 256 * 1024;
+
+/// A connection whose handshakes are done: what is read and written are bytes of MQTT packets, whatever the
+/// transport. See the crate's documentation for the rule of readiness.
+///
+/// It belongs to the runtime that accepted it; [`Stream::into_detached`] takes it to another one.
+#[derive(Debug)]
+pub struct Stream {
+    channel: Channel,
+    websocket: Option<Box<WebSocket>>,
+    peer: PeerInfo,
+}
+
+/// A stream between two runtimes.
+#[derive(Debug)]
+pub struct DetachedStream {
+    channel: Channel<DetachedSocket>,
+    websocket: Option<Box<WebSocket>>,
+    peer: PeerInfo,
+}
+
+/// Why a stream is closed, told to WebSocket clients (RFC 6455, section 7.4.1); others see only the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum CloseCode {
+    /// Done.
+    Normal = 1000,
+    /// The server stops.
+    GoingAway = 1001,
+    /// The client broke a rule of WebSocket or MQTT.
+    ProtocolError = 1002,
+    /// A text frame; MQTT is binary.
+    UnsupportedData = 1003,
+    /// The client broke a rule of this server.
+    PolicyViolation = 1008,
+    /// A packet or frame is larger than allowed.
+    TooLarge = 1009,
+    /// The server failed.
+    InternalError = 1011,
+}
+
+impl Stream {
+    pub(crate) fn new(channel: Channel, websocket: Option<Box<WebSocket>>, peer: PeerInfo) -> Self {
+        Self { channel, websocket, peer }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> &PeerInfo {
+        &self.peer
+    }
+
+    /// Waits until [`Stream::try_read`] may have something to say. May return too often, never too late.
+    ///
+    /// # Errors
+    /// The runtime shuts down.
+    pub async fn readable(&self) -> io::Result<()> {
+        if self.has_buffered_input() {
+            return Ok(());
+        }
+        self.channel.readable().await
+    }
+
+    /// Waits until the socket takes bytes: after `WouldBlock` from [`Stream::try_write`], or while
+    /// [`Stream::wants_write`].
+    ///
+    /// # Errors
+    /// The runtime shuts down.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.channel.writable().await
+    }
+
+    /// [`Stream::readable`] for one waiting task at a time.
+    ///
+    /// # Errors
+    /// The runtime shuts down.
+    pub fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.has_buffered_input() {
+            return Poll::Ready(Ok(()));
+        }
+        self.channel.poll_readable(context)
+    }
+
+    /// [`Stream::writable`] for one waiting task at a time.
+    ///
+    /// # Errors
+    /// The runtime shuts down.
+    pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.channel.poll_writable(context)
+    }
+
+    /// Whether [`Stream::try_read`] has something to say although the socket may be silent: bytes that TLS has
+    /// decrypted, that came together with a handshake, or an end or error not yet told.
+    pub fn has_buffered_input(&self) -> bool {
+        self.channel.has_buffered_input() || self.websocket.as_ref().is_some_and(|ws| ws.has_verdict())
+    }
+
+    /// Reads bytes of MQTT packets to the front of `scratch`, which must not be empty, and returns how many.
+    /// `Ok(0)`: the other end has finished. The rest of `scratch` may be overwritten.
+    ///
+    /// # Errors
+    /// `WouldBlock`: nothing now; wait for [`Stream::readable`]. `InvalidData`: the other end broke the rules
+    /// of TLS or WebSocket; what those want to be said is said by [`Stream::start_close`] and
+    /// [`Stream::try_flush`]. Others: the socket failed. See [`crate::failure_name`] for counting.
+    pub fn try_read(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
+        match &mut self.websocket {
+            None => self.channel.try_read(scratch),
+            Some(websocket) => websocket.try_read(&mut self.channel, scratch),
+        }
+    }
+
+    /// Passes on bytes of MQTT packets and returns how many were taken, at least one if there are any.
+    ///
+    /// On WebSocket the bytes given become one frame, so give all there are; bytes given but not taken must
+    /// be the first to be given next time. On TLS a bounded number of bytes that were taken may still be here:
+    /// while [`Stream::wants_write`], wait for [`Stream::writable`] and call [`Stream::try_flush`].
+    ///
+    /// # Errors
+    /// `WouldBlock`: nothing was taken; wait for [`Stream::writable`]. `BrokenPipe` after
+    /// [`Stream::start_close`]. Others: the socket failed.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.websocket {
+            None => self.channel.try_write(&[], bytes),
+            Some(websocket) => websocket.try_write(&mut self.channel, bytes),
+        }
+    }
+
+    /// Writes what is here: encrypted bytes, answers to pings, and after [`Stream::start_close`] the end.
+    ///
+    /// # Errors
+    /// `WouldBlock`: something is left; wait for [`Stream::writable`]. Others: the socket failed.
+    pub fn try_flush(&mut self) -> io::Result<()> {
+        match &mut self.websocket {
+            None => self.channel.try_flush(),
+            Some(websocket) => websocket.try_flush(&mut self.channel),
+        }
+    }
+
+    /// Whether [`Stream::try_flush`] has something to do.
+    pub fn wants_write(&self) -> bool {
+        self.channel.wants_write() || self.websocket.as_ref().is_some_and(|ws| ws.wants_write())
+    }
+
+    /// Ends our side after the bytes taken so far: close frame, TLS `close_notify`, end of stream.
+    /// [`Stream::try_flush`] does it. A violation found while reading overrides `code`.
+    pub fn start_close(&mut self, code: CloseCode) {
+        match &mut self.websocket {
+            None => self.channel.start_close(),
+            Some(websocket) => websocket.start_close(code),
+        }
+    }
+
+    /// Closes in an orderly way, so that the last packet arrives: flushes, ends our side, and throws away what
+    /// still comes until the other end has finished too. A socket closed with unread input would be reset, and
+    /// the last packet lost with it.
+    ///
+    /// Gives up after `limit`, or when too much comes.
+    pub async fn close(mut self, code: CloseCode, limit: Duration) {
+        self.start_close(code);
+        // Whether the other end heard it or not, the connection ends here.
+        let _ = tokio::time::timeout(limit, self.finish_close()).await;
+    }
+
+    /// Unregisters from this runtime, keeping all state.
+    ///
+    /// # Errors
+    /// The socket could not be taken from the runtime.
+    pub fn into_detached(self) -> io::Result<DetachedStream> {
+        let Self { channel, websocket, peer } = self;
+        Ok(DetachedStream { channel: channel.into_detached()?, websocket, peer })
+    }
+
+    async fn finish_close(&mut self) -> io::Result<()> {
+        while let Err(error) = self.try_flush() {
+            if error.kind() != io::ErrorKind::WouldBlock {
+                return Err(error);
+            }
+            self.writable().await?;
+        }
+        let mut scratch = [0; 2048];
+        let mut thrown_away = 0;
+        while thrown_away < CLOSE_INPUT_BYTES_MAX {
+            self.channel.socket().readable().await?;
+            match self.channel.socket().try_read(&mut scratch) {
+                Ok(0) => break,
+                Ok(read) => thrown_away += read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DetachedStream {
+    /// Who is at the other end.
+    pub fn peer(&self) -> &PeerInfo {
+        &self.peer
+    }
+
+    /// Registers with the runtime that calls.
+    ///
+    /// # Errors
+    /// The runtime cannot take the socket.
+    pub fn attach(self) -> io::Result<Stream> {
+        let Self { channel, websocket, peer } = self;
+        Ok(Stream { channel: channel.attach()?, websocket, peer })
+    }
+}

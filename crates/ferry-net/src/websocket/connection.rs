@@ -1,0 +1,99 @@
+//! The WebSocket layer of a stream: frames in, frames out, and how the input ended.
+
+use std::io;
+
+use super::frame::{ControlFrame, FrameDecoder, FrameError};
+use super::output::Output;
+use crate::channel::Channel;
+use crate::stream::CloseCode;
+
+/// Reads in one call that may bring control frames only, before other connections get their turn.
+const CONTROL_READS_MAX: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct WebSocket {
+    decoder: FrameDecoder,
+    /// What the decoder found and the driver has not been told, because payload came before it.
+    verdict: Verdict,
+    output: Output,
+}
+
+/// How the input ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Open,
+    /// A close frame came.
+    Closed,
+    Broken(FrameError),
+}
+
+impl WebSocket {
+    pub(crate) fn new() -> Self {
+        Self { decoder: FrameDecoder::default(), verdict: Verdict::Open, output: Output::default() }
+    }
+
+    pub(crate) fn has_verdict(&self) -> bool {
+        self.verdict != Verdict::Open
+    }
+
+    pub(crate) fn try_read(&mut self, channel: &mut Channel, scratch: &mut [u8]) -> io::Result<usize> {
+        for _ in 0..CONTROL_READS_MAX {
+            match self.verdict {
+                Verdict::Open => {}
+                Verdict::Closed => return Ok(0),
+                Verdict::Broken(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            }
+            let read = channel.try_read(scratch)?;
+            if read == 0 {
+                return Ok(0);
+            }
+            let length = self.decode(&mut scratch[..read]);
+            if self.output.wants_write() {
+                match self.output.try_flush(channel) {
+                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                    _ => {}
+                }
+            }
+            if length > 0 {
+                return Ok(length);
+            }
+        }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    pub(crate) fn try_write(&mut self, channel: &mut Channel, bytes: &[u8]) -> io::Result<usize> {
+        self.output.try_write(channel, bytes)
+    }
+
+    pub(crate) fn try_flush(&mut self, channel: &mut Channel) -> io::Result<()> {
+        self.output.try_flush(channel)?;
+        channel.try_flush()
+    }
+
+    pub(crate) fn wants_write(&self) -> bool {
+        self.output.wants_write()
+    }
+
+    pub(crate) fn start_close(&mut self, code: CloseCode) {
+        let code = match self.verdict {
+            Verdict::Broken(error) => error.close_code(),
+            _ => code,
+        };
+        self.output.start_close(code as u16);
+    }
+
+    fn decode(&mut self, bytes: &mut [u8]) -> usize {
+        let Self { decoder, verdict, output } = self;
+        let decoded = decoder.decode(bytes, |frame| match frame {
+            ControlFrame::Ping(payload) => output.answer_ping(payload),
+            ControlFrame::Close(code) => {
+                *verdict = Verdict::Closed;
+                output.answer_close(code);
+            }
+        });
+        decoded.unwrap_or_else(|(length, error)| {
+            *verdict = Verdict::Broken(error);
+            length
+        })
+    }
+}
