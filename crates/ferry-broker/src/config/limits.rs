@@ -76,7 +76,7 @@ section! {
 
         /// Bytes waiting to be written to one connection. Beyond it QoS 0 messages to it are dropped, and QoS 1 and 2
         /// messages stay in the session's queue.
-        write_buffer_bytes_max: usize = MIB as usize, Kind::Bytes { min: 4 * KIB, max: 1 << 40 }, Live;
+        write_buffer_bytes_max: usize = (2 * MIB) as usize, Kind::Bytes { min: 4 * KIB, max: 1 << 40 }, Live;
 
         /// Bytes of messages on the way from one shard to another. Beyond it the publishing connections are not read
         /// until there is room.

@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use super::option::{choices, section};
-use super::value::Kind;
+use ferry_codec::{ProtocolVersion, QoS};
+use ferry_net::{HostPort, ListenAddress};
+
+use super::option::{Field, choices, section};
+use super::value::{Kind, Setting};
 
 choices! {
     /// Whether clients may connect without a user name.
@@ -39,15 +42,46 @@ choices! {
     }
 }
 
-choices! {
-    /// A version of MQTT, as a listener allows it.
-    pub enum MqttVersion {
-        /// MQTT 3.1.
-        V31 = "3.1",
-        /// MQTT 3.1.1.
-        V311 = "3.1.1",
-        /// MQTT 5.0.
-        V5 = "5.0",
+/// The versions' names in the file.
+const PROTOCOL_VERSIONS: &[&str] = &["3.1", "3.1.1", "5.0"];
+
+impl Field for ProtocolVersion {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        match String::from_setting(setting)?.as_str() {
+            "3.1" => Some(Self::V31),
+            "3.1.1" => Some(Self::V311),
+            "5.0" => Some(Self::V5),
+            _ => None,
+        }
+    }
+
+    fn to_setting(&self) -> Setting {
+        let name = match self {
+            Self::V31 => "3.1",
+            Self::V311 => "3.1.1",
+            Self::V5 => "5.0",
+        };
+        Setting::Text(name.to_owned())
+    }
+}
+
+impl Field for QoS {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        u8::from_setting(setting).and_then(Self::from_byte)
+    }
+
+    fn to_setting(&self) -> Setting {
+        self.to_byte().to_setting()
+    }
+}
+
+impl Field for ListenAddress {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        String::from_setting(setting)?.parse().ok()
+    }
+
+    fn to_setting(&self) -> Setting {
+        Setting::Text(self.to_string())
     }
 }
 
@@ -56,9 +90,9 @@ section! {
     /// `tcp://127.0.0.1:1883` and `ws://127.0.0.1:8083/mqtt`.
     pub struct Listener = "listener" {
         /// Where to listen: `tcp://HOST:PORT`, `tls://HOST:PORT`, `ws://HOST:PORT/PATH`, `wss://HOST:PORT/PATH` or
-        /// `unix:///PATH`. Port 0 takes any free port. The path of a WebSocket is `/mqtt` if none is given. IPv6
-        /// addresses stand in brackets: `tcp://[::]:1883`.
-        address: String = "tcp://127.0.0.1:1883".to_owned(), Kind::Text, Restart;
+        /// `unix:///PATH`. The host `*` means every address of the machine; IPv6 addresses stand in brackets:
+        /// `tcp://[::1]:1883`. Port 0 takes any free port. The path of a WebSocket is `/mqtt` if none is given.
+        address: ListenAddress = ListenAddress::Tcp(loopback(1883)), Kind::Address, Restart;
 
         /// Whether clients may connect without a user name: `true`, `false`, or `"local"`, which is true on loopback
         /// addresses and Unix sockets. A listener that other machines can reach does not start without a way to tell
@@ -66,11 +100,11 @@ section! {
         allow_anonymous: AllowAnonymous = AllowAnonymous::Local, Kind::Choice(AllowAnonymous::NAMES), Restart;
 
         /// The versions of MQTT that are served here.
-        protocol_versions: Vec<MqttVersion> = vec![MqttVersion::V31, MqttVersion::V311, MqttVersion::V5],
-            Kind::Choices(MqttVersion::NAMES), Restart;
+        protocol_versions: Vec<ProtocolVersion> = vec![ProtocolVersion::V31, ProtocolVersion::V311, ProtocolVersion::V5],
+            Kind::Choices(PROTOCOL_VERSIONS), Restart;
 
         /// The highest QoS that clients may publish with. Told to MQTT 5.0 clients as Maximum QoS.
-        maximum_qos: u8 = 2, Kind::Count { min: 0, max: 2 }, Restart;
+        maximum_qos: QoS = QoS::ExactlyOnce, Kind::Count { min: 0, max: 2 }, Restart;
 
         /// Connections on this listener.
         connections_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Restart;
@@ -105,4 +139,15 @@ section! {
         /// none is served.
         tls_alpn: Vec<String> = Vec::new(), Kind::List, Restart;
     }
+}
+
+impl Listener {
+    /// The default listener for browsers.
+    pub(super) fn default_websocket() -> Self {
+        Self { address: ListenAddress::Ws(loopback(8083), "/mqtt".to_owned()), ..Self::default() }
+    }
+}
+
+fn loopback(port: u16) -> HostPort {
+    HostPort { host: "127.0.0.1".to_owned(), port }
 }

@@ -3,21 +3,39 @@
 //! This is the only place that reads configuration files and the environment. Every option stands in one table (see
 //! [`option`]), from which parser, example file and reference are made.
 
+mod document;
+mod environment;
+mod file;
 mod limits;
 mod listener;
+mod load;
 pub mod option;
 mod problem;
 mod quantity;
+mod reload;
 mod sections;
 mod session;
+mod summary;
+#[cfg(test)]
+mod tests;
+mod validate;
 mod value;
 
+pub use document::{example, reference};
 pub use limits::Limits;
-pub use listener::{AllowAnonymous, ClientCertificate, Listener, MqttVersion, TlsVersion};
+pub use listener::{AllowAnonymous, ClientCertificate, Listener, TlsVersion};
+pub use load::{Flags, Loaded, Sources};
 pub use problem::{Place, Problem, Problems};
+pub use reload::{Change, Changes, diff};
 pub use sections::{Log, LogLevel, Server, Storage, Sys};
 pub use session::{OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
 pub use value::{Kind, Setting};
+
+use option::{Section, SectionSpec};
+
+/// Every section, in the order in which they are documented.
+pub const SECTIONS: [&SectionSpec; 7] =
+    [&Server::SPEC, &Listener::SPEC, &Limits::SPEC, &Session::SPEC, &Storage::SPEC, &Log::SPEC, &Sys::SPEC];
 
 /// The whole configuration, checked: every value is in its range, and the listeners may start as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +60,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             server: Server::default(),
-            listeners: default_listeners(),
+            listeners: vec![Listener::default(), Listener::default_websocket()],
             limits: Limits::default(),
             session: Session::default(),
             storage: Storage::default(),
@@ -52,8 +70,29 @@ impl Default for Config {
     }
 }
 
-fn default_listeners() -> Vec<Listener> {
-    ["tcp://127.0.0.1:1883", "ws://127.0.0.1:8083/mqtt"]
-        .map(|address| Listener { address: address.to_owned(), ..Listener::default() })
-        .into()
+impl Config {
+    /// The section with this name; the listeners, of which there are several, are none.
+    pub fn section(&self, name: &str) -> Option<&dyn Section> {
+        Some(match name {
+            "server" => &self.server,
+            "limits" => &self.limits,
+            "session" => &self.session,
+            "storage" => &self.storage,
+            "log" => &self.log,
+            "sys" => &self.sys,
+            _ => return None,
+        })
+    }
+
+    fn section_mut(&mut self, name: &str) -> Option<&mut dyn Section> {
+        Some(match name {
+            "server" => &mut self.server,
+            "limits" => &mut self.limits,
+            "session" => &mut self.session,
+            "storage" => &mut self.storage,
+            "log" => &mut self.log,
+            "sys" => &mut self.sys,
+            _ => return None,
+        })
+    }
 }

@@ -19,7 +19,7 @@ pub enum Reload {
 pub struct OptionSpec {
     /// The key inside its section.
     pub key: &'static str,
-    /// What it does, in Markdown, without a final line break.
+    /// What it does, in Markdown.
     pub documentation: &'static str,
     /// The values it takes.
     pub kind: Kind,
@@ -27,15 +27,26 @@ pub struct OptionSpec {
     pub reload: Reload,
 }
 
-/// A section of the configuration whose options are listed in a table.
-pub trait Section: Default {
+/// A section: its name, what it is for, and its options.
+#[derive(Clone, Copy, Debug)]
+pub struct SectionSpec {
     /// Name in the file and, in capitals, in environment variables.
-    const NAME: &'static str;
-    /// What the section is for.
-    const DOCUMENTATION: &'static str;
+    pub name: &'static str,
+    /// What the section is for, in Markdown.
+    pub documentation: &'static str,
     /// Its options, in the order in which they are documented.
-    const OPTIONS: &'static [OptionSpec];
+    pub options: &'static [OptionSpec],
+}
 
+impl SectionSpec {
+    /// The option with this key.
+    pub fn option(&self, key: &str) -> Option<&'static OptionSpec> {
+        self.options.iter().find(|option| option.key == key)
+    }
+}
+
+/// The values of a section, by key.
+pub trait Section {
     /// The value of the option `key`; `None` if there is no such option.
     fn setting(&self, key: &str) -> Option<Setting>;
 
@@ -143,18 +154,23 @@ macro_rules! section {
             }
         }
 
-        impl $crate::config::option::Section for $name {
-            const NAME: &'static str = $section;
-            const DOCUMENTATION: &'static str = concat!($($section_doc, "\n"),*);
-            const OPTIONS: &'static [$crate::config::option::OptionSpec] = &[$(
-                $crate::config::option::OptionSpec {
-                    key: stringify!($key),
-                    documentation: concat!($($doc, "\n"),*),
-                    kind: $kind,
-                    reload: $crate::config::option::Reload::$reload,
-                },
-            )*];
+        impl $name {
+            /// The section's name, documentation and options.
+            pub const SPEC: $crate::config::option::SectionSpec = $crate::config::option::SectionSpec {
+                name: $section,
+                documentation: concat!($($section_doc, "\n"),*),
+                options: &[$(
+                    $crate::config::option::OptionSpec {
+                        key: stringify!($key),
+                        documentation: concat!($($doc, "\n"),*),
+                        kind: $kind,
+                        reload: $crate::config::option::Reload::$reload,
+                    },
+                )*],
+            };
+        }
 
+        impl $crate::config::option::Section for $name {
             fn setting(&self, key: &str) -> Option<$crate::config::value::Setting> {
                 match key {
                     $( stringify!($key) => Some($crate::config::option::Field::to_setting(&self.$key)), )*

@@ -18,18 +18,16 @@ const SIZE_UNITS: [(&str, u64); 8] = [
     ("B", 1),
 ];
 
-const DURATION_UNITS: [(&str, u64); 5] =
-    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const DURATION_UNITS: [(&str, u64); 4] = [("s", 1), ("m", 60), ("h", 3_600), ("d", 86_400)];
 
 /// Reads `1048576`, `1 MiB`, `1MB`: a whole number and an optional unit. The result is in bytes.
 pub(crate) fn parse_bytes(text: &str) -> Option<u64> {
-    parse_with_units(text, &SIZE_UNITS, 1)
+    parse_with_units(text, &SIZE_UNITS)
 }
 
-/// Reads `30s`, `500 ms`, `2h` (units ms, s, m, h, d), or a bare number in units of `unit_milliseconds`.
-/// The result is in milliseconds.
-pub(crate) fn parse_milliseconds(text: &str, unit_milliseconds: u64) -> Option<u64> {
-    parse_with_units(text, &DURATION_UNITS, unit_milliseconds)
+/// Reads `30`, `30s`, `5m`, `2h`, `7d`: a whole number and an optional unit. The result is in seconds.
+pub(crate) fn parse_seconds(text: &str) -> Option<u64> {
+    parse_with_units(text, &DURATION_UNITS)
 }
 
 /// The shortest exact way to write a size.
@@ -52,13 +50,13 @@ pub(crate) fn show_seconds(seconds: u64) -> String {
     }
 }
 
-fn parse_with_units(text: &str, units: &[(&str, u64)], bare_unit: u64) -> Option<u64> {
+fn parse_with_units(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'_').count();
     let (number, unit) = text.split_at(digits);
     let number: u64 = number.replace('_', "").parse().ok()?;
     let unit = unit.trim();
-    let factor = if unit.is_empty() { bare_unit } else { units.iter().find(|(name, _)| *name == unit)?.1 };
+    let factor = if unit.is_empty() { 1 } else { units.iter().find(|(name, _)| *name == unit)?.1 };
     number.checked_mul(factor)
 }
 
@@ -80,12 +78,12 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, milliseconds) in
-            [("30s", 30_000), ("30", 30_000), ("500 ms", 500), ("2h", 7_200_000), ("1d", 86_400_000)]
-        {
-            assert_eq!(parse_milliseconds(text, 1_000), Some(milliseconds), "{text}");
+        for (text, seconds) in [("30s", 30), ("30", 30), ("5 m", 300), ("2h", 7_200), ("1d", 86_400)] {
+            assert_eq!(parse_seconds(text), Some(seconds), "{text}");
         }
-        assert_eq!(parse_milliseconds("30 sec", 1_000), None);
+        for text in ["500ms", "30 sec", "1h30m", ""] {
+            assert_eq!(parse_seconds(text), None, "{text}");
+        }
     }
 
     #[test]
@@ -95,7 +93,7 @@ mod tests {
         }
         for seconds in [0, 1, 59, 3600, 5400, 86_400] {
             let shown = show_seconds(seconds);
-            assert_eq!(parse_milliseconds(shown.trim_matches('"'), 1_000), Some(seconds * 1_000));
+            assert_eq!(parse_seconds(shown.trim_matches('"')), Some(seconds));
         }
     }
 }

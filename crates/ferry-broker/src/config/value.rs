@@ -1,5 +1,7 @@
 //! Raw values from the sources, checked against an option's kind.
 
+use ferry_net::ListenAddress;
+
 use super::quantity;
 
 /// A value as a source gave it.
@@ -56,6 +58,8 @@ pub enum Kind {
     },
     /// Any text.
     Text,
+    /// An address to listen on.
+    Address,
     /// A path; empty means none.
     Path,
     /// One of these names.
@@ -85,6 +89,10 @@ impl Kind {
             }
             (Self::Flag, Raw::Flag(flag)) => Ok(Setting::Flag(*flag)),
             (Self::Text, Raw::Text(text)) => Ok(Setting::Text(text.clone())),
+            (Self::Address, Raw::Text(text)) => match text.parse::<ListenAddress>() {
+                Ok(address) => Ok(Setting::Text(address.to_string())),
+                Err(error) => Err(Misfit { message: error.to_string(), remedy: self.remedy() }),
+            },
             (Self::Path, Raw::Text(text)) if text.is_empty() => Ok(Setting::Absent),
             (Self::Path, Raw::Text(text)) => Ok(Setting::Text(text.clone())),
             (Self::Choice(names), Raw::Text(text)) => self.check_name(names, text).map(Setting::Text),
@@ -131,7 +139,7 @@ impl Kind {
                     .map(|item| Raw::Text(item.to_owned()))
                     .collect(),
             ),
-            Self::Text | Self::Path | Self::Choice(_) => Raw::Text(text.to_owned()),
+            Self::Text | Self::Address | Self::Path | Self::Choice(_) => Raw::Text(text.to_owned()),
         }
     }
 
@@ -147,6 +155,7 @@ impl Kind {
                 format!("{} to {}", bare(&quantity::show_seconds(*min)), bare(&quantity::show_seconds(*max)))
             }
             Self::Text => "text".to_owned(),
+            Self::Address => "an address such as tcp://127.0.0.1:1883".to_owned(),
             Self::Path => "path; empty: none".to_owned(),
             Self::Choice(names) => names
                 .iter()
@@ -182,15 +191,7 @@ impl Kind {
                 i128::from(quantity::parse_bytes(text).ok_or_else(|| self.wrong_type(raw))?)
             }
             (Self::Seconds { .. }, Raw::Text(text)) => {
-                let milliseconds =
-                    quantity::parse_milliseconds(text, 1_000).ok_or_else(|| self.wrong_type(raw))?;
-                if !milliseconds.is_multiple_of(1_000) {
-                    return Err(Misfit {
-                        message: format!("{} is not a whole number of seconds", quote(text)),
-                        remedy: self.remedy(),
-                    });
-                }
-                i128::from(milliseconds / 1_000)
+                i128::from(quantity::parse_seconds(text).ok_or_else(|| self.wrong_type(raw))?)
             }
             _ => return Err(self.wrong_type(raw)),
         };
@@ -234,7 +235,7 @@ impl Kind {
             Self::Count { .. } => "a whole number",
             Self::Bytes { .. } => "a size such as 1048576 or \"1 MiB\"",
             Self::Seconds { .. } => "a duration such as 30 or \"30s\"",
-            Self::Text | Self::Path => "a text in quotes",
+            Self::Text | Self::Address | Self::Path => "a text in quotes",
             Self::Choice(_) => "a name in quotes",
             Self::List | Self::Choices(_) => "a list of texts",
             Self::Or(_, kind) => return kind.wrong_type(raw),

@@ -1,0 +1,70 @@
+//! The configuration in a few lines, for the start message and `ferry check`.
+
+use super::Config;
+use super::listener::{AllowAnonymous, ClientCertificate, Listener};
+use super::quantity::show_bytes;
+
+impl Config {
+    /// Listeners, storage and the main limits, one per line, without a final line break.
+    pub fn summary(&self) -> String {
+        let mut lines = Vec::new();
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let title = if index == 0 { "listeners" } else { "" };
+            lines.push(format!("{title:<11}{}", listener.summary()));
+        }
+        let storage = self
+            .storage
+            .data_directory
+            .as_ref()
+            .map_or_else(|| "memory (ends with the process)".to_owned(), |path| path.display().to_string());
+        lines.push(format!("storage    {storage}"));
+        let limits = &self.limits;
+        lines.push(format!(
+            "limits     packet {}; {} connections; queue of a session {} messages, {}; retained {} messages, {}",
+            size(limits.packet_size_bytes_max as usize),
+            limits.connections_max,
+            limits.queue_messages_max,
+            size(limits.queue_bytes_max),
+            limits.retained_messages_max,
+            size(limits.retained_bytes_max),
+        ));
+        lines.join("\n")
+    }
+}
+
+impl Listener {
+    /// Whether clients speak TLS here.
+    pub fn uses_tls(&self) -> bool {
+        matches!(self.address.transport(), ferry_net::Transport::Tls | ferry_net::Transport::Wss)
+    }
+
+    /// Whether clients may connect without a user name, with `"local"` resolved.
+    pub fn anonymous_allowed(&self) -> bool {
+        match self.allow_anonymous {
+            AllowAnonymous::Yes => true,
+            AllowAnonymous::No => false,
+            AllowAnonymous::Local => self.address.is_local_only(),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let mut text = self.address.to_string();
+        let anonymous = if self.anonymous_allowed() { "anonymous allowed" } else { "users only" };
+        text.push_str("  (");
+        text.push_str(anonymous);
+        match self.tls_client_certificate {
+            ClientCertificate::None => {}
+            ClientCertificate::Optional => text.push_str(", client certificate optional"),
+            ClientCertificate::Required => text.push_str(", client certificate required"),
+        }
+        if self.proxy_protocol {
+            text.push_str(", PROXY protocol");
+        }
+        text.push(')');
+        text
+    }
+}
+
+fn size(bytes: usize) -> String {
+    show_bytes(bytes as u64).trim_matches('"').to_owned()
+}

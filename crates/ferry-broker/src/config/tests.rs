@@ -1,0 +1,305 @@
+use super::*;
+use option::Section;
+
+fn problems(text: &str) -> String {
+    Config::parse("ferry.toml", text).expect_err("the file is wrong").to_string()
+}
+
+fn load(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Loaded, Problems> {
+    let directory = std::env::temp_dir().join(format!(
+        "ferry-config-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    ));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = directory.join("ferry.toml");
+    std::fs::write(&path, file).unwrap();
+    let environment =
+        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let loaded = Config::load(&Sources { file: Some(path), environment, flags });
+    std::fs::remove_dir_all(&directory).unwrap();
+    loaded
+}
+
+fn every_option() -> impl Iterator<Item = (&'static SectionSpec, &'static option::OptionSpec)> {
+    SECTIONS.into_iter().flat_map(|spec| spec.options.iter().map(move |option| (spec, option)))
+}
+
+#[test]
+fn an_empty_file_gives_the_defaults() {
+    let loaded = Config::parse("ferry.toml", "").unwrap();
+    assert_eq!(loaded.config, Config::default());
+    assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn every_mistake_is_reported_with_place_and_remedy() {
+    let text = "\
+[limits]
+packet_size_byte_max = 5
+queue_messages_max = \"many\"
+  connections_max = 0
+receive_maximum_strict = true
+
+[sesion]
+x = 1
+
+[[listener]]
+address = \"mqtt://localhost:1883\"
+maximum_qos = 3
+";
+    let expected = "\
+ferry.toml:2:1: limits.packet_size_byte_max: unknown key
+  help: did you mean \"packet_size_bytes_max\"?
+ferry.toml:5:1: limits.receive_maximum_strict: unknown key
+  help: this key belongs to [session]
+ferry.toml:7:2: unknown section \"sesion\"
+  help: did you mean [session]?
+ferry.toml:3:1: limits.queue_messages_max: expected a whole number, found the text \"many\"
+  help: allowed: 1 to 100000000
+ferry.toml:4:3: limits.connections_max: 0 is out of range
+  help: allowed: 1 to 100000000
+ferry.toml:11:1: listener[0].address: \"mqtt://localhost:1883\" is not an address to listen on: unknown scheme \"mqtt\"; write tcp://
+  help: allowed: an address such as tcp://127.0.0.1:1883
+ferry.toml:12:1: listener[0].maximum_qos: 3 is out of range
+  help: allowed: 0 to 2";
+    assert_eq!(problems(text), expected);
+}
+
+#[test]
+fn wrong_toml_is_named_by_its_line() {
+    let text = problems("[limits]\nconnections_max = = 5\n");
+    assert!(text.starts_with("ferry.toml:2:"), "{text}");
+    assert!(text.contains("not valid TOML"), "{text}");
+}
+
+#[test]
+fn keys_outside_their_section_and_wrong_brackets() {
+    let text = problems("queue_messages_max = 5\n[listener]\naddress = \"tcp://127.0.0.1:1883\"\n");
+    assert!(
+        text.contains("ferry.toml:1:1: the key \"queue_messages_max\" stands outside its section"),
+        "{text}"
+    );
+    assert!(text.contains("write it under [limits]"), "{text}");
+    assert!(text.contains("write [[listener]], with two brackets"), "{text}");
+}
+
+#[test]
+fn flags_over_environment_over_file() {
+    let file = "[log]\nlevel = \"warn\"\n[sys]\ninterval_seconds = 1\n[limits]\nconnections_max = 7\n";
+    let environment = [("FERRY_LOG_LEVEL", "debug"), ("FERRY_SYS_INTERVAL_SECONDS", "2m"), ("PATH", "/bin")];
+    let flags = Flags { log_level: Some("trace".to_owned()), ..Flags::default() };
+    let config = load(file, &environment, flags).unwrap().config;
+    assert_eq!(config.log.level, LogLevel::Trace);
+    assert_eq!(config.sys.interval_seconds, 120);
+    assert_eq!(config.limits.connections_max, 7);
+}
+
+#[test]
+fn listeners_of_the_environment() {
+    let file = "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\n";
+    let environment = [
+        ("FERRY_LISTENER_0_MAXIMUM_QOS", "1"),
+        ("FERRY_LISTENER_1_ADDRESS", "ws://127.0.0.1:2"),
+        ("FERRY_LISTENER_1_PROTOCOL_VERSIONS", "3.1.1, 5.0"),
+    ];
+    let listeners = load(file, &environment, Flags::default()).unwrap().config.listeners;
+    assert_eq!(listeners.len(), 2);
+    assert_eq!(listeners[0].maximum_qos, ferry_codec::QoS::AtLeastOnce);
+    assert_eq!(listeners[1].address.to_string(), "ws://127.0.0.1:2/mqtt");
+    assert_eq!(listeners[1].protocol_versions.len(), 2);
+
+    let error = load(file, &[("FERRY_LISTENER_2_MAXIMUM_QOS", "1")], Flags::default()).unwrap_err();
+    assert!(error.to_string().contains("there is no listener 1"), "{error}");
+    let error = load("", &[("FERRY_LISTENER_0_MAXIMUM_QOS", "1")], Flags::default()).unwrap_err();
+    assert!(error.to_string().contains("set FERRY_LISTENER_0_ADDRESS="), "{error}");
+}
+
+#[test]
+fn listen_replaces_all_other_listeners() {
+    let file = "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\n";
+    let environment = [("FERRY_LISTEN", "tcp://127.0.0.1:2,tcp://127.0.0.1:3")];
+    let addresses = |flags| -> Vec<String> {
+        let listeners = load(file, &environment, flags).unwrap().config.listeners;
+        listeners.iter().map(|listener| listener.address.to_string()).collect()
+    };
+    assert_eq!(addresses(Flags::default()), ["tcp://127.0.0.1:2", "tcp://127.0.0.1:3"]);
+    let flags = Flags { listen: vec!["tcp://127.0.0.1:4".to_owned()], ..Flags::default() };
+    assert_eq!(addresses(flags), ["tcp://127.0.0.1:4"]);
+}
+
+#[test]
+fn wrong_variables() {
+    let error = load("", &[("FERRY_LIMITS_CONECTIONS_MAX", "1")], Flags::default()).unwrap_err().to_string();
+    assert!(error.contains("environment variable FERRY_LIMITS_CONECTIONS_MAX: "), "{error}");
+    assert!(error.contains("did you mean \"connections_max\"?"), "{error}");
+    let variables = [
+        ("FERRY_LIMIT_CONNECTIONS_MAX", "1"),
+        ("FERRY_SERVICE_HOST", "h"),
+        ("FERRY_SERVER_PORT_1883_TCP", "p"),
+    ];
+    let warnings = load("", &variables, Flags::default()).unwrap().warnings;
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert_eq!(warnings[0].remedy, "did you mean FERRY_LIMITS_CONNECTIONS_MAX?");
+}
+
+#[test]
+fn a_listener_off_loopback_is_refused_without_users() {
+    let flags = |allow_anonymous| Flags {
+        listen: vec!["tcp://0.0.0.0:1883".to_owned()],
+        allow_anonymous,
+        ..Flags::default()
+    };
+    let error = load("", &[], flags(false)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("flag --listen: listener[0].address: other machines can reach tcp://0.0.0.0:1883"),
+        "{error}"
+    );
+    assert!(error.contains("--allow-anonymous"), "{error}");
+    let loaded = load("", &[], flags(true)).unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
+    assert!(loaded.config.listeners[0].anonymous_allowed());
+}
+
+#[test]
+fn storage_on_disk_is_refused_until_it_exists() {
+    let flags = |memory| Flags { memory, ..Flags::default() };
+    let file = "[storage]\ndata_directory = \"/var/lib/ferry\"\n";
+    let error = load(file, &[], flags(false)).unwrap_err().to_string();
+    assert!(error.contains(":2:1: storage.data_directory: storage on disk is not built yet"), "{error}");
+    assert!(load(file, &[], flags(true)).is_ok());
+}
+
+#[test]
+fn tls_needs_its_files() {
+    let error =
+        problems("[[listener]]\naddress = \"tls://127.0.0.1:8883\"\ntls_key_file = \"/nowhere/key.pem\"\n");
+    assert!(error.contains("ferry.toml:2:1: listener[0].tls_certificate_file: "), "{error}");
+    assert!(error.contains("--tls-cert FILE.pem"), "{error}");
+    assert!(
+        error.contains("ferry.toml:3:1: listener[0].tls_key_file: /nowhere/key.pem cannot be read"),
+        "{error}"
+    );
+    let flags = Flags { tls_key_file: Some("k.pem".into()), ..Flags::default() };
+    let error = load("", &[], flags).unwrap_err().to_string();
+    assert!(error.contains("flag --tls-key: no listener uses TLS"), "{error}");
+    let error = problems("[[listener]]\naddress = \"tcp://127.0.0.1:1\"\ntls_key_file = \"k.pem\"\n");
+    assert!(error.contains("does not use TLS"), "{error}");
+}
+
+#[test]
+fn the_same_address_twice() {
+    let error = problems(
+        "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\n[[listener]]\naddress = \"ws://127.0.0.1:1\"\n",
+    );
+    assert!(error.contains("ferry.toml:4:1: listener[1].address: another listener"), "{error}");
+    let text =
+        "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n";
+    assert!(Config::parse("ferry.toml", text).is_ok());
+}
+
+#[test]
+fn limits_that_contradict_each_other() {
+    let error = problems("[limits]\nqueue_bytes_max = \"1 GiB\"\n");
+    assert!(error.contains("lower limits.queue_bytes_max or raise limits.queue_bytes_total_max"), "{error}");
+}
+
+#[test]
+fn defaults_fit_their_kinds_and_come_back_from_their_texts() {
+    let defaults = Config::default();
+    for (spec, option) in every_option() {
+        let mut listener = Listener::default();
+        let mut config = defaults.clone();
+        let section: &mut dyn Section = config.section_mut(spec.name).unwrap_or(&mut listener);
+        let default = section.setting(option.key).unwrap();
+        let text = format!("x = {}", option.kind.show(&default));
+        let table = toml::de::DeTable::parse(&text).unwrap();
+        let raw = file::raw(table.get_ref()["x"].get_ref());
+        assert_eq!(option.kind.check(&raw).as_ref(), Ok(&default), "{}.{}", spec.name, option.key);
+    }
+}
+
+#[test]
+fn the_bounds_of_every_kind_fit_the_field() {
+    fn bounds(kind: Kind) -> Vec<Setting> {
+        match kind {
+            Kind::Count { min, max } | Kind::Bytes { min, max } | Kind::Seconds { min, max } => {
+                vec![Setting::Number(min), Setting::Number(max)]
+            }
+            Kind::Choice(names) => names.iter().map(|name| Setting::Text((*name).to_owned())).collect(),
+            Kind::Choices(names) => {
+                vec![Setting::List(names.iter().map(|name| (*name).to_owned()).collect())]
+            }
+            Kind::Or(_, kind) => [vec![Setting::Absent], bounds(*kind)].concat(),
+            Kind::Flag => vec![Setting::Flag(true), Setting::Flag(false)],
+            Kind::Path => vec![Setting::Absent, Setting::Text("/a".to_owned())],
+            Kind::Text => vec![Setting::Text("a".to_owned())],
+            Kind::Address => vec![Setting::Text("tcp://[::1]:1".to_owned())],
+            Kind::List => vec![Setting::List(Vec::new())],
+        }
+    }
+    for (spec, option) in every_option() {
+        for setting in bounds(option.kind) {
+            let mut listener = Listener::default();
+            let mut config = Config::default();
+            let section: &mut dyn Section = config.section_mut(spec.name).unwrap_or(&mut listener);
+            assert_eq!(
+                section.set(option.key, setting.clone()),
+                Some(()),
+                "{}.{} {setting:?}",
+                spec.name,
+                option.key
+            );
+            assert_eq!(section.setting(option.key), Some(setting), "{}.{}", spec.name, option.key);
+        }
+    }
+}
+
+#[test]
+fn every_option_is_reachable_by_its_variable() {
+    for (spec, option) in every_option() {
+        let name = environment::variable_name(spec, option).replace("<N>", "0");
+        let contents = environment::parse(&[(name.clone(), "1".to_owned())]);
+        assert_eq!(contents.assignments.len(), 1, "{name}");
+        assert_eq!(contents.assignments[0].key, option.key, "{name}");
+    }
+}
+
+/// Compares a file of the repository with what the table gives, or writes it if `UPDATE_DOCUMENTS` is set.
+fn assert_document(path: &str, expected: &str) {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
+    if std::env::var_os("UPDATE_DOCUMENTS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{} is out of date: run UPDATE_DOCUMENTS=1 cargo test -p ferry-broker",
+        path.display()
+    );
+}
+
+#[test]
+fn the_example_file_documents_every_option_with_its_default() {
+    let example = example();
+    assert_document("ferry.example.toml", &example);
+    assert_eq!(Config::parse("ferry.example.toml", &example).unwrap().config, Config::default());
+    for (_, option) in every_option() {
+        assert!(example.contains(&format!("\n#{} = ", option.key)), "{}", option.key);
+    }
+    let uncommented: Vec<&str> = example
+        .lines()
+        .map(|line| {
+            line.strip_prefix('#').filter(|rest| !rest.is_empty() && !rest.starts_with(' ')).unwrap_or(line)
+        })
+        .collect();
+    let loaded = Config::parse("ferry.example.toml", &uncommented.join("\n")).unwrap();
+    assert_eq!(loaded.config, Config::default());
+    assert!(loaded.warnings.is_empty());
+}
+
+#[test]
+fn the_reference_of_the_guide_is_up_to_date() {
+    assert_document("docs/guide/src/reference.md", &reference());
+}

@@ -1,0 +1,261 @@
+//! Checks that need more than one option, or the machine: what cannot work is a problem, what looks wrong a warning.
+
+use std::path::Path;
+
+use ferry_net::ListenAddress;
+
+use super::Config;
+use super::listener::{AllowAnonymous, ClientCertificate, Listener};
+use super::load::Places;
+use super::problem::{Place, Problem};
+
+/// Longest path of a Unix socket that every supported system takes.
+const UNIX_PATH_BYTES_MAX: usize = 103;
+
+/// Checks the whole configuration.
+pub(super) fn validate(
+    config: &Config,
+    places: &Places,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    for (index, listener) in config.listeners.iter().enumerate() {
+        let mut check = ListenerCheck { index, listener, places, problems, warnings };
+        check.address();
+        check.anonymous();
+        check.tls();
+        check.twice(&config.listeners[..index]);
+    }
+    if config.storage.data_directory.is_some() {
+        problems.push(Problem {
+            place: places.of(&["storage.data_directory"]),
+            option: "storage.data_directory".to_owned(),
+            message: "storage on disk is not built yet; this version keeps everything in memory".to_owned(),
+            remedy: "leave data_directory empty, or start with --memory; sessions and retained messages then end with the process".to_owned(),
+        });
+    }
+    limits(config, places, problems, warnings);
+}
+
+fn limits(config: &Config, places: &Places, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    let limits = &config.limits;
+    let packet = limits.packet_size_bytes_max as usize;
+    let orders = [
+        (
+            "packet_size_bytes_max",
+            packet,
+            "queue_bytes_max",
+            limits.queue_bytes_max,
+            "no message of full size could wait for a session",
+        ),
+        (
+            "packet_size_bytes_max",
+            packet,
+            "mailbox_bytes_max",
+            limits.mailbox_bytes_max,
+            "no message of full size could reach another shard",
+        ),
+        (
+            "queue_bytes_max",
+            limits.queue_bytes_max,
+            "queue_bytes_total_max",
+            limits.queue_bytes_total_max,
+            "one session may hold more than all together",
+        ),
+        (
+            "queue_messages_max",
+            limits.queue_messages_max as usize,
+            "queue_messages_total_max",
+            limits.queue_messages_total_max,
+            "one session may hold more than all together",
+        ),
+    ];
+    for (smaller_key, smaller, larger_key, larger, why) in orders {
+        if smaller <= larger {
+            continue;
+        }
+        let (smaller_key, larger_key) = (format!("limits.{smaller_key}"), format!("limits.{larger_key}"));
+        problems.push(Problem {
+            place: places.of(&[&smaller_key, &larger_key]),
+            message: format!("{smaller} is more than {larger_key} = {larger}: {why}"),
+            remedy: format!("lower {smaller_key} or raise {larger_key}"),
+            option: smaller_key,
+        });
+    }
+    if limits.write_buffer_bytes_max < packet {
+        let option = "limits.write_buffer_bytes_max";
+        warnings.push(Problem {
+            place: places.of(&[option, "limits.packet_size_bytes_max"]),
+            option: option.to_owned(),
+            message: format!(
+                "{} is less than limits.packet_size_bytes_max = {packet}: the largest messages are written only to a client that has taken everything before them",
+                limits.write_buffer_bytes_max
+            ),
+            remedy: "raise it if clients send packets of that size".to_owned(),
+        });
+    }
+}
+
+struct ListenerCheck<'a> {
+    index: usize,
+    listener: &'a Listener,
+    places: &'a Places,
+    problems: &'a mut Vec<Problem>,
+    warnings: &'a mut Vec<Problem>,
+}
+
+impl ListenerCheck<'_> {
+    fn address(&mut self) {
+        let named = self.places.is_set(&format!("listener[{}]", self.index));
+        if named && !self.places.is_set(&self.option("address")) {
+            let remedy = match self.place("") {
+                Place::Environment(_) => {
+                    format!("set FERRY_LISTENER_{}_ADDRESS=tcp://127.0.0.1:1883", self.index)
+                }
+                _ => "add address = \"tcp://127.0.0.1:1883\" to it".to_owned(),
+            };
+            self.problem("", "this listener has no address".to_owned(), remedy);
+        }
+        let address = &self.listener.address;
+        let Some(path) = address.unix_path() else {
+            self.usual_port();
+            return;
+        };
+        if path.as_os_str().len() > UNIX_PATH_BYTES_MAX {
+            let message = format!("the path of a Unix socket may have {UNIX_PATH_BYTES_MAX} bytes");
+            self.problem("address", message, "use a shorter path, such as unix:///run/ferry.sock".to_owned());
+        } else if !path.parent().is_some_and(Path::is_dir) {
+            let message = format!("there is no directory for {}", path.display());
+            self.problem("address", message, "create the directory first".to_owned());
+        }
+    }
+
+    fn usual_port(&mut self) {
+        let address = &self.listener.address;
+        let swapped = match (address, address.host_port().map(|host_port| host_port.port)) {
+            (ListenAddress::Tcp(_), Some(8883)) => "without TLS on port 8883, where clients expect it",
+            (ListenAddress::Tls(_), Some(1883)) => "TLS on port 1883, where clients do not expect it",
+            _ => return,
+        };
+        self.warning("address", swapped.to_owned(), "check scheme and port".to_owned());
+    }
+
+    fn anonymous(&mut self) {
+        let address = &self.listener.address;
+        match self.listener.allow_anonymous {
+            AllowAnonymous::Yes if !address.is_local_only() => {
+                let message =
+                    format!("everyone who reaches {address} may publish and subscribe to everything");
+                self.warning(
+                    "allow_anonymous",
+                    message,
+                    "use it only in a network that you trust".to_owned(),
+                );
+            }
+            AllowAnonymous::Local if !address.is_local_only() => {
+                let message = format!(
+                    "other machines can reach {address}, and there is no way to tell who a client is"
+                );
+                let remedy = "if everyone in that network may do everything, set allow_anonymous = true on this listener (or start with --allow-anonymous); else listen on 127.0.0.1".to_owned();
+                self.problem("address", message, remedy);
+            }
+            AllowAnonymous::No => {
+                let message = "no client could connect: users cannot be configured yet".to_owned();
+                self.problem("allow_anonymous", message, "remove the line, or set it to true".to_owned());
+            }
+            AllowAnonymous::Yes | AllowAnonymous::Local => {}
+        }
+    }
+
+    fn tls(&mut self) {
+        let listener = self.listener;
+        let files = [
+            ("tls_certificate_file", &listener.tls_certificate_file),
+            ("tls_key_file", &listener.tls_key_file),
+            ("tls_client_ca_file", &listener.tls_client_ca_file),
+        ];
+        if !listener.uses_tls() {
+            for (key, _) in files.iter().filter(|(_, path)| path.is_some()) {
+                let message = format!("{} does not use TLS", listener.address);
+                self.problem(key, message, "listen on tls:// or wss://, or remove the line".to_owned());
+            }
+            return;
+        }
+        for (key, flag, path) in [
+            ("tls_certificate_file", "--tls-cert", &listener.tls_certificate_file),
+            ("tls_key_file", "--tls-key", &listener.tls_key_file),
+        ] {
+            if path.is_none() {
+                let message = format!("{} needs a {key}", listener.address);
+                self.problem(
+                    key,
+                    message,
+                    format!("set {key} = \"FILE.pem\" on this listener (or start with {flag} FILE.pem)"),
+                );
+            }
+        }
+        for (key, path) in files {
+            let Some(path) = path else { continue };
+            if let Err(error) = std::fs::File::open(path) {
+                let message = format!("{} cannot be read: {error}", path.display());
+                self.problem(key, message, "check the path and its permissions".to_owned());
+            }
+        }
+        match (listener.tls_client_certificate, &listener.tls_client_ca_file) {
+            (ClientCertificate::None, Some(_)) => {
+                let message = "clients are not asked for a certificate, so this file is not used".to_owned();
+                self.warning(
+                    "tls_client_ca_file",
+                    message,
+                    "set tls_client_certificate = \"required\"".to_owned(),
+                );
+            }
+            (ClientCertificate::Optional | ClientCertificate::Required, None) => {
+                let message = "no authority is named that signs clients' certificates".to_owned();
+                self.problem(
+                    "tls_client_certificate",
+                    message,
+                    "set tls_client_ca_file = \"FILE.pem\"".to_owned(),
+                );
+            }
+            _ => {}
+        }
+    }
+
+    fn twice(&mut self, before: &[Listener]) {
+        let address = &self.listener.address;
+        let free_port = address.host_port().is_some_and(|host_port| host_port.port == 0);
+        let taken = before.iter().any(|other| match (address.host_port(), other.address.host_port()) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            _ => *address == other.address,
+        });
+        if taken && !free_port {
+            let message = format!("another listener has the address of {address} already");
+            self.problem("address", message, "give each listener its own host and port".to_owned());
+        }
+    }
+
+    fn problem(&mut self, key: &str, message: String, remedy: String) {
+        let problem = self.describe(key, message, remedy);
+        self.problems.push(problem);
+    }
+
+    fn warning(&mut self, key: &str, message: String, remedy: String) {
+        let problem = self.describe(key, message, remedy);
+        self.warnings.push(problem);
+    }
+
+    fn describe(&self, key: &str, message: String, remedy: String) -> Problem {
+        Problem { place: self.place(key), option: self.option(key), message, remedy }
+    }
+
+    /// The place of the option, or of the address if the option has its default, or of the block.
+    fn place(&self, key: &str) -> Place {
+        self.places.of(&[&self.option(key), &self.option("address"), &self.option("")])
+    }
+
+    fn option(&self, key: &str) -> String {
+        let dot = if key.is_empty() { "" } else { "." };
+        format!("listener[{}]{dot}{key}", self.index)
+    }
+}
