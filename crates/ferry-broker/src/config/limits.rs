@@ -1,5 +1,7 @@
 //! `[limits]`: the bound of everything that a peer can make grow.
 
+use std::num::NonZeroU16;
+
 use super::option::section;
 use super::quantity::{KIB, MIB};
 use super::value::Kind;
@@ -12,6 +14,12 @@ section! {
         /// A larger one ends the connection with reason code 0x95.
         packet_size_bytes_max: u32 = (2 * MIB) as u32, Kind::Bytes { min: 128, max: 268_435_460 }, Live;
 
+        /// The largest CONNECT. Anyone may send one, so it is kept smaller than other packets; it holds the will.
+        connect_bytes_max: u32 = (256 * KIB) as u32, Kind::Bytes { min: 128, max: 268_435_460 }, Live;
+
+        /// Length of a client identifier. A longer one is refused with 0x85.
+        client_id_bytes_max: u16 = KIB as u16, Kind::Bytes { min: 23, max: 65_535 }, Live;
+
         /// User properties in one packet, the will's included.
         user_properties_max: u32 = 128, Kind::Count { min: 0, max: 65_535 }, Live;
 
@@ -23,11 +31,17 @@ section! {
 
         /// QoS 1 and 2 messages on the way to one client, not yet acknowledged by it. A client's own Receive Maximum
         /// counts if it is smaller.
-        inflight_messages_max: u16 = 128, Kind::Count { min: 1, max: 65_535 }, Live;
+        inflight_messages_max: NonZeroU16 = at_least_one(128), Kind::Count { min: 1, max: 65_535 }, Live;
 
         /// QoS 1 and 2 messages on the way from one client, not yet acknowledged by the broker. Told to MQTT 5.0
         /// clients as Receive Maximum.
-        receive_maximum: u16 = 1024, Kind::Count { min: 1, max: 65_535 }, Live;
+        receive_maximum: NonZeroU16 = at_least_one(1024), Kind::Count { min: 1, max: 65_535 }, Live;
+
+        /// QoS 2 messages of one session that wait for PUBREL, over all its connections. Beyond it PUBREC carries 0x97.
+        qos2_awaiting_release_max: u16 = 1024, Kind::Count { min: 1, max: 65_535 }, Live;
+
+        /// PUBLISH packets that one connection may send in one second. A faster one is read more slowly.
+        publishes_per_second_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Live;
 
         /// Topic aliases that a client may define. Told to MQTT 5.0 clients as Topic Alias Maximum.
         topic_alias_maximum: u16 = 32, Kind::Count { min: 0, max: 65_535 }, Live;
@@ -74,12 +88,25 @@ section! {
         /// Time from the end of the handshakes to a complete CONNECT.
         connect_timeout_seconds: u32 = 10, Kind::Seconds { min: 1, max: 3_600 }, Live;
 
+        /// Time from CONNECT to the end of the authentication.
+        authentication_timeout_seconds: u32 = 30, Kind::Seconds { min: 1, max: 3_600 }, Live;
+
         /// Bytes waiting to be written to one connection. Beyond it QoS 0 messages to it are dropped, and QoS 1 and 2
         /// messages stay in the session's queue.
         write_buffer_bytes_max: usize = (2 * MIB) as usize, Kind::Bytes { min: 4 * KIB, max: 1 << 40 }, Live;
 
+        /// Time in which a client must take something of a full write buffer. After it the connection is closed.
+        write_stall_timeout_seconds: u32 = 60, Kind::Seconds { min: 1, max: 86_400 }, Live;
+
         /// Bytes of messages on the way from one shard to another. Beyond it the publishing connections are not read
         /// until there is room.
         mailbox_bytes_max: usize = (16 * MIB) as usize, Kind::Bytes { min: 64 * KIB, max: 1 << 40 }, Live;
+    }
+}
+
+const fn at_least_one(number: u16) -> NonZeroU16 {
+    match NonZeroU16::new(number) {
+        Some(number) => number,
+        None => NonZeroU16::MIN,
     }
 }

@@ -109,6 +109,9 @@ section! {
         /// Connections on this listener.
         connections_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Restart;
 
+        /// The longest keep alive here; `"none"`: as `session.keep_alive_seconds_max` says.
+        keep_alive_seconds_max: Option<u16> = None, Kind::Or("none", &Kind::Seconds { min: 1, max: 65_535 }), Restart;
+
         /// Whether every connection starts with a PROXY protocol header, version 1 or 2, that names the client's
         /// address. Switch it on only if all connections come from such a proxy: the header is believed.
         proxy_protocol: bool = false, Kind::Flag, Restart;

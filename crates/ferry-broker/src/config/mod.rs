@@ -28,7 +28,7 @@ pub use load::{Flags, Loaded, Sources};
 pub use problem::{Place, Problem, Problems};
 pub use reload::{Change, Changes, diff};
 pub use sections::{Log, LogLevel, Server, Storage, Sys};
-pub use session::{OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
+pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
 pub use value::{Kind, Setting};
 
 use option::{Section, SectionSpec};

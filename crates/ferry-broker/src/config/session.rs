@@ -38,6 +38,16 @@ choices! {
     }
 }
 
+choices! {
+    /// What a client of MQTT 3.1 or 3.1.1 gets for a PUBLISH that it may not make.
+    pub enum DeniedV3Publish {
+        /// An acknowledgement as if it had been accepted.
+        Acknowledge = "acknowledge",
+        /// The end of its connection.
+        Close = "close",
+    }
+}
+
 section! {
     /// How sessions live, and which features clients are offered. What is switched off is told to MQTT 5.0 clients in
     /// CONNACK and refused from everyone.
@@ -74,6 +84,12 @@ section! {
 
         /// Whether clients may give Subscription Identifiers.
         subscription_ids_available: bool = true, Kind::Flag, Live;
+
+        /// What a client of MQTT 3.1 or 3.1.1 gets for a PUBLISH that it may not make; these versions cannot be told.
+        denied_v3_publish: DeniedV3Publish = DeniedV3Publish::Acknowledge, Kind::Choice(DeniedV3Publish::NAMES), Live;
+
+        /// A client that asks for Response Information gets this followed by its client identifier; empty: none.
+        response_information_prefix: Option<String> = None, Kind::Or("", &Kind::Text), Live;
 
         /// Whether a client that has more than `limits.receive_maximum` messages unacknowledged is disconnected with
         /// 0x93, as the standard says. If not, it is served and counted.

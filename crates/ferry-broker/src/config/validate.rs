@@ -42,6 +42,13 @@ fn limits(config: &Config, places: &Places, problems: &mut Vec<Problem>, warning
     let packet = limits.packet_size_bytes_max as usize;
     let orders = [
         (
+            "connect_bytes_max",
+            limits.connect_bytes_max as usize,
+            "packet_size_bytes_max",
+            packet,
+            "CONNECT is a packet too",
+        ),
+        (
             "packet_size_bytes_max",
             packet,
             "queue_bytes_max",
