@@ -14,6 +14,7 @@ mod decode_limits;
 mod direction;
 mod encode;
 mod fault;
+mod frame;
 mod message_properties;
 pub mod packet;
 mod packet_id;
@@ -29,11 +30,12 @@ pub mod topic;
 mod user_properties;
 pub mod wire_shape;
 
-pub use decode::{decode, decode_connect, frame_length};
+pub use decode::{decode, decode_connect};
 pub use decode_error::{DecodeError, UnsupportedVersion};
 pub use decode_limits::DecodeLimits;
 pub use direction::Direction;
 pub use encode::{encode, encoded_length};
+pub use frame::frame_length;
 pub use message_properties::MessageProperties;
 pub use packet::{
     Ack, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect, Packet, Publish,

@@ -1,6 +1,7 @@
 //! Reading the data types of section 1.5 from a slice, checked at every step.
 
 use crate::fault::{self, Decoded};
+use crate::{DecodeLimits, PacketId, topic};
 
 /// What is left of a packet or of a part of it. No method can read past the end.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,18 @@ impl<'a> Reader<'a> {
         let Some((&byte, rest)) = self.rest.split_first() else { return Err(&fault::PACKET_ENDS_EARLY) };
         self.rest = rest;
         Ok(byte)
+    }
+
+    /// Takes the next byte if it is `byte`.
+    #[inline]
+    pub(crate) fn skip_if(&mut self, byte: u8) -> bool {
+        match self.rest.split_first() {
+            Some((&first, rest)) if first == byte => {
+                self.rest = rest;
+                true
+            }
+            _ => false,
+        }
     }
 
     #[inline]
@@ -98,6 +111,42 @@ impl<'a> Reader<'a> {
             return Err(&fault::STRING_HAS_CONTROL_CHARACTER);
         }
         Ok(text)
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// A Packet Identifier, which is not 0 `[MQTT-2.2.1-3]`.
+    #[inline]
+    pub(crate) fn packet_id(&mut self) -> Decoded<PacketId> {
+        PacketId::new(self.two_byte_integer()?).ok_or(&fault::PACKET_ID_ZERO)
+    }
+
+    /// A Topic Name (section 3.3.2.1); it may be empty here, the caller knows whether it may be.
+    #[inline]
+    pub(crate) fn topic_name(&mut self, limits: &DecodeLimits) -> Decoded<&'a str> {
+        let bytes = self.binary_data()?;
+        // [MQTT-3.3.2-1], [MQTT-3.1.3-11].
+        let Ok(name) = std::str::from_utf8(bytes) else { return Err(&fault::STRING_NOT_UTF8) };
+        if !name.is_empty() {
+            topic::validate_topic_name(name, limits).map_err(fault::topic_name)?;
+        }
+        if limits.reject_control_characters && name.chars().any(is_disallowed) {
+            return Err(&fault::STRING_HAS_CONTROL_CHARACTER);
+        }
+        Ok(name)
+    }
+
+    /// A Topic Filter (section 4.7), `[MQTT-3.8.3-1]`, `[MQTT-3.10.3-1]`.
+    pub(crate) fn topic_filter(&mut self, limits: &DecodeLimits) -> Decoded<&'a str> {
+        let filter = self.string(limits.reject_control_characters)?;
+        topic::validate_topic_filter(filter, limits).map_err(fault::topic_filter)?;
+        Ok(filter)
+    }
+
+    /// Nothing may follow the last field of a packet.
+    #[inline]
+    pub(crate) fn end(&self) -> Decoded<()> {
+        if self.is_empty() { Ok(()) } else { Err(&fault::BYTES_AFTER_END) }
     }
 }
 

@@ -17,8 +17,10 @@ pub enum TopicError {
     MultiLevelWildcardMisplaced,
     /// `+` is not a level of its own `[MQTT-4.7.1-2]`.
     SingleLevelWildcardMisplaced,
-    /// `$share/` without a share name `[MQTT-4.8.2-1]`, or with one that has a wildcard `[MQTT-4.8.2-2]`.
-    ShareNameInvalid,
+    /// `$share/` without a share name `[MQTT-4.8.2-1]`.
+    ShareNameEmpty,
+    /// The share name has `+` or `#` `[MQTT-4.8.2-2]`.
+    ShareNameWildcard,
     /// `$share/name` without a filter behind it `[MQTT-4.8.2-2]`.
     SharedFilterMissing,
     /// More levels than `topic_levels_max`.
@@ -55,7 +57,8 @@ impl TopicError {
             Self::WildcardInName => "a topic name has a wildcard",
             Self::MultiLevelWildcardMisplaced => "'#' must be the last level of a filter",
             Self::SingleLevelWildcardMisplaced => "'+' must be a whole level of a filter",
-            Self::ShareNameInvalid => "the share name is empty or has a wildcard",
+            Self::ShareNameEmpty => "the share name is empty",
+            Self::ShareNameWildcard => "the share name has a wildcard",
             Self::SharedFilterMissing => "no filter follows the share name",
             Self::TooManyLevels => "the topic has too many levels",
             Self::TooLong => "the topic is too long",
@@ -177,8 +180,11 @@ pub struct SharedFilter<'a> {
 pub fn parse_shared(filter: &str) -> Result<Option<SharedFilter<'_>>, TopicError> {
     let Some(rest) = filter.strip_prefix("$share/") else { return Ok(None) };
     let (group, filter) = rest.split_once('/').unwrap_or((rest, ""));
-    if group.is_empty() || has_wildcard(group) {
-        return Err(TopicError::ShareNameInvalid);
+    if group.is_empty() {
+        return Err(TopicError::ShareNameEmpty);
+    }
+    if has_wildcard(group) {
+        return Err(TopicError::ShareNameWildcard);
     }
     if filter.is_empty() {
         return Err(TopicError::SharedFilterMissing);

@@ -1,3 +1,4 @@
+use crate::encode::Sink;
 use crate::primitive::Reader;
 use crate::property;
 
@@ -115,7 +116,6 @@ impl UserPropertiesBuf {
 
     /// Appends a pair. Name and value are at most 65,535 bytes each; what is longer is cut.
     pub fn push(&mut self, name: &str, value: &str) {
-        use crate::encode::Sink as _;
         self.encoded.put_byte(property::USER_PROPERTY);
         self.encoded.put_string(name);
         self.encoded.put_string(value);

@@ -97,6 +97,9 @@ impl Channel {
     /// Passes on `head` and then `body`; returns how many bytes of both together are on their way. TLS may
     /// keep up to [`ENCRYPT_BYTES_MAX`] of them encrypted until [`Channel::try_flush`] succeeds.
     pub(crate) fn try_write(&mut self, head: &[u8], body: &[u8]) -> io::Result<usize> {
+        if self.closing != Closing::Open {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let Some(tls) = &mut self.tls else {
             return match (head.is_empty(), body.is_empty()) {
                 (true, _) => self.socket.try_write(body),
@@ -118,17 +121,9 @@ impl Channel {
             if head_left.is_empty() && body_left.is_empty() {
                 return Ok(taken);
             }
-            let mut writer = tls.writer();
-            let head_taken = writer.write(head_left)?;
-            let mut body_taken = 0;
-            if head_taken == head_left.len() {
-                let chunk = &body_left[..body_left.len().min(ENCRYPT_BYTES_MAX)];
-                body_taken = writer.write(chunk)?;
-            }
-            if head_taken + body_taken == 0 {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            taken += head_taken + body_taken;
+            let chunk = &body_left[..body_left.len().min(ENCRYPT_BYTES_MAX)];
+            // Together, so that head and body share a TLS record.
+            taken += tls.writer().write_vectored(&[IoSlice::new(head_left), IoSlice::new(chunk)])?;
         }
     }
 

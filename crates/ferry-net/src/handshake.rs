@@ -21,6 +21,9 @@ use crate::websocket::upgrade::{self, UpgradeOptions};
 /// Bytes looked at for another protocol than expected. A CONNECT packet mostly fits.
 const FIRST_BYTES_MAX: usize = 512;
 
+/// Reads of input that nobody wants, at the end of a connection that failed.
+const END_READS_MAX: usize = 64;
+
 /// Limits of the steps before the first MQTT packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
@@ -69,7 +72,10 @@ pub(crate) async fn run(
             let websocket = transport.uses_websocket().then(|| Box::new(WebSocket::new()));
             Ok(Stream::new(channel, websocket, peer))
         }
-        Err((reason, detail)) => Err(HandshakeError { reason, peer: peer.address, detail }),
+        Err((reason, detail)) => {
+            end(&mut channel);
+            Err(HandshakeError { reason, peer: peer.address, detail })
+        }
     }
 }
 
@@ -90,13 +96,9 @@ async fn steps(
             peer.proxy_tls = header.tls.map(Box::new);
         }
     }
-    let expected = match peer.transport {
-        Transport::Tcp | Transport::Unix => Expected::Mqtt,
-        Transport::Tls | Transport::Wss => Expected::Tls,
-        Transport::Ws => Expected::Http,
-    };
-    within(limits.first_byte_timeout, silent, check_first_bytes(channel, expected)).await?;
     if peer.transport.uses_tls() {
+        let check = check_first_bytes(channel, Expected::Tls);
+        within(limits.first_byte_timeout, silent, check).await?;
         let Some(acceptor) = &options.tls else {
             return Err((HandshakeReason::TlsFailed, "the listener has no certificate".to_owned()));
         };
@@ -105,8 +107,14 @@ async fn steps(
         within(limits.tls_timeout, HandshakeReason::TlsTimeout, step).await?;
         peer.tls = channel.tls().map(|connection| Box::new(crate::tls::TlsPeer::from_connection(connection)));
     }
+    let expected = if peer.transport.uses_websocket() { Expected::Http } else { Expected::Mqtt };
+    within(limits.first_byte_timeout, silent, check_first_bytes(channel, expected)).await?;
     if let Some(path) = websocket_path.filter(|_| peer.transport.uses_websocket()) {
-        let upgrade = UpgradeOptions { path, require_subprotocol: options.websocket_require_subprotocol };
+        let upgrade = UpgradeOptions {
+            path,
+            require_subprotocol: options.websocket_require_subprotocol,
+            origins: &options.websocket_origins,
+        };
         let step = upgrade_to_websocket(channel, &upgrade, limits.upgrade_bytes_max);
         within(limits.upgrade_timeout, HandshakeReason::UpgradeTimeout, step).await?;
     }
@@ -204,7 +212,6 @@ async fn check_first_bytes(channel: &mut Channel, expected: Expected) -> Result<
     };
     if matches!(reason, HandshakeReason::HttpOnMqtt | HandshakeReason::HttpOnTls) {
         write(channel, upgrade::plain_response(400, reason.hint()).as_bytes()).await?;
-        end(channel);
     }
     Err((reason, String::new()))
 }
@@ -232,7 +239,6 @@ async fn upgrade_to_websocket(
     write(channel, refusal.response(options).as_bytes()).await?;
     channel.start_close();
     flush(channel).await?;
-    end(channel);
     Err((refusal.reason(), refusal.to_string()))
 }
 
@@ -242,5 +248,9 @@ fn end(channel: &mut Channel) {
     let mut scratch = [0; 1024];
     // The connection has failed already; nothing here can make it worse.
     let _ = channel.socket().shutdown_write();
-    while matches!(channel.socket().try_read(&mut scratch), Ok(1..)) {}
+    for _ in 0..END_READS_MAX {
+        if !matches!(channel.socket().try_read(&mut scratch), Ok(1..)) {
+            break;
+        }
+    }
 }

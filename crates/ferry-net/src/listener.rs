@@ -46,6 +46,9 @@ pub struct ListenerOptions {
     pub proxy_protocol: bool,
     /// Refuse WebSocket clients that offer no subprotocol [MQTT-6.0.0-3]; those that offer only others always are.
     pub websocket_require_subprotocol: bool,
+    /// Web pages that may connect by WebSocket, as in `https://example.org`; empty means all. Only browsers send
+    /// an origin, so clients without one are not affected.
+    pub websocket_origins: Vec<String>,
     /// Send small packets at once (no Nagle algorithm).
     pub tcp_nodelay: bool,
     /// Limits of the steps before the first MQTT packet.
@@ -58,6 +61,7 @@ impl Default for ListenerOptions {
             tls: None,
             proxy_protocol: false,
             websocket_require_subprotocol: true,
+            websocket_origins: Vec::new(),
             tcp_nodelay: true,
             limits: HandshakeLimits::default(),
         }
@@ -182,8 +186,7 @@ impl Listener {
             loop {
                 match socket.poll_accept(context) {
                     Poll::Pending => break,
-                    // Gone before we came: the listener itself is well.
-                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Poll::Ready(Err(error)) if is_of_one_connection(&error) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                     Poll::Ready(Ok((socket, peer))) => {
                         let transport = self.address.transport();
@@ -249,6 +252,18 @@ impl Accepted {
         }
         handshake::run(self.socket, self.peer, self.transport, self.websocket_path.as_deref(), options).await
     }
+}
+
+/// Whether the connection was gone before we came, and the listener itself is well (accept(2)).
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+    )
 }
 
 /// Binds every address of a host to the same port.

@@ -69,7 +69,7 @@ impl fmt::Display for ProxyError {
 
 impl std::error::Error for ProxyError {}
 
-/// Whether `bytes` are the beginning of a header, or could become it with at least 6 bytes seen.
+/// Whether `bytes`, at least 6 of them, are or may become a header.
 pub fn starts_header(bytes: &[u8]) -> bool {
     bytes.starts_with(V1_PREFIX) || (bytes.len() >= V1_PREFIX.len() && is_prefix(bytes, V2_SIGNATURE))
 }
@@ -255,3 +255,6 @@ impl<'a> Iterator for Extensions<'a> {
         Some(Ok((kind, value)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,7 +107,9 @@ impl Stream {
     }
 
     /// Reads bytes of MQTT packets to the front of `scratch`, which must not be empty, and returns how many.
-    /// `Ok(0)`: the other end has finished. The rest of `scratch` may be overwritten.
+    /// `Ok(0)`: the other end has finished; do not wait for more. The rest of `scratch` may be overwritten.
+    ///
+    /// Reading may make an answer due (a pong, a TLS alert): look at [`Stream::wants_write`] afterwards.
     ///
     /// # Errors
     /// `WouldBlock`: nothing now; wait for [`Stream::readable`]. `InvalidData`: the other end broke the rules

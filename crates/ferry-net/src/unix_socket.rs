@@ -3,7 +3,6 @@
 use std::fs::Permissions;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -55,10 +54,13 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !metadata.file_type().is_socket() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    match UnixStream::connect(path) {
+    let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    probe.set_nonblocking(true)?;
+    match probe.connect(&SockAddr::unix(path)?) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        // Whoever listens there may be too busy to accept; its file is not ours to remove.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+        // Also when whoever listens there is too busy to accept: the file is not ours to remove.
         _ => Err(io::ErrorKind::AddrInUse.into()),
     }
 }

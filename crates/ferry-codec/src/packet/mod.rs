@@ -13,6 +13,7 @@ mod unsuback;
 mod unsubscribe;
 
 pub use ack::Ack;
+pub(crate) use ack::AckKind;
 pub use auth::Auth;
 pub use connack::{Connack, ConnackProperties};
 pub use connect::{Connect, ConnectProperties, Will};

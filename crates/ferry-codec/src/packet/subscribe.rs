@@ -1,5 +1,8 @@
+use crate::encode::{Body, Properties, Sink, first_byte};
+use crate::fault::{self, Decoded};
 use crate::primitive::Reader;
-use crate::{PacketId, SubscriptionOptions, UserProperties};
+use crate::property::{self, Property, PropertyReader, PropertySection};
+use crate::{DecodeLimits, PacketId, ProtocolVersion, SubscriptionOptions, UserProperties, frame, topic};
 
 /// SUBSCRIBE: at least one topic filter with its options `[MQTT-3.8.3-2]` (section 3.8).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +117,6 @@ impl SubscribeFiltersBuf {
 
     /// Appends a filter of at most 65,535 bytes; what is longer is cut.
     pub fn push(&mut self, filter: &str, options: SubscriptionOptions) {
-        use crate::encode::Sink as _;
         self.payload.put_string(filter);
         self.payload.put_byte(options.to_byte());
         self.len = self.len.saturating_add(1);
@@ -124,5 +126,94 @@ impl SubscribeFiltersBuf {
     #[must_use]
     pub fn as_filters(&self) -> SubscribeFilters<'_> {
         SubscribeFilters::from_validated(&self.payload, self.len, u8::MAX)
+    }
+}
+
+/// In 3.1 the other bits of the options are not used.
+const OPTIONS_MASK_V31: u8 = 0x03;
+
+impl<'a> Subscribe<'a> {
+    pub(crate) fn decode(
+        mut body: Reader<'a>,
+        version: ProtocolVersion,
+        limits: &DecodeLimits,
+    ) -> Decoded<Self> {
+        let packet_id = body.packet_id()?;
+        let mut subscription_id = None;
+        let mut user_properties = UserProperties::EMPTY;
+        if version == ProtocolVersion::V5 {
+            let mut properties = PropertyReader::open(&mut body, PropertySection::Subscribe, limits)?;
+            while let Some(property) = properties.next()? {
+                if let Property::SubscriptionIdentifier(value) = property {
+                    subscription_id = Some(value);
+                }
+            }
+            user_properties = properties.user_properties();
+        }
+        let filters = SubscribeFilters::decode(body, version, limits)?;
+        Ok(Self { packet_id, subscription_id, user_properties, filters })
+    }
+}
+
+impl<'a> SubscribeFilters<'a> {
+    fn decode(mut body: Reader<'a>, version: ProtocolVersion, limits: &DecodeLimits) -> Decoded<Self> {
+        // [MQTT-3.8.3-2], U5-068.
+        if body.is_empty() {
+            return Err(&fault::SUBSCRIBE_EMPTY);
+        }
+        let payload = body.rest();
+        let options_mask = if version == ProtocolVersion::V31 { OPTIONS_MASK_V31 } else { u8::MAX };
+        let mut len = 0_usize;
+        while !body.is_empty() {
+            let filter = body.topic_filter(limits)?;
+            let options = options(body.byte()? & options_mask, version)?;
+            // [MQTT-3.8.3-4].
+            if options.no_local && topic::parse_shared(filter).is_ok_and(|shared| shared.is_some()) {
+                return Err(&fault::NO_LOCAL_SHARED);
+            }
+            len = len.saturating_add(1);
+        }
+        Ok(Self::from_validated(payload, len, options_mask))
+    }
+}
+
+fn options(byte: u8, version: ProtocolVersion) -> Decoded<SubscriptionOptions> {
+    let reserved = if version.is_v3() { 0xFC } else { 0xC0 };
+    // [MQTT-3.8.3-5], [MQTT3-3.8.3-4].
+    if byte & reserved != 0 {
+        return Err(&fault::SUBSCRIPTION_OPTIONS_RESERVED);
+    }
+    // U5-069.
+    if byte & 0x03 == 0x03 {
+        return Err(&fault::SUBSCRIPTION_QOS_RESERVED);
+    }
+    // U5-070: what is left to be wrong.
+    SubscriptionOptions::from_byte(byte).ok_or(&fault::RETAIN_HANDLING_RESERVED)
+}
+
+impl Body for Subscribe<'_> {
+    fn first_byte(&self) -> u8 {
+        first_byte(frame::SUBSCRIBE)
+    }
+
+    fn write(&self, version: ProtocolVersion, sink: &mut impl Sink) {
+        sink.put_two_byte_integer(self.packet_id.get());
+        if version == ProtocolVersion::V5 {
+            sink.put_properties(self);
+        }
+        for SubscribeFilter { filter, options } in self.filters {
+            sink.put_string(filter);
+            sink.put_byte(if version.is_v3() { options.maximum_qos.to_byte() } else { options.to_byte() });
+        }
+    }
+}
+
+impl Properties for Subscribe<'_> {
+    fn write_properties(&self, sink: &mut impl Sink) {
+        if let Some(subscription_id) = self.subscription_id {
+            sink.put_byte(property::SUBSCRIPTION_IDENTIFIER);
+            sink.put_variable_byte_integer(subscription_id);
+        }
+        sink.put_user_properties(self.user_properties);
     }
 }

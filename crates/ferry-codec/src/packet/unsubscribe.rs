@@ -1,5 +1,8 @@
+use crate::encode::{Body, Properties, Sink, first_byte};
+use crate::fault::{self, Decoded};
 use crate::primitive::Reader;
-use crate::{PacketId, UserProperties};
+use crate::property::{PropertyReader, PropertySection};
+use crate::{DecodeLimits, PacketId, ProtocolVersion, UserProperties, frame};
 
 /// UNSUBSCRIBE: at least one topic filter `[MQTT-3.10.3-2]` (section 3.10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +106,6 @@ impl UnsubscribeFiltersBuf {
 
     /// Appends a filter of at most 65,535 bytes; what is longer is cut.
     pub fn push(&mut self, filter: &str) {
-        use crate::encode::Sink as _;
         self.payload.put_string(filter);
         self.len = self.len.saturating_add(1);
     }
@@ -112,5 +114,54 @@ impl UnsubscribeFiltersBuf {
     #[must_use]
     pub fn as_filters(&self) -> UnsubscribeFilters<'_> {
         UnsubscribeFilters::from_validated(&self.payload, self.len)
+    }
+}
+
+impl<'a> Unsubscribe<'a> {
+    pub(crate) fn decode(
+        mut body: Reader<'a>,
+        version: ProtocolVersion,
+        limits: &DecodeLimits,
+    ) -> Decoded<Self> {
+        let packet_id = body.packet_id()?;
+        let mut user_properties = UserProperties::EMPTY;
+        if version == ProtocolVersion::V5 {
+            let mut properties = PropertyReader::open(&mut body, PropertySection::Unsubscribe, limits)?;
+            // Only user properties are allowed, and the reader keeps those itself.
+            while properties.next()?.is_some() {}
+            user_properties = properties.user_properties();
+        }
+        // [MQTT-3.10.3-2], U5-072.
+        if body.is_empty() {
+            return Err(&fault::UNSUBSCRIBE_EMPTY);
+        }
+        let payload = body.rest();
+        let mut len = 0_usize;
+        while !body.is_empty() {
+            // [MQTT-3.10.3-1].
+            body.topic_filter(limits)?;
+            len = len.saturating_add(1);
+        }
+        Ok(Self { packet_id, user_properties, filters: UnsubscribeFilters::from_validated(payload, len) })
+    }
+}
+
+impl Body for Unsubscribe<'_> {
+    fn first_byte(&self) -> u8 {
+        first_byte(frame::UNSUBSCRIBE)
+    }
+
+    fn write(&self, version: ProtocolVersion, sink: &mut impl Sink) {
+        sink.put_two_byte_integer(self.packet_id.get());
+        if version == ProtocolVersion::V5 {
+            sink.put_properties(self);
+        }
+        sink.put_bytes(self.filters.as_bytes());
+    }
+}
+
+impl Properties for Unsubscribe<'_> {
+    fn write_properties(&self, sink: &mut impl Sink) {
+        sink.put_user_properties(self.user_properties);
     }
 }

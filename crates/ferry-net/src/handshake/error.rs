@@ -107,4 +107,6 @@ handshake_reasons! {
     UpgradeVersion "upgrade_version" "a WebSocket upgrade for another version than 13";
     /// No subprotocol in common.
     UpgradeSubprotocol "upgrade_subprotocol" "a WebSocket upgrade without the subprotocol mqtt";
+    /// A web page that is not among the origins allowed.
+    UpgradeOrigin "upgrade_origin" "a WebSocket upgrade from a web page that may not; add it to the allowed origins";
 }

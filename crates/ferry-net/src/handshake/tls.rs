@@ -31,10 +31,7 @@ pub(super) async fn finish(
             Ok(0) => return Err((HandshakeReason::Disconnected, "during the TLS handshake".to_owned())),
             Ok(length) => received += length,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => {
-                super::end(channel);
-                return Err(failure(&error));
-            }
+            Err(error) => return Err(failure(&error)),
         }
     }
 }

@@ -337,3 +337,216 @@ fn unmask(bytes: &mut [u8], mask: [u8; 4]) {
         *byte ^= key;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A frame as a client sends it.
+    fn frame(first: u8, mask: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        let mut bytes = FrameHeader::new(first & 0x0F, payload.len() as u64).as_bytes().to_vec();
+        bytes[0] = first;
+        bytes[1] |= MASKED;
+        bytes.extend_from_slice(&mask);
+        bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key));
+        bytes
+    }
+
+    fn binary(payload: &[u8]) -> Vec<u8> {
+        frame(FIN | BINARY, [1, 2, 3, 4], payload)
+    }
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Decoded {
+        payload: Vec<u8>,
+        control: Vec<ControlFrame>,
+        error: Option<FrameError>,
+    }
+
+    /// Decodes `bytes` cut into portions of the lengths in `portions`, again and again.
+    fn decode_in(bytes: &[u8], portions: &[usize]) -> Decoded {
+        let mut decoder = FrameDecoder::default();
+        let mut decoded = Decoded::default();
+        let mut rest = bytes;
+        for &portion in portions.iter().cycle() {
+            let (part, after) = rest.split_at(portion.min(rest.len()));
+            let mut part = part.to_vec();
+            match decoder.decode(&mut part, |frame| decoded.control.push(frame)) {
+                Ok(length) => decoded.payload.extend_from_slice(&part[..length]),
+                Err((length, error)) => {
+                    decoded.payload.extend_from_slice(&part[..length]);
+                    decoded.error = Some(error);
+                    break;
+                }
+            }
+            rest = after;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        decoded
+    }
+
+    fn decode(bytes: &[u8]) -> Decoded {
+        let whole = decode_in(bytes, &[usize::MAX]);
+        assert_eq!(decode_in(bytes, &[1]), whole, "byte by byte");
+        whole
+    }
+
+    #[test]
+    fn packets_need_not_align_with_frames() {
+        // [MQTT-6.0.0-2], trap 36: a packet over several frames, several packets in one.
+        let bytes =
+            [binary(&[0xC0]), binary(&[0x00, 0xC0, 0x00]), binary(&[]), binary(&[0xC0, 0x00])].concat();
+        assert_eq!(decode(&bytes).payload, [0xC0, 0, 0xC0, 0, 0xC0, 0]);
+    }
+
+    #[test]
+    fn control_frames_come_between_fragments() {
+        let bytes = [
+            frame(BINARY, [9, 8, 7, 6], b"ab"),
+            frame(FIN | PING, [5; 4], b"here?"),
+            frame(CONTINUATION, [0; 4], b""),
+            frame(FIN | PONG, [5; 4], b"unasked"),
+            frame(FIN | CONTINUATION, [1, 0, 0, 0], b"cd"),
+            binary(b"e"),
+            frame(FIN | CLOSE, [1; 4], &[0x03, 0xE9, b'b', b'y', b'e']),
+            b"what follows a close frame is not looked at".to_vec(),
+        ]
+        .concat();
+        let decoded = decode(&bytes);
+        assert_eq!(decoded.payload, b"abcde");
+        assert_eq!(decoded.control, [ControlFrame::Ping(b"here?".to_vec()), ControlFrame::Close(Some(1001))]);
+        assert_eq!(decoded.error, None);
+    }
+
+    #[test]
+    fn a_close_frame_may_have_no_code() {
+        assert_eq!(decode(&frame(FIN | CLOSE, [7; 4], b"")).control, [ControlFrame::Close(None)]);
+    }
+
+    #[test]
+    fn close_codes_are_checked() {
+        for (code, allowed) in [
+            (999, false),
+            (1000, true),
+            (1004, false),
+            (1005, false),
+            (1006, false),
+            (1015, false),
+            (1016, false),
+        ]
+        .into_iter()
+        .chain([(2999, false), (3000, true), (4999, true), (5000, false)])
+        {
+            let decoded = decode(&frame(FIN | CLOSE, [7; 4], &u16::to_be_bytes(code)));
+            let expected = if allowed { None } else { Some(FrameError::CloseCode) };
+            assert_eq!(decoded.error, expected, "{code}");
+        }
+        assert_eq!(decode(&frame(FIN | CLOSE, [7; 4], &[3])).error, Some(FrameError::CloseCode));
+    }
+
+    #[test]
+    fn violations_are_told_after_the_payload_before_them() {
+        let unmasked = [FIN | BINARY, 1, 0xC0];
+        let oversized_ping = [FIN | PING, MASKED | LENGTH_16, 0, 126];
+        let endless = [&[FIN | BINARY, MASKED | LENGTH_64][..], &[0xFF; 8], &[0; 4]].concat();
+        let long_form_16 = [FIN | BINARY, MASKED | LENGTH_16, 0, 125, 0, 0, 0, 0];
+        let long_form_64 =
+            [&[FIN | BINARY, MASKED | LENGTH_64][..], &[0, 0, 0, 0, 0, 0, 0xFF, 0xFF], &[0; 4]];
+        for (bad, error) in [
+            (&unmasked[..], FrameError::Unmasked),
+            // [MQTT-6.0.0-1]
+            (&frame(FIN | TEXT, [1; 4], b"\x10"), FrameError::Text),
+            (&[FIN | 0x40 | BINARY], FrameError::ReservedBits),
+            (&[FIN | 0x10 | BINARY], FrameError::ReservedBits),
+            (&[FIN | 0x3], FrameError::UnknownOpcode),
+            (&[FIN | 0xB], FrameError::UnknownOpcode),
+            (&[FIN | CONTINUATION], FrameError::Fragmentation),
+            (&[frame(BINARY, [1; 4], b""), binary(b"")].concat(), FrameError::Fragmentation),
+            (&[PING], FrameError::ControlFrame),
+            (&oversized_ping, FrameError::ControlFrame),
+            (&endless, FrameError::Length),
+            (&long_form_16, FrameError::Length),
+            (&long_form_64.concat(), FrameError::Length),
+        ] {
+            let decoded = decode(&[&binary(b"before")[..], bad].concat());
+            assert_eq!((decoded.error, &decoded.payload[..]), (Some(error), &b"before"[..]));
+        }
+        assert_eq!(FrameError::Text.close_code() as u16, 1003);
+        assert_eq!(FrameError::Unmasked.close_code() as u16, 1002);
+    }
+
+    #[test]
+    fn a_frame_of_any_length_takes_no_memory() {
+        let mut decoder = FrameDecoder::default();
+        let mut header = [&[FIN | BINARY, MASKED | LENGTH_64, 0x7F][..], &[0xFF; 7], &[0; 4]].concat();
+        assert_eq!(decoder.decode(&mut header, |_| {}), Ok(0));
+        for _ in 0..3 {
+            assert_eq!(decoder.decode(&mut [7; 1000], |_| {}), Ok(1000));
+        }
+        assert_eq!(decoder.control.capacity(), 0);
+    }
+
+    #[test]
+    fn headers_to_the_client_have_the_shortest_form() {
+        for (length, header) in [
+            (0, &[0x82, 0][..]),
+            (125, &[0x82, 125]),
+            (126, &[0x82, 126, 0, 126]),
+            (0xFFFF, &[0x82, 126, 0xFF, 0xFF]),
+            (0x1_0000, &[0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            assert_eq!(FrameHeader::binary(length).as_bytes(), header);
+        }
+        let mut out = Vec::new();
+        encode_close(None, &mut out);
+        encode_close(Some(1000), &mut out);
+        encode_pong(b"x", &mut out);
+        assert_eq!(out, [0x88, 0, 0x88, 2, 0x03, 0xE8, 0x8A, 1, b'x']);
+    }
+
+    /// Frames as clients may send them, and the payload and pings in them.
+    fn frames() -> impl Strategy<Value = (Vec<u8>, Vec<u8>, Vec<ControlFrame>)> {
+        let payload = prop::collection::vec(any::<u8>(), 0..300);
+        let one = (any::<[u8; 4]>(), payload, any::<bool>(), any::<bool>());
+        prop::collection::vec(one, 0..12).prop_map(|parts| {
+            let (mut bytes, mut joined, mut control) = (Vec::new(), Vec::new(), Vec::new());
+            let mut in_message = false;
+            for (mask, payload, is_ping, is_last) in parts {
+                if is_ping {
+                    let payload = &payload[..payload.len().min(CONTROL_PAYLOAD_MAX)];
+                    bytes.extend(frame(FIN | PING, mask, payload));
+                    control.push(ControlFrame::Ping(payload.to_vec()));
+                } else {
+                    let opcode = if in_message { CONTINUATION } else { BINARY };
+                    bytes.extend(frame(if is_last { FIN | opcode } else { opcode }, mask, &payload));
+                    joined.extend(payload);
+                    in_message = !is_last;
+                }
+            }
+            (bytes, joined, control)
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn portions_make_no_difference(
+            (bytes, payload, control) in frames(),
+            portions in prop::collection::vec(1_usize..40, 1..20),
+        ) {
+            let decoded = decode_in(&bytes, &portions);
+            prop_assert_eq!(decoded, Decoded { payload, control, error: None });
+        }
+
+        #[test]
+        fn garbage_in_portions_fails_as_it_does_whole(
+            bytes in prop::collection::vec(any::<u8>(), 0..400),
+            portions in prop::collection::vec(1_usize..40, 1..20),
+        ) {
+            prop_assert_eq!(decode_in(&bytes, &portions), decode_in(&bytes, &[usize::MAX]));
+        }
+    }
+}

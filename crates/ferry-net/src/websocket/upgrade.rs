@@ -20,6 +20,8 @@ pub struct UpgradeOptions<'a> {
     pub path: &'a str,
     /// Refuse clients that offer no subprotocol at all [MQTT-6.0.0-3].
     pub require_subprotocol: bool,
+    /// Origins that browsers may come from; empty means all.
+    pub origins: &'a [String],
 }
 
 /// A request that is to be granted.
@@ -66,6 +68,8 @@ pub enum UpgradeRefusal {
     Version,
     /// Neither `mqtt` nor `mqttv3.1` is offered.
     Subprotocol,
+    /// A web page from an origin that is not allowed (section 10.2).
+    Origin,
 }
 
 impl Upgrade {
@@ -96,6 +100,7 @@ impl UpgradeRefusal {
             Self::Path => HandshakeReason::UpgradePath,
             Self::Version => HandshakeReason::UpgradeVersion,
             Self::Subprotocol => HandshakeReason::UpgradeSubprotocol,
+            Self::Origin => HandshakeReason::UpgradeOrigin,
         }
     }
 
@@ -103,6 +108,7 @@ impl UpgradeRefusal {
     pub const fn status(self) -> u16 {
         match self {
             Self::Malformed(_) | Self::Subprotocol => 400,
+            Self::Origin => 403,
             Self::Path => 404,
             Self::NotUpgrade | Self::Version => 426,
             Self::TooLarge => 431,
@@ -133,6 +139,7 @@ impl fmt::Display for UpgradeRefusal {
             Self::Path => f.write_str("Nothing at this path."),
             Self::Version => f.write_str("Only version 13 of WebSocket is spoken here."),
             Self::Subprotocol => f.write_str("Neither mqtt nor mqttv3.1 is offered."),
+            Self::Origin => f.write_str("Not for pages of this origin."),
         }
     }
 }
@@ -175,6 +182,9 @@ pub fn parse(
     if sole_value(&request, "Sec-WebSocket-Version") != Some(b"13") {
         return Err(UpgradeRefusal::Version);
     }
+    if !is_origin_allowed(&request, options.origins) {
+        return Err(UpgradeRefusal::Origin);
+    }
     let subprotocol = choose_subprotocol(&request, options)?;
     let accept = accept(&request)?;
     Ok(Some(Upgrade { request_length, subprotocol, accept }))
@@ -183,6 +193,7 @@ pub fn parse(
 /// A whole response with a short text.
 pub fn plain_response(status: u16, text: &str) -> String {
     let phrase = match status {
+        403 => "Forbidden",
         404 => "Not Found",
         426 => "Upgrade Required",
         431 => "Request Header Fields Too Large",
@@ -225,6 +236,11 @@ fn sole_value<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> Option<
     values.next().filter(|_| values.next().is_none())
 }
 
+fn is_origin_allowed(request: &httparse::Request<'_, '_>, allowed: &[String]) -> bool {
+    let is_allowed = |origin: &[u8]| allowed.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(origin));
+    allowed.is_empty() || values(request, "Origin").all(is_allowed)
+}
+
 /// `mqtt` before `mqttv3.1`, whatever their order: the server chooses [MQTT-6.0.0-4].
 fn choose_subprotocol(
     request: &httparse::Request<'_, '_>,
@@ -254,4 +270,155 @@ fn accept(request: &httparse::Request<'_, '_>) -> Result<String, UpgradeRefusal>
         .ok_or(UpgradeRefusal::Malformed("header Sec-WebSocket-Key is not 16 bytes in base64"))?;
     let digest = Sha1::new().chain_update(key).chain_update(ACCEPT_GUID).finalize();
     Ok(STANDARD.encode(digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const OPTIONS: UpgradeOptions<'_> =
+        UpgradeOptions { path: "/mqtt", require_subprotocol: true, origins: &[] };
+    const BYTES_MAX: usize = 8192;
+
+    /// The example of RFC 6455, section 1.2, for MQTT.
+    const REQUEST: &str = "GET /mqtt HTTP/1.1\r\nHost: server.example.com\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nOrigin: http://example.com\r\n\
+        Sec-WebSocket-Protocol: mqtt\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+    fn examine(request: &str) -> Result<Option<Upgrade>, UpgradeRefusal> {
+        parse(request.as_bytes(), &OPTIONS, BYTES_MAX)
+    }
+
+    fn with_subprotocols(headers: &str) -> Result<Option<Subprotocol>, UpgradeRefusal> {
+        let request = REQUEST.replace("Sec-WebSocket-Protocol: mqtt\r\n", headers);
+        examine(&request).map(|upgrade| upgrade.expect("complete").subprotocol)
+    }
+
+    #[test]
+    fn the_example_of_the_standard_is_answered_as_there() {
+        let upgrade = examine(REQUEST).expect("granted").expect("complete");
+        assert_eq!(upgrade.request_length, REQUEST.len());
+        assert_eq!(
+            upgrade.response(),
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn exactly_one_subprotocol_is_chosen() {
+        // [MQTT-6.0.0-3], [MQTT-6.0.0-4], trap 36.
+        use Subprotocol::{Mqtt, MqttV31};
+        for (headers, chosen) in [
+            ("Sec-WebSocket-Protocol: mqttv3.1\r\n", Ok(Some(MqttV31))),
+            ("Sec-WebSocket-Protocol: mqttv3.1, mqtt\r\n", Ok(Some(Mqtt))),
+            ("Sec-WebSocket-Protocol:chat ,  mqtt\r\n", Ok(Some(Mqtt))),
+            ("Sec-WebSocket-Protocol: chat\r\nSEC-WEBSOCKET-PROTOCOL: mqtt\r\n", Ok(Some(Mqtt))),
+            ("Sec-WebSocket-Protocol: foo\r\n", Err(UpgradeRefusal::Subprotocol)),
+            ("Sec-WebSocket-Protocol: mqttx,mqt t\r\n", Err(UpgradeRefusal::Subprotocol)),
+            ("", Err(UpgradeRefusal::Subprotocol)),
+        ] {
+            assert_eq!(with_subprotocols(headers), chosen, "{headers}");
+        }
+    }
+
+    #[test]
+    fn a_client_without_subprotocols_may_be_let_in() {
+        let options = UpgradeOptions { require_subprotocol: false, ..OPTIONS };
+        let request = REQUEST.replace("Sec-WebSocket-Protocol: mqtt\r\n", "");
+        let upgrade = parse(request.as_bytes(), &options, BYTES_MAX).expect("granted").expect("complete");
+        assert_eq!(upgrade.subprotocol, None);
+        assert!(!upgrade.response().contains("Sec-WebSocket-Protocol"));
+        let request = REQUEST.replace("Protocol: mqtt", "Protocol: foo");
+        assert_eq!(parse(request.as_bytes(), &options, BYTES_MAX), Err(UpgradeRefusal::Subprotocol));
+    }
+
+    #[test]
+    fn what_clients_write_differently_is_understood() {
+        for (from, to) in [
+            ("Connection: Upgrade", "connection: keep-alive, upgrade"),
+            ("Upgrade: websocket", "UPGRADE: WebSocket"),
+            ("GET /mqtt ", "GET /mqtt?token=1 "),
+        ] {
+            assert!(matches!(examine(&REQUEST.replace(from, to)), Ok(Some(_))), "{to}");
+        }
+    }
+
+    #[test]
+    fn refusals_have_their_status() {
+        for (from, to, status) in [
+            ("GET /mqtt ", "GET / ", 404),
+            ("GET /mqtt ", "GET /mqtt/ ", 404),
+            ("GET ", "POST ", 400),
+            ("HTTP/1.1", "HTTP/1.0", 400),
+            ("Version: 13", "Version: 8", 426),
+            ("Sec-WebSocket-Version: 13\r\n", "", 426),
+            ("Upgrade: websocket\r\n", "", 426),
+            ("Connection: Upgrade\r\n", "", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j", 400),
+            ("dGhlIHNhbXBsZSBub25jZQ==", "?", 400),
+            ("Sec-WebSocket-Key", "Sec-WebSocket-Kez", 400),
+            ("Protocol: mqtt", "Protocol: amqp", 400),
+            ("GET /mqtt HTTP/1.1", "\x10\x0c\0\x04MQTT", 400),
+        ] {
+            let refusal = examine(&REQUEST.replace(from, to)).expect_err(to);
+            let response = refusal.response(&OPTIONS);
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{to}: {response}");
+            assert_eq!(response.contains("Sec-WebSocket-Version: 13\r\n"), status == 426, "{response}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_told_what_this_is() {
+        let refusal = examine("GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect_err("no upgrade");
+        let response = refusal.response(&OPTIONS);
+        let (head, body) = response.split_once("\r\n\r\n").expect("a body");
+        assert!(body.starts_with("This is an MQTT broker."), "{body}");
+        assert!(body.contains("/mqtt"), "{body}");
+        assert!(head.contains(&format!("Content-Length: {}", body.len())), "{head}");
+    }
+
+    #[test]
+    fn only_allowed_pages_connect() {
+        let allowed = ["http://EXAMPLE.com".to_owned()];
+        let options = UpgradeOptions { origins: &allowed, ..OPTIONS };
+        assert!(parse(REQUEST.as_bytes(), &options, BYTES_MAX).is_ok());
+        let stranger = REQUEST.replace("example.com\r\nSec", "evil.example\r\nSec");
+        assert_eq!(parse(stranger.as_bytes(), &options, BYTES_MAX), Err(UpgradeRefusal::Origin));
+        let no_browser = REQUEST.replace("Origin: http://example.com\r\n", "");
+        assert!(parse(no_browser.as_bytes(), &options, BYTES_MAX).is_ok());
+    }
+
+    #[test]
+    fn endless_requests_end() {
+        let cookie = format!("Cookie: {}", "x".repeat(BYTES_MAX));
+        assert_eq!(examine(&REQUEST.replace("Host", &cookie)), Err(UpgradeRefusal::TooLarge));
+        assert_eq!(examine(&format!("GET /mqtt HTTP/1.1\r\n{cookie}")), Err(UpgradeRefusal::TooLarge));
+        let headers = "A: b\r\n".repeat(HEADERS_MAX);
+        assert_eq!(
+            examine(&REQUEST.replace("Host", &format!("{headers}Host"))),
+            Err(UpgradeRefusal::TooLarge)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_in_portions_is_incomplete_until_its_end(at in 0_usize..1000, frames: Vec<u8>) {
+            let at = at % REQUEST.len();
+            prop_assert_eq!(examine(&REQUEST[..at]), Ok(None));
+            let bytes = [REQUEST.as_bytes(), &frames].concat();
+            let upgrade = parse(&bytes, &OPTIONS, BYTES_MAX);
+            prop_assert_eq!(upgrade.map(|found| found.map(|one| one.request_length)), Ok(Some(REQUEST.len())));
+        }
+
+        #[test]
+        fn garbage_is_refused_or_incomplete(at in 0_usize..1000, garbage: Vec<u8>) {
+            let mut bytes = REQUEST.as_bytes().to_vec();
+            let at = at % bytes.len();
+            bytes.splice(at..at, garbage);
+            let _ = parse(&bytes, &OPTIONS, BYTES_MAX);
+        }
+    }
 }

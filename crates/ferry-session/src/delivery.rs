@@ -1,0 +1,61 @@
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use ferry_codec::QoS;
+use smallvec::SmallVec;
+
+use crate::{DropReason, Message};
+
+/// The Subscription Identifiers a copy carries. Up to four cost no allocation, and no more room than one.
+pub type SubscriptionIdList = SmallVec<[u32; 4]>;
+
+/// One copy of a message owed to one session: 40 bytes, whatever the size of the body it shares.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The shared body.
+    pub message: Arc<Message>,
+    /// The Subscription Identifiers of the matching subscriptions, in no particular order `[MQTT-3.3.4-3]`.
+    pub subscription_ids: SubscriptionIdList,
+    /// For a copy that came through a shared subscription: the caller's key of it, so that another member can
+    /// get the copy if this session ends.
+    pub shared_subscription: Option<NonZeroU32>,
+    /// The lower of the published and the granted QoS `[MQTT-3.8.4-8]`.
+    pub qos: QoS,
+    /// The RETAIN flag this copy is sent with, see [`Subscription::retain_flag`](crate::Subscription::retain_flag).
+    pub retain: bool,
+}
+
+impl Delivery {
+    /// A copy without Subscription Identifiers that came through a non-shared subscription.
+    #[must_use]
+    pub fn new(message: Arc<Message>, qos: QoS, retain: bool) -> Self {
+        Self { message, subscription_ids: SubscriptionIdList::new(), shared_subscription: None, qos, retain }
+    }
+
+    /// Bytes this copy counts for in a queue: those of the body, although it is shared, and those of the
+    /// reference. So the sum over all queues is an upper bound of the memory held by them.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.message.size_bytes()
+    }
+}
+
+/// A copy that was not delivered, and why: goes to the drop ledger.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    /// The copy.
+    pub delivery: Delivery,
+    /// Why it was discarded.
+    pub reason: DropReason,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queued_copy_takes_forty_bytes() {
+        assert_eq!(size_of::<Delivery>(), 40);
+        assert_eq!(size_of::<Option<Delivery>>(), 40);
+    }
+}

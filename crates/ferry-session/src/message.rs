@@ -1,0 +1,79 @@
+use std::sync::Arc;
+
+use ferry_codec::{MessageProperties, Publish, QoS, StoredProperties};
+
+use crate::Timestamp;
+
+/// An application message, held once and shared by everyone it is owed to as `Arc<Message>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The topic name; an alias is resolved before a message is made.
+    pub topic: Box<str>,
+    /// The application data.
+    pub payload: Box<[u8]>,
+    /// What is forwarded unaltered `[MQTT-3.3.2-4]`, `[MQTT-3.3.2-15]` to `[MQTT-3.3.2-18]`, `[MQTT-3.3.2-20]`.
+    pub properties: StoredProperties,
+    /// The QoS it was published with.
+    pub qos: QoS,
+    /// The RETAIN flag it was published with.
+    pub retain: bool,
+    /// When this server took it.
+    pub received_at: Timestamp,
+    /// When its Message Expiry Interval passes; `None`: it does not expire.
+    pub expires_at: Option<Timestamp>,
+    /// The Client Identifier of the publisher, for No Local; `None`: the server itself.
+    pub publisher: Option<Arc<str>>,
+}
+
+impl Message {
+    /// Copies what outlives the turn out of a received PUBLISH. `topic` is the resolved topic name.
+    #[must_use]
+    pub fn from_publish(
+        publish: &Publish<'_>,
+        topic: &str,
+        publisher: Option<Arc<str>>,
+        now: Timestamp,
+    ) -> Self {
+        let expiry_interval = publish.properties.message_expiry_interval;
+        Self {
+            topic: topic.into(),
+            payload: publish.payload.into(),
+            properties: StoredProperties::new(&publish.properties),
+            qos: publish.qos,
+            retain: publish.retain,
+            received_at: now,
+            expires_at: expiry_interval.map(|seconds| now.plus_seconds(seconds)),
+            publisher,
+        }
+    }
+
+    /// Bytes this message takes in memory, its fixed part included.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        size_of::<Self>() + self.topic.len() + self.payload.len() + self.properties.len()
+    }
+
+    /// Whether the Message Expiry Interval has passed `[MQTT-3.3.2-5]`.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// The Message Expiry Interval to send now: the received value minus the whole seconds of waiting
+    /// `[MQTT-3.3.2-6]`; 0 once it has passed, as for the re-send of an exchange that began before.
+    #[must_use]
+    pub fn remaining_expiry_seconds(&self, now: Timestamp) -> Option<u32> {
+        let expires_at = self.expires_at?;
+        let interval_seconds = expires_at.seconds_since(self.received_at);
+        Some(interval_seconds.saturating_sub(now.seconds_since(self.received_at)))
+    }
+
+    /// The properties to send now: the forwarded ones with the remaining expiry.
+    #[must_use]
+    pub fn properties_at(&self, now: Timestamp) -> MessageProperties<'_> {
+        MessageProperties {
+            message_expiry_interval: self.remaining_expiry_seconds(now),
+            ..self.properties.properties()
+        }
+    }
+}
