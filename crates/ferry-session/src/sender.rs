@@ -526,3 +526,6 @@ impl Sender {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
