@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use ferry_codec::{ProtocolVersion, QoS};
-use ferry_net::{HostPort, ListenAddress};
+use ferry_net::{
+    BindOptions, ClientCertificates, HostPort, ListenAddress, TlsOptions, TlsVersion, Transport,
+};
 
 use super::option::{Field, choices, section};
 use super::value::{Kind, Setting};
@@ -32,16 +34,6 @@ choices! {
     }
 }
 
-choices! {
-    /// A version of TLS.
-    pub enum TlsVersion {
-        /// TLS 1.2.
-        V12 = "1.2",
-        /// TLS 1.3.
-        V13 = "1.3",
-    }
-}
-
 /// The versions' names in the file.
 const PROTOCOL_VERSIONS: &[&str] = &["3.1", "3.1.1", "5.0"];
 
@@ -65,6 +57,20 @@ impl Field for ProtocolVersion {
     }
 }
 
+/// The names of the versions of TLS in the file.
+const TLS_VERSIONS: &[&str] = &[TlsVersion::V12.name(), TlsVersion::V13.name()];
+
+impl Field for TlsVersion {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        let name = String::from_setting(setting)?;
+        [Self::V12, Self::V13].into_iter().find(|version| version.name() == name)
+    }
+
+    fn to_setting(&self) -> Setting {
+        Setting::Text(self.name().to_owned())
+    }
+}
+
 impl Field for QoS {
     fn from_setting(setting: Setting) -> Option<Self> {
         u8::from_setting(setting).and_then(Self::from_byte)
@@ -82,6 +88,20 @@ impl Field for ListenAddress {
 
     fn to_setting(&self) -> Setting {
         Setting::Text(self.to_string())
+    }
+}
+
+/// The access mode of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileMode(pub u32);
+
+impl Field for FileMode {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        parse_file_mode(&String::from_setting(setting)?).map(Self)
+    }
+
+    fn to_setting(&self) -> Setting {
+        Setting::Text(format!("{:04o}", self.0))
     }
 }
 
@@ -116,11 +136,18 @@ section! {
         /// address. Switch it on only if all connections come from such a proxy: the header is believed.
         proxy_protocol: bool = false, Kind::Flag, Restart;
 
+        /// Whether a WebSocket client must offer the subprotocol `mqtt` or `mqttv3.1`, as the standard says. One that
+        /// offers only others is refused either way.
+        websocket_subprotocol_required: bool = true, Kind::Flag, Restart;
+
+        /// The access mode of a Unix socket's file, in octal. Connecting needs the right to write.
+        unix_socket_mode: FileMode = FileMode(0o660), Kind::FileMode, Restart;
+
         /// Whether small packets are sent at once (TCP_NODELAY).
         tcp_nodelay: bool = true, Kind::Flag, Restart;
 
         /// Connections that the system keeps waiting until they are accepted.
-        backlog: u32 = 1_024, Kind::Count { min: 1, max: 65_535 }, Restart;
+        backlog: u32 = 4_096, Kind::Count { min: 1, max: 65_535 }, Restart;
 
         /// The server's certificate chain, a PEM file, its own certificate first. Needed for `tls` and `wss`.
         tls_certificate_file: Option<PathBuf> = None, Kind::Path, Restart;
@@ -131,20 +158,61 @@ section! {
         /// Certificates of the authorities that sign clients' certificates, a PEM file.
         tls_client_ca_file: Option<PathBuf> = None, Kind::Path, Restart;
 
+        /// Certificate revocation lists, a PEM file; it must hold one of every authority in a client's chain.
+        tls_client_crl_file: Option<PathBuf> = None, Kind::Path, Restart;
+
         /// Whether clients are asked for a certificate.
         tls_client_certificate: ClientCertificate = ClientCertificate::None,
             Kind::Choice(ClientCertificate::NAMES), Restart;
 
         /// The oldest version of TLS allowed.
-        tls_version_min: TlsVersion = TlsVersion::V12, Kind::Choice(TlsVersion::NAMES), Restart;
-
-        /// Application protocols offered by ALPN. Empty: `mqtt` on `tls`, `http/1.1` on `wss`. A client that asks for
-        /// none is served.
-        tls_alpn: Vec<String> = Vec::new(), Kind::List, Restart;
+        tls_version_min: TlsVersion = TlsVersion::V12, Kind::Choice(TLS_VERSIONS), Restart;
     }
 }
 
 impl Listener {
+    /// Whether clients speak TLS here.
+    pub fn uses_tls(&self) -> bool {
+        matches!(self.address.transport(), Transport::Tls | Transport::Wss)
+    }
+
+    /// Whether clients may connect without a user name, with `"local"` resolved.
+    pub fn anonymous_allowed(&self) -> bool {
+        match self.allow_anonymous {
+            AllowAnonymous::Yes => true,
+            AllowAnonymous::No => false,
+            AllowAnonymous::Local => self.address.is_local_only(),
+        }
+    }
+
+    /// How to bind it.
+    pub fn bind_options(&self) -> BindOptions {
+        BindOptions { backlog: self.backlog, unix_socket_mode: self.unix_socket_mode.0 }
+    }
+
+    /// Its TLS settings; `None` if it does not use TLS or lacks a file that it needs.
+    pub fn tls_options(&self) -> Option<TlsOptions> {
+        if !self.uses_tls() {
+            return None;
+        }
+        let crl_file = self.tls_client_crl_file.clone();
+        let client_certificates = match self.tls_client_certificate {
+            ClientCertificate::None => ClientCertificates::Off,
+            ClientCertificate::Optional => {
+                ClientCertificates::Optional { ca_file: self.tls_client_ca_file.clone()?, crl_file }
+            }
+            ClientCertificate::Required => {
+                ClientCertificates::Required { ca_file: self.tls_client_ca_file.clone()?, crl_file }
+            }
+        };
+        Some(TlsOptions {
+            certificate_file: self.tls_certificate_file.clone()?,
+            key_file: self.tls_key_file.clone()?,
+            client_certificates,
+            minimum_version: self.tls_version_min,
+        })
+    }
+
     /// The default listener for browsers.
     pub(super) fn default_websocket() -> Self {
         Self { address: ListenAddress::Ws(loopback(8083), "/mqtt".to_owned()), ..Self::default() }
@@ -153,4 +221,10 @@ impl Listener {
 
 fn loopback(port: u16) -> HostPort {
     HostPort { host: "127.0.0.1".to_owned(), port }
+}
+
+/// Reads up to four octal digits, such as `0660`.
+pub(super) fn parse_file_mode(text: &str) -> Option<u32> {
+    let octal = (1..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
+    if octal { u32::from_str_radix(text, 8).ok() } else { None }
 }

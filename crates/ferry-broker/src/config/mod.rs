@@ -23,7 +23,7 @@ mod value;
 
 pub use document::{example, reference};
 pub use limits::Limits;
-pub use listener::{AllowAnonymous, ClientCertificate, Listener, TlsVersion};
+pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};
 pub use load::{Flags, Loaded, Sources};
 pub use problem::{Place, Problem, Problems};
 pub use reload::{Change, Changes, diff};

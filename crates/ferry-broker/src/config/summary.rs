@@ -1,7 +1,7 @@
 //! The configuration in a few lines, for the start message and `ferry check`.
 
 use super::Config;
-use super::listener::{AllowAnonymous, ClientCertificate, Listener};
+use super::listener::{ClientCertificate, Listener};
 use super::quantity::show_bytes;
 
 impl Config {
@@ -33,20 +33,6 @@ impl Config {
 }
 
 impl Listener {
-    /// Whether clients speak TLS here.
-    pub fn uses_tls(&self) -> bool {
-        matches!(self.address.transport(), ferry_net::Transport::Tls | ferry_net::Transport::Wss)
-    }
-
-    /// Whether clients may connect without a user name, with `"local"` resolved.
-    pub fn anonymous_allowed(&self) -> bool {
-        match self.allow_anonymous {
-            AllowAnonymous::Yes => true,
-            AllowAnonymous::No => false,
-            AllowAnonymous::Local => self.address.is_local_only(),
-        }
-    }
-
     fn summary(&self) -> String {
         let mut text = self.address.to_string();
         let anonymous = if self.anonymous_allowed() { "anonymous allowed" } else { "users only" };

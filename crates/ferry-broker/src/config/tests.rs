@@ -176,8 +176,12 @@ fn tls_needs_its_files() {
         problems("[[listener]]\naddress = \"tls://127.0.0.1:8883\"\ntls_key_file = \"/nowhere/key.pem\"\n");
     assert!(error.contains("ferry.toml:2:1: listener[0].tls_certificate_file: "), "{error}");
     assert!(error.contains("--tls-cert FILE.pem"), "{error}");
+    let error = problems(
+        "[[listener]]\naddress = \"tls://127.0.0.1:8883\"\ntls_key_file = \"/nowhere/key.pem\"\n\
+         tls_certificate_file = \"/nowhere/chain.pem\"\n",
+    );
     assert!(
-        error.contains("ferry.toml:3:1: listener[0].tls_key_file: /nowhere/key.pem cannot be read"),
+        error.contains("ferry.toml:4:1: listener[0].tls_certificate_file: /nowhere/chain.pem cannot be read"),
         "{error}"
     );
     let flags = Flags { tls_key_file: Some("k.pem".into()), ..Flags::default() };
@@ -200,8 +204,14 @@ fn the_same_address_twice() {
 
 #[test]
 fn limits_that_contradict_each_other() {
-    let error = problems("[limits]\nqueue_bytes_max = \"1 GiB\"\n");
-    assert!(error.contains("lower limits.queue_bytes_max or raise limits.queue_bytes_total_max"), "{error}");
+    let error = problems("[limits]\npacket_size_bytes_max = \"64 MiB\"\n");
+    assert!(
+        error.starts_with("ferry.toml:2:1: limits.packet_size_bytes_max: 67108864 is more than"),
+        "{error}"
+    );
+    assert!(error.contains("lower limits.packet_size_bytes_max or raise limits.queue_bytes_max"), "{error}");
+    let loaded = Config::parse("ferry.toml", "[limits]\nqueue_bytes_max = \"1 GiB\"\n").unwrap();
+    assert_eq!(loaded.warnings.len(), 1);
 }
 
 #[test]
@@ -235,7 +245,7 @@ fn the_bounds_of_every_kind_fit_the_field() {
             Kind::Path => vec![Setting::Absent, Setting::Text("/a".to_owned())],
             Kind::Text => vec![Setting::Text("a".to_owned())],
             Kind::Address => vec![Setting::Text("tcp://[::1]:1".to_owned())],
-            Kind::List => vec![Setting::List(Vec::new())],
+            Kind::FileMode => vec![Setting::Text("0000".to_owned()), Setting::Text("7777".to_owned())],
         }
     }
     for (spec, option) in every_option() {

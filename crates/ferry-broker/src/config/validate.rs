@@ -1,13 +1,16 @@
 //! Checks that need more than one option, or the machine: what cannot work is a problem, what looks wrong a warning.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use ferry_net::ListenAddress;
+use ferry_net::{ListenAddress, TlsAcceptor};
 
 use super::Config;
+use super::limits::Limits;
 use super::listener::{AllowAnonymous, ClientCertificate, Listener};
 use super::load::Places;
+use super::option::Section;
 use super::problem::{Place, Problem};
+use super::value::Setting;
 
 /// Longest path of a Unix socket that every supported system takes.
 const UNIX_PATH_BYTES_MAX: usize = 103;
@@ -34,74 +37,71 @@ pub(super) fn validate(
             remedy: "leave data_directory empty, or start with --memory; sessions and retained messages then end with the process".to_owned(),
         });
     }
-    limits(config, places, problems, warnings);
+    limits(&config.limits, places, problems, warnings);
 }
 
-fn limits(config: &Config, places: &Places, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
-    let limits = &config.limits;
-    let packet = limits.packet_size_bytes_max as usize;
-    let orders = [
-        (
-            "connect_bytes_max",
-            limits.connect_bytes_max as usize,
-            "packet_size_bytes_max",
-            packet,
-            "CONNECT is a packet too",
-        ),
-        (
-            "packet_size_bytes_max",
-            packet,
-            "queue_bytes_max",
-            limits.queue_bytes_max,
-            "no message of full size could wait for a session",
-        ),
-        (
-            "packet_size_bytes_max",
-            packet,
-            "mailbox_bytes_max",
-            limits.mailbox_bytes_max,
-            "no message of full size could reach another shard",
-        ),
-        (
-            "queue_bytes_max",
-            limits.queue_bytes_max,
-            "queue_bytes_total_max",
-            limits.queue_bytes_total_max,
-            "one session may hold more than all together",
-        ),
-        (
-            "queue_messages_max",
-            limits.queue_messages_max as usize,
-            "queue_messages_total_max",
-            limits.queue_messages_total_max,
-            "one session may hold more than all together",
-        ),
-    ];
-    for (smaller_key, smaller, larger_key, larger, why) in orders {
+fn limits(limits: &Limits, places: &Places, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {
+    for (smaller_key, larger_key, why, severity) in ORDERS {
+        let (Some(Setting::Number(smaller)), Some(Setting::Number(larger))) =
+            (limits.setting(smaller_key), limits.setting(larger_key))
+        else {
+            continue;
+        };
         if smaller <= larger {
             continue;
         }
         let (smaller_key, larger_key) = (format!("limits.{smaller_key}"), format!("limits.{larger_key}"));
-        problems.push(Problem {
+        let problem = Problem {
             place: places.of(&[&smaller_key, &larger_key]),
             message: format!("{smaller} is more than {larger_key} = {larger}: {why}"),
             remedy: format!("lower {smaller_key} or raise {larger_key}"),
             option: smaller_key,
-        });
-    }
-    if limits.write_buffer_bytes_max < packet {
-        let option = "limits.write_buffer_bytes_max";
-        warnings.push(Problem {
-            place: places.of(&[option, "limits.packet_size_bytes_max"]),
-            option: option.to_owned(),
-            message: format!(
-                "{} is less than limits.packet_size_bytes_max = {packet}: the largest messages are written only to a client that has taken everything before them",
-                limits.write_buffer_bytes_max
-            ),
-            remedy: "raise it if clients send packets of that size".to_owned(),
-        });
+        };
+        match severity {
+            Severity::Problem => problems.push(problem),
+            Severity::Warning => warnings.push(problem),
+        }
     }
 }
+
+enum Severity {
+    Problem,
+    Warning,
+}
+
+/// Limits of which the first should not be above the second, and what happens if it is.
+const ORDERS: [(&str, &str, &str, Severity); 5] = [
+    (
+        "packet_size_bytes_max",
+        "queue_bytes_max",
+        "no message of full size could wait for a session",
+        Severity::Problem,
+    ),
+    (
+        "packet_size_bytes_max",
+        "mailbox_bytes_max",
+        "no message of full size could reach another shard",
+        Severity::Problem,
+    ),
+    (
+        "packet_size_bytes_max",
+        "write_buffer_bytes_max",
+        "the largest messages reach only a client that has taken everything before them",
+        Severity::Warning,
+    ),
+    (
+        "queue_bytes_max",
+        "queue_bytes_total_max",
+        "one session may fill what is there for all",
+        Severity::Warning,
+    ),
+    (
+        "queue_messages_max",
+        "queue_messages_total_max",
+        "one session may fill what is there for all",
+        Severity::Warning,
+    ),
+];
 
 struct ListenerCheck<'a> {
     index: usize,
@@ -180,6 +180,7 @@ impl ListenerCheck<'_> {
             ("tls_certificate_file", &listener.tls_certificate_file),
             ("tls_key_file", &listener.tls_key_file),
             ("tls_client_ca_file", &listener.tls_client_ca_file),
+            ("tls_client_crl_file", &listener.tls_client_crl_file),
         ];
         if !listener.uses_tls() {
             for (key, _) in files.iter().filter(|(_, path)| path.is_some()) {
@@ -188,45 +189,40 @@ impl ListenerCheck<'_> {
             }
             return;
         }
-        for (key, flag, path) in [
-            ("tls_certificate_file", "--tls-cert", &listener.tls_certificate_file),
-            ("tls_key_file", "--tls-key", &listener.tls_key_file),
-        ] {
+        for (key, path) in &files[..2] {
             if path.is_none() {
+                let flag = if *key == "tls_key_file" { "--tls-key" } else { "--tls-cert" };
                 let message = format!("{} needs a {key}", listener.address);
-                self.problem(
-                    key,
-                    message,
-                    format!("set {key} = \"FILE.pem\" on this listener (or start with {flag} FILE.pem)"),
-                );
+                let remedy =
+                    format!("set {key} = \"FILE.pem\" on this listener (or start with {flag} FILE.pem)");
+                self.problem(key, message, remedy);
             }
         }
-        for (key, path) in files {
-            let Some(path) = path else { continue };
-            if let Err(error) = std::fs::File::open(path) {
-                let message = format!("{} cannot be read: {error}", path.display());
-                self.problem(key, message, "check the path and its permissions".to_owned());
-            }
+        let asked = listener.tls_client_certificate != ClientCertificate::None;
+        if asked && listener.tls_client_ca_file.is_none() {
+            let message = "no authority is named that signs clients' certificates".to_owned();
+            self.problem(
+                "tls_client_certificate",
+                message,
+                "set tls_client_ca_file = \"FILE.pem\"".to_owned(),
+            );
         }
-        match (listener.tls_client_certificate, &listener.tls_client_ca_file) {
-            (ClientCertificate::None, Some(_)) => {
+        for (key, path) in &files[2..] {
+            if path.is_some() && !asked {
                 let message = "clients are not asked for a certificate, so this file is not used".to_owned();
-                self.warning(
-                    "tls_client_ca_file",
-                    message,
-                    "set tls_client_certificate = \"required\"".to_owned(),
-                );
+                self.warning(key, message, "set tls_client_certificate = \"required\"".to_owned());
             }
-            (ClientCertificate::Optional | ClientCertificate::Required, None) => {
-                let message = "no authority is named that signs clients' certificates".to_owned();
-                self.problem(
-                    "tls_client_certificate",
-                    message,
-                    "set tls_client_ca_file = \"FILE.pem\"".to_owned(),
-                );
-            }
-            _ => {}
         }
+        self.tls_files(&files);
+    }
+
+    /// Loads certificates and keys as the listener would.
+    fn tls_files(&mut self, files: &[(&str, &Option<PathBuf>)]) {
+        let Some(options) = self.listener.tls_options() else { return };
+        let Err(error) = TlsAcceptor::new(&options, self.listener.address.transport()) else { return };
+        let key =
+            files.iter().find(|(_, path)| path.as_deref() == Some(error.file())).map_or("", |(key, _)| *key);
+        self.problem(key, error.to_string(), "put the right file there and check its permissions".to_owned());
     }
 
     fn twice(&mut self, before: &[Listener]) {

@@ -2,6 +2,7 @@
 
 use ferry_net::ListenAddress;
 
+use super::listener::parse_file_mode;
 use super::quantity;
 
 /// A value as a source gave it.
@@ -60,12 +61,12 @@ pub enum Kind {
     Text,
     /// An address to listen on.
     Address,
+    /// The access mode of a file: up to four octal digits as a text.
+    FileMode,
     /// A path; empty means none.
     Path,
     /// One of these names.
     Choice(&'static [&'static str]),
-    /// A list of any texts.
-    List,
     /// A list of some of these names, at least one.
     Choices(&'static [&'static str]),
     /// A kind, or a word that means "no value".
@@ -93,13 +94,17 @@ impl Kind {
                 Ok(address) => Ok(Setting::Text(address.to_string())),
                 Err(error) => Err(Misfit { message: error.to_string(), remedy: self.remedy() }),
             },
+            (Self::FileMode, Raw::Text(text)) => match parse_file_mode(text) {
+                Some(mode) => Ok(Setting::Text(format!("{mode:04o}"))),
+                None => Err(self.wrong_type(raw)),
+            },
             (Self::Path, Raw::Text(text)) if text.is_empty() => Ok(Setting::Absent),
             (Self::Path, Raw::Text(text)) => Ok(Setting::Text(text.clone())),
             (Self::Choice(names), Raw::Text(text)) => self.check_name(names, text).map(Setting::Text),
             (Self::Choice(names), Raw::Flag(flag)) => {
                 self.check_name(names, &flag.to_string()).map(Setting::Text)
             }
-            (Self::List | Self::Choices(_), Raw::List(items)) => self.check_list(items),
+            (Self::Choices(names), Raw::List(items)) => self.check_list(names, items),
             (Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. }, _) => self.check_number(raw),
             _ => Err(self.wrong_type(raw)),
         }
@@ -132,14 +137,16 @@ impl Kind {
             Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. } => {
                 text.parse().map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
             }
-            Self::List | Self::Choices(_) => Raw::List(
+            Self::Choices(_) => Raw::List(
                 text.split(',')
                     .map(str::trim)
                     .filter(|item| !item.is_empty())
                     .map(|item| Raw::Text(item.to_owned()))
                     .collect(),
             ),
-            Self::Text | Self::Address | Self::Path | Self::Choice(_) => Raw::Text(text.to_owned()),
+            Self::Text | Self::Address | Self::FileMode | Self::Path | Self::Choice(_) => {
+                Raw::Text(text.to_owned())
+            }
         }
     }
 
@@ -156,13 +163,13 @@ impl Kind {
             }
             Self::Text => "text".to_owned(),
             Self::Address => "an address such as tcp://127.0.0.1:1883".to_owned(),
+            Self::FileMode => "\"0000\" to \"7777\"".to_owned(),
             Self::Path => "path; empty: none".to_owned(),
             Self::Choice(names) => names
                 .iter()
                 .map(|name| self.show(&Setting::Text((*name).to_owned())))
                 .collect::<Vec<_>>()
                 .join(", "),
-            Self::List => "list of texts".to_owned(),
             Self::Choices(names) => {
                 format!("list of {}", names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", "))
             }
@@ -214,16 +221,13 @@ impl Kind {
         })
     }
 
-    fn check_list(&self, items: &[Raw]) -> Result<Setting, Misfit> {
+    fn check_list(&self, names: &[&str], items: &[Raw]) -> Result<Setting, Misfit> {
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
             let Raw::Text(text) = item else { return Err(self.wrong_type(item)) };
-            texts.push(match self {
-                Self::Choices(names) => self.check_name(names, text)?,
-                _ => text.clone(),
-            });
+            texts.push(self.check_name(names, text)?);
         }
-        if texts.is_empty() && matches!(self, Self::Choices(_)) {
+        if texts.is_empty() {
             return Err(Misfit { message: "the list is empty".to_owned(), remedy: self.remedy() });
         }
         Ok(Setting::List(texts))
@@ -236,8 +240,9 @@ impl Kind {
             Self::Bytes { .. } => "a size such as 1048576 or \"1 MiB\"",
             Self::Seconds { .. } => "a duration such as 30 or \"30s\"",
             Self::Text | Self::Address | Self::Path => "a text in quotes",
+            Self::FileMode => "an octal access mode in quotes such as \"0660\"",
             Self::Choice(_) => "a name in quotes",
-            Self::List | Self::Choices(_) => "a list of texts",
+            Self::Choices(_) => "a list of texts",
             Self::Or(_, kind) => return kind.wrong_type(raw),
         };
         let found = match raw {
@@ -306,7 +311,7 @@ mod tests {
     #[test]
     fn texts_of_the_environment() {
         assert_eq!(
-            Kind::List.raw_from_text("a, b,"),
+            Kind::Choices(&["a", "b"]).raw_from_text("a, b,"),
             Raw::List(vec![Raw::Text("a".to_owned()), Raw::Text("b".to_owned())])
         );
         assert_eq!(SIZE.raw_from_text("17"), Raw::Integer(17));
