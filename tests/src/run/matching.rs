@@ -1,0 +1,124 @@
+//! Whether a packet is what a script expects.
+
+use std::collections::HashMap;
+
+use crate::script::{FieldPattern, PacketPattern, Pattern};
+use crate::wire::{DecodedPacket, Level, PacketKind, Value, property_by_name};
+
+/// Values that names like `$a` have got.
+pub(super) type Variables = HashMap<String, Value>;
+
+/// Compares; when all fits, the variables of the pattern get their values.
+///
+/// A PUBLISH must be exactly as written: no property more, flags not written are 0. In other packets what is not
+/// written is not looked at, for a broker may add reason strings and tell limits.
+pub(super) fn matches(
+    pattern: &PacketPattern,
+    packet: &DecodedPacket,
+    level: Level,
+    variables: &mut Variables,
+) -> Result<(), String> {
+    if pattern.kind != packet.kind {
+        return Err("another packet".to_owned());
+    }
+    let mut bound = variables.clone();
+    for name in names(pattern) {
+        if is_compared(pattern.kind, name, level) {
+            compare(pattern, packet, name, level, &mut bound)?;
+        }
+    }
+    if let Some(name) = pattern.absent.iter().find(|name| packet.get(name).is_some()) {
+        return Err(format!("{name} should not be there"));
+    }
+    if pattern.kind == PacketKind::Publish {
+        exactly(pattern, packet)?;
+    }
+    *variables = bound;
+    Ok(())
+}
+
+fn names(pattern: &PacketPattern) -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = pattern.fields.iter().map(|field| field.name).collect();
+    names.dedup();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Before MQTT 5.0 acknowledgements have no reason and UNSUBACK no codes; in 3.1 CONNACK has no Session Present.
+fn is_compared(kind: PacketKind, name: &str, level: Level) -> bool {
+    match (kind, name) {
+        (PacketKind::Connack, "session_present") => level > 3,
+        (PacketKind::Connack, "reason") => true,
+        (PacketKind::Unsuback, "code") | (_, "reason") => level == 5,
+        _ => true,
+    }
+}
+
+fn compare(
+    pattern: &PacketPattern,
+    packet: &DecodedPacket,
+    name: &str,
+    level: Level,
+    variables: &mut Variables,
+) -> Result<(), String> {
+    let expected: Vec<&FieldPattern> = pattern.fields.iter().filter(|field| field.name == name).collect();
+    let mut found: Vec<Value> =
+        packet.fields.iter().filter(|field| field.name == name).map(|field| field.value.clone()).collect();
+    if name == "subscription_id" {
+        found.sort_unstable();
+    }
+    if expected.len() != found.len() {
+        return Err(format!("{name} is there {} times, not {}", found.len(), expected.len()));
+    }
+    for (field, value) in expected.iter().zip(&found) {
+        if !fits(&failure_of_level(&field.pattern, packet.kind, level), value, variables) {
+            return Err(format!("{name} is {value}"));
+        }
+    }
+    Ok(())
+}
+
+/// MQTT 3.1.1 knows one failure in SUBACK.
+fn failure_of_level(pattern: &Pattern, kind: PacketKind, level: Level) -> Pattern {
+    match pattern {
+        Pattern::Exactly(Value::Number(code))
+            if kind == PacketKind::Suback && level == 4 && *code >= 0x80 =>
+        {
+            Pattern::Exactly(Value::Number(0x80))
+        }
+        other => other.clone(),
+    }
+}
+
+fn fits(pattern: &Pattern, value: &Value, variables: &mut Variables) -> bool {
+    match (pattern, value) {
+        (Pattern::Any, _) => true,
+        (Pattern::Exactly(expected), value) => expected == value,
+        (Pattern::Range(low, high), Value::Number(number)) => (low..=high).contains(&number),
+        (Pattern::OneOf(numbers), Value::Number(number)) => numbers.contains(number),
+        (Pattern::Variable(name), value) => {
+            variables.entry(name.clone()).or_insert_with(|| value.clone()) == value
+        }
+        _ => false,
+    }
+}
+
+/// Flags that are not written are 0, properties that are not written are absent; the packet id is free, and an alias
+/// has been replaced by its topic.
+fn exactly(pattern: &PacketPattern, packet: &DecodedPacket) -> Result<(), String> {
+    let written = |name: &str| pattern.fields.iter().any(|field| field.name == name);
+    for field in &packet.fields {
+        let flag = matches!(field.name, "qos" | "dup" | "retain");
+        let property = property_by_name(field.name).is_some() && field.name != "topic_alias";
+        let surprising = if flag { field.value != Value::Number(0) } else { property };
+        if surprising && !written(field.name) {
+            return Err(format!("{} is {}", field.name, field.value));
+        }
+    }
+    let payload = packet.get("payload");
+    if !written("payload") && payload != Some(&Value::Bytes(Vec::new())) {
+        return Err("there is a payload".to_owned());
+    }
+    Ok(())
+}
