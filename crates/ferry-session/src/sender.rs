@@ -270,6 +270,7 @@ impl Sender {
                 if self.inflight.sent(at) == Sent::Before {
                     // Late, for the PUBLISH of the last connection; from now on it occupies the receiver.
                     self.occupied += 1;
+                    self.inflight.set_sent_again(at);
                 }
                 Acknowledged::SendPubrel(self.inflight.released(at))
             }
@@ -426,7 +427,9 @@ impl Sender {
 
     /// The re-send that follows the one at `at`.
     fn resend_after(&self, at: SlotIndex) -> Resend {
-        match (self.resend, self.inflight.next(at)) {
+        // What was sent on this connection stands behind what is to be sent again.
+        let next = self.inflight.next(at).filter(|&next| self.inflight.sent(next) == Sent::Before);
+        match (self.resend, next) {
             (Resend::Pubrel(_), Some(next)) => Resend::Pubrel(next),
             (Resend::Pubrel(_), None) => self.first_publish_resend(),
             (Resend::Publish(_), Some(next)) => Resend::Publish(next),
