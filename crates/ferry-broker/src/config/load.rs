@@ -95,6 +95,18 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Checks a configuration that was made by a program rather than loaded.
+    ///
+    /// # Errors
+    /// All problems found.
+    pub fn check(&self) -> Result<(), Problems> {
+        let mut problems = Vec::new();
+        validate::validate(self, &Places::default(), &mut problems, &mut Vec::new());
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+}
+
 /// Which block an assignment is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {

@@ -18,7 +18,7 @@ pub enum Place {
     Environment(String),
     /// In the command line flag of this name.
     Flag(&'static str),
-    /// Nowhere: the default applies.
+    /// In no source: a default, or set by the program itself.
     Default,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Place {
             Self::File { name, line, column } => write!(out, "{name}:{line}:{column}"),
             Self::Environment(variable) => write!(out, "environment variable {variable}"),
             Self::Flag(flag) => write!(out, "flag {flag}"),
-            Self::Default => write!(out, "defaults"),
+            Self::Default => write!(out, "configuration"),
         }
     }
 }

@@ -162,6 +162,15 @@ fn a_listener_off_loopback_is_refused_without_users() {
 }
 
 #[test]
+fn a_configuration_made_by_a_program_is_checked_too() {
+    let mut config = Config::default();
+    assert_eq!(config.check(), Ok(()));
+    config.listeners.clear();
+    let error = config.check().unwrap_err().to_string();
+    assert!(error.starts_with("configuration: listener: there is no listener"), "{error}");
+}
+
+#[test]
 fn storage_on_disk_is_refused_until_it_exists() {
     let flags = |memory| Flags { memory, ..Flags::default() };
     let file = "[storage]\ndata_directory = \"/var/lib/ferry\"\n";

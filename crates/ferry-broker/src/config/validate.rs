@@ -29,6 +29,14 @@ pub(super) fn validate(
         check.tls();
         check.twice(&config.listeners[..index]);
     }
+    if config.listeners.is_empty() {
+        problems.push(Problem {
+            place: Place::Default,
+            option: "listener".to_owned(),
+            message: "there is no listener".to_owned(),
+            remedy: "add one, for example tcp://127.0.0.1:1883".to_owned(),
+        });
+    }
     if config.storage.data_directory.is_some() {
         problems.push(Problem {
             place: places.of(&["storage.data_directory"]),

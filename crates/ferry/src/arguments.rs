@@ -1,0 +1,174 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use ferry_broker::config::{Flags, LogLevel, Sources};
+
+/// Ferry: a broker for MQTT 3.1, 3.1.1 and 5.0
+#[derive(Debug, Parser)]
+#[command(
+    name = "ferry",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "\
+Examples:
+  ferry serve                           start a broker on this machine only, state in memory
+  ferry serve --config ferry.toml       start with a configuration file
+  ferry check ferry.toml                is this file right? what would it do?
+  ferry serve --help                    all about starting
+
+Exit codes:
+  0  done; for serve: stopped by SIGTERM or SIGINT
+  1  wrong configuration, or the broker could not start or go on; standard error says why
+  2  wrong command line"
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Serve(ServeArguments),
+    Check(CheckArguments),
+}
+
+/// Start the broker
+///
+/// Without options it listens on tcp://127.0.0.1:1883 and ws://127.0.0.1:8083/mqtt, lets in everyone on this machine,
+/// and keeps everything in memory.
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
+pub(crate) struct ServeArguments {
+    /// Read this configuration file [default: the one FERRY_CONFIG names, or none]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Listen here, in place of all other listeners; may be given several times
+    ///
+    /// tcp://HOST:PORT, tls://HOST:PORT, ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or unix:///PATH. The host * is every
+    /// address of the machine, port 0 any free port, and the path of a WebSocket /mqtt if none is given.
+    #[arg(short, long, value_name = "ADDRESS")]
+    listen: Vec<String>,
+
+    /// Let in clients without a user name, on every listener, also from other machines
+    #[arg(long)]
+    allow_anonymous: bool,
+
+    /// Certificate chain for tls and wss, a PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, a PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+
+    /// Require clients' certificates signed by one of these authorities, a PEM file
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// Keep everything in memory, whatever the file says: it ends with the process
+    #[arg(long, conflicts_with = "data")]
+    memory: bool,
+
+    /// Keep sessions, queues and retained messages in this directory (not built yet)
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// How much to log, to standard error
+    #[arg(long, value_name = "LEVEL", value_parser = PossibleValuesParser::new(LogLevel::NAMES))]
+    log: Option<String>,
+
+    /// Threads that serve clients, or "auto"
+    #[arg(long, value_name = "NUMBER")]
+    shards: Option<String>,
+}
+
+const SERVE_HELP: &str = "\
+Examples:
+  ferry serve --listen tcp://127.0.0.1:1884
+  ferry serve --listen 'tcp://*:1883' --allow-anonymous
+  ferry serve --listen 'tls://*:8883' --tls-cert chain.pem --tls-key key.pem --allow-anonymous
+  ferry serve --listen unix:///run/ferry.sock --log debug
+  FERRY_LIMITS_CONNECTIONS_MAX=500 ferry serve
+
+Settings, the stronger first: flags, environment variables, configuration file, defaults.
+ferry.example.toml shows every option; each is also an environment variable, FERRY_<SECTION>_<KEY>.
+
+Signals: SIGTERM and SIGINT stop the broker, SIGHUP reads the configuration again.
+Exit codes: 0 stopped by a signal; 1 wrong configuration or could not start or go on; 2 wrong command line.";
+
+/// Check a configuration file
+///
+/// Reads the file, and the environment as `ferry serve` would, and prints what it would do, or everything that is wrong
+/// with it: file, line, column, option, and what to do.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  ferry check ferry.toml && kill -HUP $(pidof ferry)
+
+Exit codes: 0 the file is right, perhaps with warnings; 1 it is not; 2 wrong command line.")]
+pub(crate) struct CheckArguments {
+    /// The configuration file
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+impl ServeArguments {
+    pub(crate) fn into_sources(self) -> Sources {
+        let flags = Flags {
+            listen: self.listen,
+            tls_certificate_file: self.tls_cert,
+            tls_key_file: self.tls_key,
+            tls_client_ca_file: self.tls_client_ca,
+            allow_anonymous: self.allow_anonymous,
+            memory: self.memory,
+            data_directory: self.data,
+            log_level: self.log,
+            shards: self.shards,
+        };
+        Sources::from_process(self.config, flags)
+    }
+}
+
+impl CheckArguments {
+    pub(crate) fn into_sources(self) -> Sources {
+        Sources::from_process(Some(self.file), Flags::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_reach_the_configuration() {
+        let line = "ferry serve --listen tcp://127.0.0.1:1 -l unix:///a --allow-anonymous --tls-cert c --tls-key k \
+                    --tls-client-ca a --memory --log debug --shards 3";
+        let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
+        let Some(Command::Serve(serve)) = arguments.command else { panic!("not serve") };
+        let flags = serve.into_sources().flags;
+        assert_eq!(flags.listen, ["tcp://127.0.0.1:1", "unix:///a"]);
+        assert!(flags.allow_anonymous && flags.memory);
+        assert_eq!(flags.tls_certificate_file, Some("c".into()));
+        assert_eq!(flags.tls_key_file, Some("k".into()));
+        assert_eq!(flags.tls_client_ca_file, Some("a".into()));
+        assert_eq!(flags.log_level.as_deref(), Some("debug"));
+        assert_eq!(flags.shards.as_deref(), Some("3"));
+    }
+
+    #[test]
+    fn memory_and_data_exclude_each_other() {
+        assert!(Arguments::try_parse_from(["ferry", "serve", "--memory", "--data", "d"]).is_err());
+    }
+}
