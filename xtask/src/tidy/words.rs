@@ -19,14 +19,20 @@ const TEXT_EXTENSIONS: &[&str] = &["md", "toml", "script", "py", "js", "c", "yml
 
 pub(crate) fn check_source(source: &Source) -> Vec<String> {
     let mut problems = check_text(&source.path, &source.text);
-    if !source.text.starts_with("//!") && !source.text.starts_with("#![") {
-        problems
-            .push(format!("{}: the first line does not say what the file is for (`//! ...`)", source.path));
+    if !says_what_it_is_for(source) {
+        problems.push(format!("{}: nothing says what the file is for (`//! ...`)", source.path));
     }
     if empty_name(&source.path) {
         problems.push(format!("{}: a name that says nothing", source.path));
     }
     problems
+}
+
+/// The root of a crate or module has a header. Any other file has one, or the documentation of its main type.
+fn says_what_it_is_for(source: &Source) -> bool {
+    let is_root = ["lib.rs", "main.rs", "mod.rs"].iter().any(|root| source.path.ends_with(root));
+    source.text.starts_with("//!")
+        || !is_root && (source.text.contains("///") || source.path.ends_with("tests.rs"))
 }
 
 /// Documents, scripts and configuration.

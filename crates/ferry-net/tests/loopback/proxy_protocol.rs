@@ -1,1 +1,3 @@
+//! Clients behind a proxy that speaks the PROXY protocol.
+
 

@@ -1,1 +1,3 @@
+//! A WebSocket client that is not ours, over ws and wss.
+
 

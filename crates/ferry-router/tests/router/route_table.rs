@@ -1,3 +1,5 @@
+//! Shards that want a topic, and share groups spread over shards.
+
 use std::collections::BTreeSet;
 
 use ferry_codec::topic::matches;
