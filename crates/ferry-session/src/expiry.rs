@@ -57,3 +57,41 @@ impl SessionExpiry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOSED_AT: Timestamp = Timestamp(5_000);
+
+    /// [MQTT-3.1.2-23], [MQTT-4.1.0-2]
+    #[test]
+    fn when_a_session_ends() {
+        assert_eq!(SessionExpiry::AT_CLOSE.session_end(CLOSED_AT), CLOSED_AT);
+        assert!(!SessionExpiry::AT_CLOSE.outlives_connection());
+        assert_eq!(SessionExpiry::from_seconds(2).session_end(CLOSED_AT), Timestamp(7_000));
+        assert!(SessionExpiry::from_seconds(2).outlives_connection());
+        // 0xFFFF_FFFF is not 136 years.
+        assert_eq!(SessionExpiry::from_seconds(u32::MAX).session_end(CLOSED_AT), Timestamp::NEVER);
+        let longest = SessionExpiry::from_seconds(u32::MAX - 1).session_end(CLOSED_AT);
+        assert_eq!(longest, CLOSED_AT.plus_seconds(u32::MAX - 1));
+    }
+
+    #[test]
+    fn clean_session_of_3_1_1() {
+        assert_eq!(SessionExpiry::from_clean_session(true), SessionExpiry::AT_CLOSE);
+        assert_eq!(SessionExpiry::from_clean_session(false), SessionExpiry::NEVER);
+    }
+
+    /// U5-075, U5-076: compared with what the client sent in its CONNECT, not with what the server made of it.
+    #[test]
+    fn changed_in_disconnect() {
+        let (zero, ten) = (SessionExpiry::AT_CLOSE, SessionExpiry::from_seconds(10));
+        assert_eq!(ten.after_disconnect(ten, None), Ok(ten));
+        assert_eq!(ten.after_disconnect(ten, Some(0)), Ok(zero));
+        assert_eq!(ten.after_disconnect(ten, Some(u32::MAX)), Ok(SessionExpiry::NEVER));
+        assert_eq!(zero.after_disconnect(zero, Some(0)), Ok(zero));
+        assert_eq!(zero.after_disconnect(zero, Some(1)), Err(ReasonCode::PROTOCOL_ERROR));
+        assert_eq!(ten.after_disconnect(zero, Some(1)), Err(ReasonCode::PROTOCOL_ERROR));
+    }
+}

@@ -42,3 +42,27 @@ impl KeepAlive {
         self.deadline() <= now
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// [MQTT-3.1.2-22]
+    #[test]
+    fn one_and_a_half_times_the_keep_alive() {
+        let mut keep_alive = KeepAlive::new(10, Timestamp(1_000));
+        assert_eq!(keep_alive.deadline(), Timestamp(16_000));
+        assert!(!keep_alive.is_expired(Timestamp(15_999)));
+        assert!(keep_alive.is_expired(Timestamp(16_000)));
+        keep_alive.received(Timestamp(16_000));
+        assert_eq!(keep_alive.deadline(), Timestamp(31_000));
+        assert_eq!(KeepAlive::new(u16::MAX, Timestamp(0)).deadline(), Timestamp(98_302_500));
+    }
+
+    #[test]
+    fn zero_turns_it_off() {
+        let keep_alive = KeepAlive::new(0, Timestamp(0));
+        assert_eq!(keep_alive.deadline(), Timestamp::NEVER);
+        assert!(!keep_alive.is_expired(Timestamp(u64::MAX - 1)));
+    }
+}

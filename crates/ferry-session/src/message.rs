@@ -77,3 +77,60 @@ impl Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ferry_codec::UserPropertiesBuf;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(10_000);
+
+    fn with_expiry(message_expiry_interval: Option<u32>) -> Message {
+        let properties = MessageProperties { message_expiry_interval, ..MessageProperties::default() };
+        let publish = Publish { topic: "t", properties, ..Publish::default() };
+        Message::from_publish(&publish, "t", None, NOW)
+    }
+
+    /// [MQTT-3.3.2-6]: the received value minus the time of waiting.
+    #[test]
+    fn the_expiry_interval_shrinks_while_the_message_waits() {
+        let message = with_expiry(Some(10));
+        assert_eq!(message.remaining_expiry_seconds(NOW), Some(10));
+        assert_eq!(message.remaining_expiry_seconds(NOW.plus_milliseconds(999)), Some(10));
+        assert_eq!(message.remaining_expiry_seconds(NOW.plus_seconds(3)), Some(7));
+        assert_eq!(message.properties_at(NOW.plus_seconds(3)).message_expiry_interval, Some(7));
+        assert!(!message.is_expired(NOW.plus_milliseconds(9_999)));
+        assert!(message.is_expired(NOW.plus_seconds(10)));
+        assert_eq!(message.remaining_expiry_seconds(NOW.plus_seconds(11)), Some(0));
+    }
+
+    #[test]
+    fn the_edges_of_the_expiry_interval() {
+        assert!(!with_expiry(None).is_expired(Timestamp::NEVER));
+        assert_eq!(with_expiry(None).remaining_expiry_seconds(NOW), None);
+        assert!(with_expiry(Some(0)).is_expired(NOW));
+        assert_eq!(with_expiry(Some(u32::MAX)).remaining_expiry_seconds(NOW), Some(u32::MAX));
+    }
+
+    /// [MQTT-3.3.2-4], [MQTT-3.3.2-15], [MQTT-3.3.2-16], [MQTT-3.3.2-17], [MQTT-3.3.2-18], [MQTT-3.3.2-20]
+    #[test]
+    fn properties_are_forwarded_unaltered_and_in_order() {
+        let mut user_properties = UserPropertiesBuf::default();
+        for (name, value) in [("b", "1"), ("a", "2"), ("b", "3")] {
+            user_properties.push(name, value);
+        }
+        let properties = MessageProperties {
+            payload_format_indicator: Some(true),
+            message_expiry_interval: Some(5),
+            content_type: Some("text/plain"),
+            response_topic: Some("answers"),
+            correlation_data: Some(b"\0\xFF"),
+            user_properties: user_properties.as_user_properties(),
+        };
+        let publish = Publish { payload: b"x", properties, topic_alias: Some(1), ..Publish::default() };
+        let message = Message::from_publish(&publish, "resolved", Some("me".into()), NOW);
+        assert_eq!(message.properties_at(NOW), properties);
+        assert_eq!((&*message.topic, &*message.payload), ("resolved", &b"x"[..]));
+    }
+}

@@ -54,3 +54,58 @@ impl Quota {
         self.refilled_at = self.refilled_at.max(now);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let mut quota = Quota::new(2, 3, Timestamp(0));
+        assert!((0..3).all(|_| quota.take(1, Timestamp(0))));
+        assert!(!quota.take(1, Timestamp(0)));
+        assert_eq!(quota.available_at(1, Timestamp(0)), Timestamp(500));
+        assert!(!quota.take(1, Timestamp(499)));
+        assert!(quota.take(1, Timestamp(500)));
+        assert_eq!(quota.available_at(3, Timestamp(500)), Timestamp(2_000));
+    }
+
+    #[test]
+    fn the_edges() {
+        let mut never = Quota::new(0, 0, Timestamp(0));
+        assert!(never.take(1, Timestamp(0)));
+        assert_eq!(never.available_at(1, Timestamp(9)), Timestamp::NEVER);
+        let mut large = Quota::new(u32::MAX, u32::MAX, Timestamp(0));
+        assert!(large.take(u32::MAX, Timestamp(0)));
+        assert!(large.take(u32::MAX, Timestamp::NEVER));
+        // More than the burst is possible when the bucket is full.
+        assert!(Quota::new(1, 5, Timestamp(0)).take(9, Timestamp(0)));
+    }
+
+    proptest! {
+        /// However it is asked, no more passes than burst and rate allow, and what `available_at` says is so.
+        #[test]
+        fn never_more_than_allowed(
+            per_second in 0..2_000_u32,
+            burst in 1..50_u32,
+            asks in prop::collection::vec((0..700_u64, 1..5_u32), 0..200),
+        ) {
+            let mut quota = Quota::new(per_second, burst, Timestamp(0));
+            let (mut now, mut passed) = (Timestamp(0), 0);
+            for (wait, amount) in asks {
+                now = now.plus_milliseconds(wait);
+                let available_at = quota.available_at(amount, now);
+                let taken = quota.take(amount, now);
+                prop_assert_eq!(taken, available_at <= now);
+                passed += if taken { u64::from(amount.min(burst)) } else { 0 };
+                prop_assert!(passed * 1_000 <= u64::from(burst) * 1_000 + now.0 * u64::from(per_second));
+                if !taken && !available_at.is_never() {
+                    prop_assert!(quota.clone().take(amount, available_at));
+                    prop_assert!(!quota.clone().take(amount, Timestamp(available_at.0 - 1)));
+                }
+            }
+        }
+    }
+}

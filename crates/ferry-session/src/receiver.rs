@@ -212,3 +212,6 @@ fn hash(packet_id: PacketId) -> u64 {
 fn hash_id(packet_id: u16) -> u64 {
     u64::from(packet_id).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
 }
+
+#[cfg(test)]
+mod tests;

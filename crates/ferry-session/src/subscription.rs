@@ -33,3 +33,52 @@ impl Subscription {
         self.options.no_local && message.publisher.as_deref() == Some(client_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ferry_codec::{Publish, RetainHandling};
+
+    use super::*;
+    use crate::Timestamp;
+
+    fn subscription(maximum_qos: QoS, flag: bool) -> Subscription {
+        let options = SubscriptionOptions {
+            maximum_qos,
+            no_local: flag,
+            retain_as_published: flag,
+            retain_handling: RetainHandling::SendAtSubscribe,
+        };
+        Subscription { filter: "a".into(), options, subscription_id: None }
+    }
+
+    /// [MQTT-3.8.4-8]
+    #[test]
+    fn the_lower_qos_wins() {
+        assert_eq!(subscription(QoS::AtLeastOnce, false).delivery_qos(QoS::ExactlyOnce), QoS::AtLeastOnce);
+        assert_eq!(subscription(QoS::AtLeastOnce, false).delivery_qos(QoS::AtMostOnce), QoS::AtMostOnce);
+    }
+
+    /// [MQTT-3.3.1-12], [MQTT-3.3.1-13]
+    #[test]
+    fn retain_as_published() {
+        assert!(subscription(QoS::AtMostOnce, true).retain_flag(true));
+        assert!(!subscription(QoS::AtMostOnce, true).retain_flag(false));
+        assert!(!subscription(QoS::AtMostOnce, false).retain_flag(true));
+    }
+
+    /// [MQTT-3.8.3-3]
+    #[test]
+    fn no_local_compares_client_identifiers() {
+        let message = |publisher: Option<&str>| {
+            let publisher = publisher.map(Arc::from);
+            Message::from_publish(&Publish::default(), "a", publisher, Timestamp(0))
+        };
+        let no_local = subscription(QoS::AtMostOnce, true);
+        assert!(no_local.is_local(&message(Some("me")), "me"));
+        assert!(!no_local.is_local(&message(Some("other")), "me"));
+        assert!(!no_local.is_local(&message(None), ""));
+        assert!(!subscription(QoS::AtMostOnce, false).is_local(&message(Some("me")), "me"));
+    }
+}

@@ -145,3 +145,6 @@ impl Table {
         self.slots[at].topic = Box::default();
     }
 }
+
+#[cfg(test)]
+mod tests;

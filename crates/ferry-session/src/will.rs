@@ -113,3 +113,71 @@ impl PendingWill {
         self.will.into_message(publisher, now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ferry_codec::{MessageProperties, UserPropertiesBuf};
+
+    use super::*;
+    use crate::SessionExpiry;
+
+    const CLOSED_AT: Timestamp = Timestamp(5_000);
+
+    fn stored(will: &Will<'_>) -> Box<StoredWill> {
+        Box::new(StoredWill::from_connect(will))
+    }
+
+    fn due(delay_interval_seconds: u32, session_expiry: SessionExpiry) -> Timestamp {
+        let will = stored(&Will { delay_interval_seconds, ..Will::default() });
+        PendingWill::new(will, CLOSED_AT, session_expiry.session_end(CLOSED_AT)).due()
+    }
+
+    /// [MQTT-3.1.2-8]: at the end of the delay or of the session.
+    #[test]
+    fn due_at_the_earlier_of_delay_and_session_end() {
+        assert_eq!(due(0, SessionExpiry::NEVER), CLOSED_AT);
+        assert_eq!(due(5, SessionExpiry::AT_CLOSE), CLOSED_AT);
+        assert_eq!(due(5, SessionExpiry::NEVER), Timestamp(10_000));
+        assert_eq!(due(5, SessionExpiry::from_seconds(3)), Timestamp(8_000));
+        assert_eq!(due(5, SessionExpiry::from_seconds(9)), Timestamp(10_000));
+    }
+
+    /// [MQTT-3.1.2-8]: an end of the session that nobody foresaw, as by Clean Start.
+    #[test]
+    fn the_end_of_the_session_ends_the_delay() {
+        let will = stored(&Will { delay_interval_seconds: 60, ..Will::default() });
+        let mut pending = PendingWill::new(will, CLOSED_AT, Timestamp::NEVER);
+        assert!(!pending.is_due(Timestamp(6_000)));
+        pending.session_ended(Timestamp(6_000));
+        assert!(pending.is_due(Timestamp(6_000)));
+        pending.session_ended(Timestamp(9_000));
+        assert_eq!(pending.due(), Timestamp(6_000));
+        let restored = PendingWill::restore(Box::new(pending.will().clone()), pending.due());
+        assert_eq!(restored, pending);
+    }
+
+    /// [MQTT-3.1.3-10], [MQTT-3.1.2-14], [MQTT-3.1.2-15]; its expiry counts from the publication.
+    #[test]
+    fn the_message_is_what_connect_said() {
+        let mut user_properties = UserPropertiesBuf::default();
+        for name in ["a", "b", "a"] {
+            user_properties.push(name, "");
+        }
+        let properties = MessageProperties {
+            message_expiry_interval: Some(10),
+            user_properties: user_properties.as_user_properties(),
+            ..MessageProperties::default()
+        };
+        for retain in [false, true] {
+            let qos = QoS::AtLeastOnce;
+            let will =
+                Will { topic: "t", payload: b"gone", qos, retain, delay_interval_seconds: 7, properties };
+            let pending = PendingWill::new(stored(&will), CLOSED_AT, Timestamp::NEVER);
+            let message = pending.into_message(Some("me".into()), Timestamp(12_000));
+            assert_eq!((&*message.topic, &*message.payload), ("t", &b"gone"[..]));
+            assert_eq!((message.qos, message.retain), (qos, retain));
+            assert_eq!(message.expires_at, Some(Timestamp(22_000)));
+            assert_eq!(message.properties_at(Timestamp(12_000)), properties);
+        }
+    }
+}
