@@ -70,7 +70,8 @@ pub(crate) async fn read_exactly(stream: &mut Stream, length: usize, portion: us
     let mut bytes = Vec::new();
     let mut scratch = vec![0; portion];
     while bytes.len() < length {
-        let read = read(stream, &mut scratch).await.expect("reads");
+        let wanted = portion.min(length - bytes.len());
+        let read = read(stream, &mut scratch[..wanted]).await.expect("reads");
         assert!(read > 0, "end after {} of {length} bytes", bytes.len());
         bytes.extend_from_slice(&scratch[..read]);
     }

@@ -12,7 +12,7 @@ use rcgen::ExtendedKeyUsagePurpose;
 use rustls::ClientConfig;
 
 use crate::certificates::Authority;
-use crate::server::{accept, client, ipv4, join, listen, read, read_exactly, run};
+use crate::server::{accept, client, ipv4, join, listen, read, read_exactly, run, write};
 use crate::tls::{connect, listener_options};
 
 /// The error that the listener sees of a client.
@@ -131,11 +131,13 @@ fn garbage_after_the_handshake_ends_the_stream() {
         let client = client(ipv4(&listener), |socket| {
             let mut client = connect(socket, config);
             client.write_all(b"\x10").expect("writes");
+            client.read_exact(&mut [0]).expect("the handshake is over");
             client.sock.write_all(b"\x17\x03\x03\0\x20this is not what the key made it").expect("writes");
             client.read(&mut [0]).expect_err("an alert").to_string()
         });
         let mut stream = accept(&listener, &options).await.expect("a stream");
         assert_eq!(read_exactly(&mut stream, 1, 1).await, b"\x10");
+        write(&mut stream, b"!").await;
         let error = read(&mut stream, &mut [0; 10]).await.expect_err("broken");
         assert_eq!(failure_name(&error), "tls_violation");
         assert!(join(client).await.contains("BadRecordMac"));
