@@ -1,4 +1,60 @@
-//! MQTT 3.1, 3.1.1 and 5.0 packets: one model, decoded without copying
+//! MQTT 3.1, 3.1.1 and 5.0 packets: one model, decoded without copying.
+//!
+//! There is one [`Packet`] for the three versions; the version is an argument of [`decode()`] and [`encode()`].
+//! A decoded packet borrows from the bytes it was decoded from: strings and payloads are slices, lists and user
+//! properties are validated slices with iterators. Decoding allocates nothing and cannot panic.
+//!
+//! [`decode()`] checks all that can be checked without knowing the connection: the form of the packet, which
+//! properties it may have and how often, their values, UTF-8, topic names and filters, reason codes, and which
+//! side may send it. What is wrong comes back as a [`DecodeError`] with the reason code to answer and the
+//! number of the statement that was broken.
+//!
+//! # Example
+//!
+//! A server reads a connection: first CONNECT, then whatever follows.
+//!
+//! ```
+//! use ferry_codec::{
+//!     Connack, DecodeLimits, Direction, Packet, QoS, ReasonCode, decode, decode_connect, encode, frame_length,
+//! };
+//!
+//! let limits = DecodeLimits::default();
+//! let input = b"\x10\x0F\x00\x04MQTT\x05\x02\x00\x3C\x00\x00\x02me\x30\x08\x00\x03a/b\x00hi\x30";
+//!
+//! // The first packet must be CONNECT; it tells the version.
+//! let length = frame_length(input, &limits)?.expect("a whole packet");
+//! let (frame, input) = input.split_at(length);
+//! let connect = decode_connect(frame, &limits)?;
+//! assert_eq!((connect.client_id, connect.keep_alive_seconds), ("me", 60));
+//! let version = connect.protocol_version;
+//!
+//! // The answer.
+//! let mut output = Vec::new();
+//! encode(&Packet::Connack(Connack::default()), version, &mut output);
+//! assert_eq!(output, [0x20, 0x03, 0x00, 0x00, 0x00]);
+//!
+//! let length = frame_length(input, &limits)?.expect("a whole packet");
+//! let (frame, input) = input.split_at(length);
+//! let Packet::Publish(publish) = decode(frame, version, Direction::FromClient, &limits)? else {
+//!     panic!("not a PUBLISH");
+//! };
+//! assert_eq!((publish.topic, publish.qos, publish.payload), ("a/b", QoS::AtMostOnce, &b"hi"[..]));
+//!
+//! // The rest has not arrived yet.
+//! assert_eq!(frame_length(input, &limits)?, None);
+//!
+//! // A topic name must not have wildcards.
+//! let error = decode(b"\x30\x04\x00\x01#\x00", version, Direction::FromClient, &limits).unwrap_err();
+//! assert_eq!(error.reason_code, ReasonCode::TOPIC_NAME_INVALID);
+//! assert_eq!(error.statement, "MQTT-3.3.2-2");
+//! # Ok::<(), ferry_codec::DecodeError>(())
+//! ```
+//!
+//! # Where things are
+//!
+//! `decode` dispatches by packet type; each file of [`packet`] has one packet with its fields, its decoding and
+//! its encoding. `fault` and `property_rules` are the tables of all rules that a packet can break. To send one
+//! PUBLISH to many connections see [`wire_shape`]; for topic filters see [`topic`].
 
 #![deny(
     clippy::unwrap_used,

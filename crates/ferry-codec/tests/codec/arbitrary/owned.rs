@@ -79,7 +79,16 @@ fn user_properties() -> impl Strategy<Value = UserPropertiesBuf> {
 
 /// Any packet in any version that has it, sent by a side that may send it.
 pub(crate) fn packet() -> impl Strategy<Value = Packet> {
-    let header = (version(), kind(), any::<bool>(), (1..=u16::MAX), any::<u8>(), any::<[bool; 8]>());
+    packet_of(kind())
+}
+
+/// Any PUBLISH.
+pub(crate) fn publish() -> impl Strategy<Value = Packet> {
+    packet_of(Just(Kind::Publish))
+}
+
+fn packet_of(kind: impl Strategy<Value = Kind>) -> impl Strategy<Value = Packet> {
+    let header = (version(), kind, any::<bool>(), (1..=u16::MAX), any::<u8>(), any::<[bool; 8]>());
     let optional = (
         proptest::array::uniform6(of(any::<bool>())),
         proptest::array::uniform4(of(prop_oneof![any::<u32>(), 0..3_u32])),

@@ -1,9 +1,7 @@
 //! Properties that hold for every packet, and for every string of bytes that is none.
 
-mod arbitrary;
-
-use arbitrary::owned::{self, packet};
-use arbitrary::{text, topic_filter, topic_name, version};
+use crate::arbitrary::owned::{self, packet, publish};
+use crate::arbitrary::{text, topic_filter, topic_name, version};
 use ferry_codec::wire_shape::{encode_publish, encoded_publish_length, set_dup, set_qos, set_retain};
 use ferry_codec::{
     DecodeLimits, Direction, MessageProperties, Packet, PacketId, ProtocolVersion, QoS, StoredProperties,
@@ -114,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn wire_shape(packet in packet(), packet_id in 1..=u16::MAX, alias in 1..=u16::MAX, retain in any::<bool>()) {
+    fn wire_shape(packet in publish(), packet_id in 1..=u16::MAX, alias in 1..=u16::MAX, retain in any::<bool>()) {
         packet.with(|lent| {
             let Packet::Publish(publish) = lent else { return Ok(()) };
             let mut shape = vec![0xAA];
@@ -146,7 +144,7 @@ proptest! {
     }
 
     #[test]
-    fn stored_properties(packet in packet()) {
+    fn stored_properties(packet in publish()) {
         packet.with(|lent| {
             let Packet::Publish(publish) = lent else { return Ok(()) };
             let stored = StoredProperties::new(&publish.properties);

@@ -1,12 +1,11 @@
 //! Every packet, version and malformation as bytes, with the reason code and the statement it is refused with.
 
-mod vectors;
-
+use crate::vectors;
+use crate::vectors::notation::{Expected, Vector, bytes};
 use ferry_codec::{
     DecodeError, DecodeLimits, Direction, Packet, ProtocolVersion, decode, decode_connect, encode,
     encoded_length, frame_length,
 };
-use vectors::notation::{Expected, Vector, bytes};
 
 #[test]
 fn connect() {
