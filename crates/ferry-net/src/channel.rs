@@ -10,6 +10,10 @@ use crate::socket::{DetachedSocket, Socket};
 /// Plaintext bytes encrypted at a time; what does not fit into the socket waits encrypted, so this bounds it.
 const ENCRYPT_BYTES_MAX: usize = 32 * 1024;
 
+/// Reads of rustls, 4 KiB each, that may bring no plaintext before other connections get their turn. A record
+/// takes five of them; a flood of key updates brings none at all.
+const RECORD_READS_MAX: usize = 32;
+
 #[derive(Debug)]
 pub(crate) struct Channel<S = Socket> {
     socket: S,
@@ -196,7 +200,7 @@ fn take_front(input: &mut Vec<u8>, scratch: &mut [u8]) -> usize {
 }
 
 fn try_read_tls(tls: &mut ServerConnection, socket: &Socket, scratch: &mut [u8]) -> io::Result<usize> {
-    loop {
+    for _ in 0..RECORD_READS_MAX {
         let mut read = 0;
         let mut reader = tls.reader();
         // Several records are joined: one call decodes all that has been decrypted.
@@ -219,11 +223,9 @@ fn try_read_tls(tls: &mut ServerConnection, socket: &Socket, scratch: &mut [u8])
         if read > 0 || scratch.is_empty() {
             return Ok(read);
         }
-        match read_records(tls, &mut &*socket, socket) {
-            Ok(_) => {}
-            Err(error) => return Err(error),
-        }
+        read_records(tls, &mut &*socket, socket)?;
     }
+    Err(io::ErrorKind::WouldBlock.into())
 }
 
 fn read_records(tls: &mut ServerConnection, input: &mut dyn Read, socket: &Socket) -> io::Result<usize> {

@@ -281,3 +281,30 @@ fn a_client_that_just_closes_has_finished() {
         drop(join(client).await);
     });
 }
+
+#[test]
+fn a_flood_of_key_updates_ends_the_stream() {
+    run(async {
+        let authority = Authority::new();
+        let listener = listen("tls://127.0.0.1:0");
+        let options = listener_options(&authority.options(), Transport::Tls);
+        let config = authority.client_config(None);
+        let client = client(ipv4(&listener), |socket| {
+            let mut client = connect(socket, config);
+            client.write_all(b"a").expect("writes");
+            client.read_exact(&mut [0]).expect("the handshake is over");
+            let flood = (0..100_000).try_for_each(|_| {
+                client.conn.refresh_traffic_keys().expect("TLS 1.3");
+                client.flush()
+            });
+            flood.expect_err("the server has had enough");
+        });
+        let mut stream = accept(&listener, &options).await.expect("a stream");
+        assert_eq!(read_exactly(&mut stream, 1, 1).await, b"a");
+        write(&mut stream, b"!").await;
+        let error = read(&mut stream, &mut [0; 100]).await.expect_err("a violation");
+        assert_eq!(ferry_net::failure_name(&error), "tls_violation");
+        drop(stream);
+        join(client).await;
+    });
+}
