@@ -13,7 +13,7 @@ use ferry_session::{
 };
 
 /// Runs one script and panics if a promise is broken.
-pub fn run(script: &[u8]) {
+pub(crate) fn run(script: &[u8]) {
     let mut script = Script(script);
     let mut world = World::new(script.below(2) == 0);
     while let Some(operation) = script.next() {
@@ -149,8 +149,8 @@ impl World {
     }
 
     fn publish(&mut self, script: &mut Script<'_>) {
-        let number = u32::try_from(self.published.len()).unwrap();
-        let qos = QoS::from_byte(script.below(3)).unwrap();
+        let number = u32::try_from(self.published.len()).expect("scripts are short");
+        let qos = QoS::from_byte(script.below(3)).expect("0, 1 or 2");
         let expires_at = match script.below(4) {
             0 => Some(self.now.plus_seconds(1)),
             _ => None,
@@ -264,7 +264,8 @@ impl World {
     fn occupied(&self) -> u16 {
         let occupies =
             |exchange: &&Exchange| exchange.sent_here || exchange.state == InflightState::AwaitPubcomp;
-        u16::try_from(self.exchanges.values().filter(occupies).count()).unwrap()
+        u16::try_from(self.exchanges.values().filter(occupies).count())
+            .expect("at most one for each packet id")
     }
 
     fn queued_dropped(&mut self, dropped: &Dropped) {
@@ -360,7 +361,7 @@ impl World {
 
     fn resume(&mut self, receive_maximum: u16) {
         self.cut();
-        self.sender.resume(NonZeroU16::new(receive_maximum).unwrap());
+        self.sender.resume(NonZeroU16::new(receive_maximum).expect("scripts use 1 to 4"));
         self.receive_maximum = Some(receive_maximum);
         self.resends = self.pubrels.iter().chain(&self.publishes).copied().collect();
     }
