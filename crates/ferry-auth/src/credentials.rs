@@ -10,15 +10,8 @@ pub struct Credentials {
     pub password: Option<Box<[u8]>>,
     /// Address of the client, behind a proxy the one that the proxy reported.
     pub peer_address: Box<str>,
-    /// What the TLS client certificate says, when one was presented and verified.
-    pub certificate: Option<CertificateIdentity>,
+    /// Common name of the verified TLS client certificate, when one was presented.
+    pub certificate_common_name: Option<Box<str>>,
     /// Whether the listener lets clients in that prove nothing.
     pub anonymous_allowed: bool,
-}
-
-/// The subject of a verified client certificate.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CertificateIdentity {
-    /// Common name of the subject.
-    pub common_name: Option<Box<str>>,
 }

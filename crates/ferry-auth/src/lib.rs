@@ -12,6 +12,6 @@ mod verdict;
 
 pub use anonymous::AnonymousAuthenticator;
 pub use authenticator::Authenticator;
-pub use credentials::{CertificateIdentity, Credentials};
+pub use credentials::Credentials;
 pub use mechanism::{Exchange, Mechanism, Step};
 pub use verdict::{Later, Outcome, Refusal, Verdict};
