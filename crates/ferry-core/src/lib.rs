@@ -1,1 +1,80 @@
-//! One shard of the broker as a pure state machine
+//! One shard of the broker as a pure state machine.
+//!
+//! A [`Shard`] owns some of the sessions and the connections of their clients. Bytes and events go in together
+//! with the time; bytes (in [`OutputBuffer`]s) and [`Effects`] come out. It knows no socket, file, clock or
+//! thread, so the driver, a test and the simulator all run the same thing.
+//!
+//! ```text
+//!   open, receive(bytes)          +--------- Shard ---------+     output(conn), effects.{dirty, close,
+//!   handle(Event::{Closed,   ---> | conns  sessions  timers | --->   pause, resume}
+//!     Written, Tick, Mail,        | subscriptions  shares   |     effects.{mail, records, authenticate}
+//!     Committed, ...})            +-------------------------+     next_deadline, counters
+//!                                    |  Shared: route table, retained, configuration
+//! ```
+//!
+//! One turn of the driver: give the shard everything that has happened, call [`Shard::end_turn`], then carry out
+//! the effects.
+
+mod accept_session;
+mod acknowledge;
+mod auth;
+mod authentication;
+mod authorizer;
+mod commit;
+mod config;
+mod conn;
+mod connack;
+mod connect;
+mod counters;
+mod deferred;
+mod deliver;
+mod disconnect;
+mod drops;
+mod effect;
+mod end_session;
+mod event;
+mod fault;
+mod filter_set;
+mod home;
+mod listener_policy;
+mod mailbox;
+mod output_buffer;
+mod publication;
+mod publish;
+mod pump;
+mod random;
+mod receive;
+mod record;
+mod response;
+mod retained_replay;
+mod session;
+mod shard;
+mod shared;
+mod shared_subscription;
+mod subscribe;
+mod takeover;
+mod timers;
+mod turn;
+mod unsubscribe;
+mod wake;
+mod wire_shapes;
+mod write_packet;
+
+pub use authentication::{AuthOutcome, AuthRequest, AuthStep, Credentials};
+pub use authorizer::{AllowAll, Authorizer, Identity};
+pub use config::{CoreConfig, DeniedPublish, OverlappingSubscriptions};
+pub use conn::{ConnId, ConnInfo, Transport};
+pub use counters::{Counters, ReasonCodeCounts};
+pub use drops::{DropEntry, DropLedger};
+pub use effect::Effects;
+pub use event::{CloseCause, Event, ServerPublish};
+pub use ferry_router::ShardId;
+pub use ferry_session::{DropReason, OverflowPolicy, Timestamp};
+pub use home::{FirstPacketHome, SLOT_COUNT, first_packet_home, home_shard, home_slot};
+pub use listener_policy::ListenerPolicy;
+pub use mailbox::{Mail, Receipt};
+pub use output_buffer::OutputBuffer;
+pub use record::{Durability, Record, Ticket};
+pub use session::SessionView;
+pub use shard::Shard;
+pub use shared::{RetainedMessage, Shared};

@@ -1,0 +1,209 @@
+use std::num::NonZeroU16;
+use std::sync::Arc;
+
+use ferry_codec::{ProtocolVersion, ReasonCode};
+use ferry_session::{
+    KeepAlive, Quota, Receiver, Sender, SessionExpiry, Timestamp, TopicAliasIn, TopicAliasOut,
+};
+
+use crate::auth::AuthPhase;
+use crate::conn::{Conn, ConnState, Paused};
+use crate::connect::PendingConnect;
+use crate::fault::Fault;
+use crate::filter_set::FilterSet;
+use crate::response::{Response, Wait};
+use crate::session::{Session, SessionId};
+use crate::shard::Shard;
+use crate::timers::TimerKey;
+use crate::turn::Turn;
+use crate::{ConnId, CoreConfig, Identity, Record};
+
+impl Shard {
+    /// The client may connect: takes over its session or makes one, and answers (section 3.1.4).
+    pub(crate) fn accept(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ConnId,
+        user_name: Option<Box<str>>,
+        authentication_data: Option<&[u8]>,
+    ) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let ConnState::Authenticating(pending) = std::mem::replace(&mut conn.state, ConnState::Closing)
+        else {
+            return;
+        };
+        conn.state = ConnState::AwaitConnect;
+        let identity =
+            Identity { client_id: Arc::from(&*pending.client_id), user_name: user_name.map(Into::into) };
+        if let Err(fault) = self.may_enter(turn, &identity, &pending) {
+            return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
+        }
+        let records_before = turn.effects.records.len();
+        let existing = self.sessions.find(&identity.client_id);
+        let resumed = existing.and_then(|existing| self.take_over(turn, existing, pending.clean_start));
+        let session_id = match resumed {
+            Some(session_id) => session_id,
+            None => self.new_session(identity.clone()),
+        };
+        self.begin_connection(turn, id, session_id, identity, &pending);
+        let connack = self.connack(id, session_id, &pending, resumed.is_some(), authentication_data);
+        self.move_will(turn, session_id, pending);
+        let recorded = turn.effects.records.len() > records_before;
+        let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
+        match connack {
+            // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]
+            Some(connack) => self.respond(turn, id, Response::Connack(connack), wait),
+            None => self.leave(turn, id, crate::disconnect::WillFate::Delete),
+        }
+        self.unpause(turn, id, Paused::AUTHENTICATION);
+        self.arm_conn(id);
+    }
+
+    /// Whether a client that is who it says may have a session here.
+    fn may_enter(
+        &mut self,
+        turn: &mut Turn<'_>,
+        identity: &Identity,
+        pending: &PendingConnect,
+    ) -> Result<(), Fault> {
+        let existing = self.sessions.find(&identity.client_id);
+        if let Some(session) = existing.and_then(|existing| self.sessions.get(existing)) {
+            if self.config.takeover_same_user && session.identity.user_name != identity.user_name {
+                let detail = "the session belongs to another user";
+                return Err(Fault::new(ReasonCode::NOT_AUTHORIZED, detail));
+            }
+        } else if self.sessions.len() >= self.config.sessions_max.div_ceil(usize::from(self.shard_count())) {
+            return Err(Fault::new(ReasonCode::QUOTA_EXCEEDED, "there are too many sessions"));
+        }
+        if let Some(will) = &pending.will
+            && !self.authorizer.may_publish(identity, &will.topic, will.qos, will.retain)
+        {
+            return Err(Fault::new(ReasonCode::NOT_AUTHORIZED, "the client may not publish its will"));
+        }
+        debug_assert!(turn.now <= self.now);
+        Ok(())
+    }
+
+    /// [MQTT-3.1.2-6] [MQTT3-3.1.2-4]
+    fn new_session(&mut self, identity: Identity) -> SessionId {
+        self.counters.sessions += 1;
+        self.sessions.insert(Session {
+            identity,
+            conn: None,
+            sender: Sender::new(),
+            receiver: Receiver::new(),
+            filters: FilterSet::default(),
+            will: None,
+            pending_will: None,
+            replays: None,
+            expiry: SessionExpiry::AT_CLOSE,
+            expiry_in_connect: SessionExpiry::AT_CLOSE,
+            ends_at: Timestamp::NEVER,
+            armed: Timestamp::NEVER,
+        })
+    }
+
+    /// Ties connection and session together. What belongs to the connection begins anew: Receive Maximum, aliases,
+    /// keep alive [MQTT-3.3.2-7].
+    fn begin_connection(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ConnId,
+        session_id: SessionId,
+        identity: Identity,
+        pending: &PendingConnect,
+    ) {
+        let config = Arc::clone(&self.config);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        conn.state = ConnState::Online(session_id);
+        conn.deadline = Timestamp::NEVER;
+        let keep_alive = keep_alive_in_force(&config, conn, pending.keep_alive_seconds);
+        conn.keep_alive = KeepAlive::new(keep_alive, turn.now);
+        if let Some(authentication) = &mut conn.authentication {
+            authentication.phase = AuthPhase::Done;
+        }
+        if conn.version == ProtocolVersion::V5 {
+            conn.alias_in = Some(Box::new(TopicAliasIn::new(config.topic_alias_maximum)));
+            let aliases_out = pending.topic_alias_maximum.min(config.topic_aliases_out_max);
+            conn.alias_out = (aliases_out > 0).then(|| Box::new(TopicAliasOut::new(aliases_out)));
+        }
+        let rate = config.publishes_per_second_max;
+        conn.publish_quota = (rate > 0).then(|| Box::new(Quota::new(rate, rate, turn.now)));
+
+        session.identity = identity;
+        session.conn = Some(id);
+        session.expiry_in_connect = pending.expiry;
+        session.expiry = limited_expiry(&config, pending.expiry);
+        session.ends_at = Timestamp::NEVER;
+        self.timers.disarm(TimerKey::Session(session_id), &mut session.armed);
+        session.sender.resume(pending.receive_maximum.min(config.inflight_messages_max));
+        let exchanges_max = NonZeroU16::new(config.qos2_awaiting_release_max).unwrap_or(NonZeroU16::MIN);
+        session.receiver.resume(config.receive_maximum, exchanges_max);
+        if self.records(session_id) {
+            self.record_session(turn, session_id);
+        }
+        self.set_shares_online(session_id, true);
+        self.counters.clients_connected += 1;
+        self.counters.clients_connected_max =
+            self.counters.clients_connected_max.max(self.counters.clients_connected);
+    }
+
+    /// The will belongs to the session from now on [MQTT-3.1.2-7] [MQTT3-3.1.2-8].
+    fn move_will(&mut self, turn: &mut Turn<'_>, session_id: SessionId, pending: Box<PendingConnect>) {
+        let records = self.records(session_id);
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        session.will = pending.will;
+        if let (true, Some(will)) = (records, &session.will) {
+            let client_id = Arc::clone(session.client_id());
+            let delay_interval_seconds = will.delay_interval_seconds;
+            let message = will.as_ref().clone().into_message(Some(Arc::clone(&client_id)), turn.now);
+            let message = Arc::new(message);
+            turn.effects.records.push(Record::Will { client_id, message, delay_interval_seconds });
+        }
+    }
+
+    /// The CONNACK is written: now other packets may follow [MQTT-3.2.0-1] [MQTT3-3.2.0-1].
+    pub(crate) fn connack_sent(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.acknowledged = true;
+        if let Some(session_id) = conn.session() {
+            self.recheck_subscriptions(turn, session_id);
+            self.pump(turn, session_id);
+            self.continue_replay(session_id);
+        }
+    }
+
+    pub(crate) fn records(&self, session: SessionId) -> bool {
+        self.config.durability == crate::Durability::Recorded
+            && self.sessions.get(session).is_some_and(|session| session.expiry.outlives_connection())
+    }
+
+    pub(crate) fn record_session(&self, turn: &mut Turn<'_>, session_id: SessionId) {
+        let Some(session) = self.sessions.get(session_id) else { return };
+        turn.effects.records.push(Record::Session {
+            client_id: Arc::clone(session.client_id()),
+            user_name: session.identity.user_name.clone(),
+            expiry_interval_seconds: session.expiry.seconds(),
+            ends_at: session.conn.is_none().then_some(session.ends_at),
+        });
+    }
+}
+
+/// The server's limit holds for whoever asks for more [MQTT-3.2.2-21]; a 3.x client cannot be told and keeps its
+/// own value.
+pub(crate) fn keep_alive_in_force(config: &CoreConfig, conn: &Conn, asked_seconds: u16) -> u16 {
+    let max = conn.info.listener.keep_alive_seconds_max.or(config.keep_alive_seconds_max);
+    match max {
+        Some(max) if conn.version == ProtocolVersion::V5 && (asked_seconds == 0 || asked_seconds > max) => {
+            max
+        }
+        // [MQTT-3.2.2-22]
+        _ => asked_seconds,
+    }
+}
+
+/// The server may keep a session for less time than the client asked for.
+pub(crate) fn limited_expiry(config: &CoreConfig, asked: SessionExpiry) -> SessionExpiry {
+    SessionExpiry::from_seconds(asked.seconds().min(config.session_expiry_seconds_max))
+}

@@ -1,0 +1,136 @@
+use std::sync::Arc;
+
+use ferry_codec::{Ack, Packet, PacketId, ReasonCode};
+use ferry_session::{Acknowledged, DropReason};
+
+use crate::fault::Fault;
+use crate::response::{Response, Wait};
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::turn::Turn;
+use crate::{ConnId, Record};
+
+impl Shard {
+    /// The receiver of a QoS 1 message has it [MQTT-4.3.2-3].
+    pub(crate) fn puback_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session_id: SessionId,
+        ack: &Ack<'_>,
+    ) -> Result<(), Fault> {
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let done = session.sender.puback(ack.packet_id);
+        self.acknowledged(turn, session_id, ack, done)
+    }
+
+    /// The receiver of a QoS 2 message has it, or refuses it [MQTT-4.3.3-3].
+    pub(crate) fn pubrec_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session_id: SessionId,
+        ack: &Ack<'_>,
+    ) -> Result<(), Fault> {
+        let records = self.records(session_id);
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        match session.sender.pubrec(ack.packet_id, ack.reason_code) {
+            Acknowledged::SendPubrel(first) => {
+                if records && first.is_some() {
+                    let client_id = Arc::clone(session.client_id());
+                    turn.effects.records.push(Record::Released { client_id, packet_id: ack.packet_id });
+                }
+                // [MQTT-4.3.3-4]
+                self.send(turn, conn, &Packet::Pubrel(Ack::new(ack.packet_id, ReasonCode::SUCCESS)));
+                Ok(())
+            }
+            Acknowledged::UnknownPacketId => {
+                let reason_code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+                let reason_string = Some("no message has this packet identifier");
+                let pubrel = Ack { reason_string, ..Ack::new(ack.packet_id, reason_code) };
+                self.send(turn, conn, &Packet::Pubrel(pubrel));
+                Ok(())
+            }
+            done => self.acknowledged(turn, session_id, ack, done),
+        }
+    }
+
+    /// The QoS 2 exchange that a client began ends [MQTT-4.3.3-11] [MQTT-4.3.3-12].
+    pub(crate) fn pubrel_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session_id: SessionId,
+        ack: &Ack<'_>,
+    ) -> Result<(), Fault> {
+        let packet_id = ack.packet_id;
+        let records = self.records(session_id);
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let known = session.receiver.pubrel(packet_id);
+        if known && records {
+            let client_id = Arc::clone(session.client_id());
+            turn.effects.records.push(Record::ReceivedReleased { client_id, packet_id });
+        }
+        let (reason_code, reason) = if known {
+            (ReasonCode::SUCCESS, None)
+        } else {
+            (ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, Some("no PUBLISH has this packet identifier"))
+        };
+        // A PUBREL that is sent again must not be answered before the first one is durable.
+        let ticket = if records { self.commit.newest(turn.effects) } else { None };
+        let response = Response::Pubcomp { packet_id, reason_code, reason };
+        self.respond(turn, conn, response, Wait { ticket, receipts: 0 });
+        self.check_output(turn, conn);
+        Ok(())
+    }
+
+    /// The receiver of a QoS 2 message knows that it is complete [MQTT-4.3.3-5].
+    pub(crate) fn pubcomp_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session_id: SessionId,
+        ack: &Ack<'_>,
+    ) -> Result<(), Fault> {
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let done = session.sender.pubcomp(ack.packet_id);
+        self.acknowledged(turn, session_id, ack, done)
+    }
+
+    /// An exchange is complete, whatever its reason code: the next message can go [MQTT-4.4.0-2]. A refused copy
+    /// of a shared subscription goes to nobody else [MQTT-4.8.2-6].
+    fn acknowledged(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session_id: SessionId,
+        ack: &Ack<'_>,
+        done: Acknowledged,
+    ) -> Result<(), Fault> {
+        match done {
+            Acknowledged::Complete(delivery) => {
+                self.counters.inflight_messages -= 1;
+                let records = self.records(session_id);
+                let Some(session) = self.sessions.get(session_id) else { return Ok(()) };
+                if let (true, Some(delivery)) = (ack.reason_code.is_error(), delivery) {
+                    let topic = &delivery.message.topic;
+                    self.counters.drops.count(DropReason::RejectedByReceiver, session.client_id(), topic);
+                }
+                if records {
+                    self.record_completed(turn, session_id, ack.packet_id);
+                }
+                self.pump(turn, session_id);
+                self.continue_replay(session_id);
+                Ok(())
+            }
+            Acknowledged::SendPubrel(_) | Acknowledged::UnknownPacketId => Ok(()),
+            Acknowledged::Unexpected => {
+                // [MQTT-4.3.2-1] [MQTT-4.3.3-1]: it belongs to an exchange of the other QoS.
+                Err(Fault::protocol_error("an acknowledgement of the wrong kind for this packet identifier"))
+            }
+        }
+    }
+
+    fn record_completed(&self, turn: &mut Turn<'_>, session_id: SessionId, packet_id: PacketId) {
+        let Some(session) = self.sessions.get(session_id) else { return };
+        let client_id = Arc::clone(session.client_id());
+        turn.effects.records.push(Record::Completed { client_id, packet_id });
+    }
+}

@@ -1,0 +1,292 @@
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use ferry_codec::{QoS, ReasonCode};
+use ferry_session::{Delivery, DropReason, Dropped, Outgoing, OverflowPolicy, QueueLimits};
+use smallvec::SmallVec;
+
+use crate::deferred::Deferred;
+use crate::publication::{Publication, Routed};
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::subscribe::Grant;
+use crate::turn::Turn;
+use crate::wire_shapes::WireShapes;
+use crate::write_packet::{mark_dirty, write_live};
+use crate::{Durability, OverlappingSubscriptions, Record};
+
+/// One copy of a message that is due to one session.
+pub(crate) struct Target {
+    pub(crate) session: SessionId,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    pub(crate) subscription_ids: SmallVec<[u32; 4]>,
+    pub(crate) shared_subscription: Option<NonZeroU32>,
+}
+
+/// Room for the matches of one message, used again and again.
+#[derive(Default)]
+pub(crate) struct Matches {
+    targets: Vec<Target>,
+    /// By session: the message (by number) that matched it last, and where its target is.
+    last_match: Vec<(u32, u32)>,
+    number: u32,
+}
+
+impl Matches {
+    fn begin(&mut self) {
+        self.targets.clear();
+        self.number = self.number.wrapping_add(1);
+        if self.number == 0 {
+            // Numbers begin anew: nothing may look like a match of this message.
+            self.last_match.clear();
+            self.number = 1;
+        }
+    }
+
+    fn add(&mut self, session: SessionId, grant: &Grant, published: QoS, retain: bool, merge: bool) {
+        let qos = published.min(grant.options.maximum_qos);
+        let retain = retain && grant.options.retain_as_published;
+        let index = session.0 as usize;
+        if index >= self.last_match.len() {
+            self.last_match.resize(index + 1, (0, 0));
+        }
+        let (number, at) = self.last_match[index];
+        if merge && number == self.number {
+            // At least the highest of the granted QoS [MQTT-3.3.4-2] [MQTT3-3.3.5-1], and every identifier
+            // [MQTT-3.3.4-3] [MQTT-3.3.4-4].
+            let target = &mut self.targets[at as usize];
+            target.qos = target.qos.max(qos);
+            target.retain |= retain;
+            target.subscription_ids.extend(grant.subscription_id);
+            return;
+        }
+        self.last_match[index] = (self.number, self.targets.len() as u32);
+        self.targets.push(Target {
+            session,
+            qos,
+            retain,
+            subscription_ids: grant.subscription_id.into_iter().collect(),
+            shared_subscription: None,
+        });
+    }
+}
+
+impl Shard {
+    /// Gives a message to the subscribers on this shard.
+    pub(crate) fn deliver_matching(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+    ) -> Routed {
+        let merge = self.config.overlapping_subscriptions == OverlappingSubscriptions::Once;
+        let mut matches = std::mem::take(&mut self.matches);
+        matches.begin();
+        self.subscriptions.matches(publication.topic, |session, grant| {
+            // [MQTT-3.8.3-3]
+            if !(grant.options.no_local && publication.publisher == Some(session)) {
+                matches.add(session, grant, publication.qos, publication.retain, merge);
+            }
+        });
+        let mut shapes = std::mem::take(&mut self.shapes);
+        shapes.clear();
+        let mut routed = Routed { matched: !matches.targets.is_empty(), ..Routed::default() };
+        for target in &mut matches.targets {
+            let refused = self.deliver(turn, publication, &mut shapes, target);
+            routed.refused = routed.refused.or(refused);
+        }
+        self.shapes = shapes;
+        self.matches = matches;
+        routed
+    }
+
+    /// Gives one copy to one session. Returns what its publisher is to be told, if anything.
+    pub(crate) fn deliver(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+        shapes: &mut WireShapes,
+        target: &mut Target,
+    ) -> Option<ReasonCode> {
+        let restricted = self.authorizer.restricts_receiving();
+        let session = self.sessions.get(target.session)?;
+        if restricted && !self.authorizer.may_receive(&session.identity, publication.topic) {
+            self.counters.drops.count(DropReason::NotAuthorized, session.client_id(), publication.topic);
+            return None;
+        }
+        match target.qos {
+            QoS::AtMostOnce => {
+                self.deliver_qos0(turn, publication, shapes, target);
+                None
+            }
+            QoS::AtLeastOnce | QoS::ExactlyOnce => self.deliver_qos1_2(turn, publication, shapes, target),
+        }
+    }
+
+    /// Sent now or dropped: nothing is allocated.
+    fn deliver_qos0(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &Publication<'_>,
+        shapes: &mut WireShapes,
+        target: &Target,
+    ) {
+        let Some(session) = self.sessions.get(target.session) else { return };
+        let conn = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?)));
+        let reason = match conn {
+            None => DropReason::Qos0Offline,
+            Some((_, conn)) if !conn.acknowledged => DropReason::Qos0Offline,
+            Some((_, conn)) if conn.output.len() >= self.config.output_bytes_max => {
+                DropReason::Qos0Backpressure
+            }
+            Some((id, conn)) => {
+                let shape = shapes.get(publication, conn.version, target.qos, &target.subscription_ids);
+                if shape.bytes.len() <= conn.maximum_packet_size as usize {
+                    let topic_hash = || self.hasher.hash_one(publication.topic);
+                    write_live(conn, &mut self.counters, shape, publication, target, None, topic_hash);
+                    mark_dirty(turn, id, conn);
+                    return;
+                }
+                // Only this receiver goes without it [MQTT-3.1.2-24] [MQTT-3.1.2-25].
+                DropReason::PacketTooLarge
+            }
+        };
+        self.counters.drops.count(reason, session.client_id(), publication.topic);
+    }
+
+    /// Sent now if nothing is ahead of it, else queued.
+    fn deliver_qos1_2(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+        shapes: &mut WireShapes,
+        target: &mut Target,
+    ) -> Option<ReasonCode> {
+        let message = self.message_of(publication, turn.now);
+        let delivery = Delivery {
+            message,
+            subscription_ids: std::mem::take(&mut target.subscription_ids),
+            shared_subscription: target.shared_subscription,
+            qos: target.qos,
+            retain: target.retain,
+        };
+        let session = self.sessions.get_mut(target.session)?;
+        let records = self.config.durability == Durability::Recorded && session.expiry.outlives_connection();
+        let Some((id, conn)) = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?))) else {
+            return self.enqueue(turn, target.session, delivery);
+        };
+        if !conn.acknowledged || conn.output.len() >= self.config.output_bytes_max {
+            return self.enqueue(turn, target.session, delivery);
+        }
+        let ids = SmallVec::<[u32; 4]>::from_slice(&delivery.subscription_ids);
+        let shape = shapes.get(publication, conn.version, target.qos, &ids);
+        if shape.bytes.len() > conn.maximum_packet_size as usize {
+            self.counters.drops.count(DropReason::PacketTooLarge, session.client_id(), publication.topic);
+            return None;
+        }
+        if records {
+            turn.effects.records.push(queued_record(&session.identity.client_id, &delivery));
+        }
+        match session.sender.send_now(delivery) {
+            Ok(Outgoing::Publish { packet_id, .. }) => {
+                self.counters.inflight_messages += 1;
+                let topic_hash = || self.hasher.hash_one(publication.topic);
+                write_live(conn, &mut self.counters, shape, publication, target, packet_id, topic_hash);
+                mark_dirty(turn, id, conn);
+                if let (true, Some(packet_id)) = (records, packet_id) {
+                    let client_id = Arc::clone(&session.identity.client_id);
+                    turn.effects.records.push(Record::Sent { client_id, packet_id });
+                }
+                None
+            }
+            Ok(_) => None,
+            Err(delivery) => {
+                if records {
+                    // Recorded again when it is queued.
+                    turn.effects.records.pop();
+                }
+                self.enqueue(turn, target.session, delivery)
+            }
+        }
+    }
+
+    /// Queues a copy, or drops it or others as the overflow policy says.
+    pub(crate) fn enqueue(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session_id: SessionId,
+        delivery: Delivery,
+    ) -> Option<ReasonCode> {
+        let limits = self.queue_limits(session_id, delivery.size_bytes());
+        let session = self.sessions.get_mut(session_id)?;
+        let client_id = &session.identity.client_id;
+        let recorded = self.config.durability == Durability::Recorded && session.expiry.outlives_connection();
+        let Some(limits) = limits else {
+            let drops = &mut self.counters.drops;
+            drops.count(DropReason::TotalQueueFull, client_id, &delivery.message.topic);
+            return (self.config.overflow_policy == OverflowPolicy::RejectPublisher)
+                .then_some(ReasonCode::QUOTA_EXCEEDED);
+        };
+        let record = recorded.then(|| queued_record(client_id, &delivery));
+        let before = (session.sender.queue_len(), session.sender.queue_bytes());
+        let drops = &mut self.counters.drops;
+        let records = &mut turn.effects.records;
+        let mut on_drop = |dropped: Dropped| {
+            drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
+            if recorded {
+                records.push(Record::Dropped { client_id: Arc::clone(client_id) });
+            }
+        };
+        let result = session.sender.enqueue(turn.now, delivery, &limits, &mut on_drop);
+        let after = (session.sender.queue_len(), session.sender.queue_bytes());
+        let conn = session.conn;
+        self.counters.queue_changed(before, after);
+        let Err(refused) = result else {
+            turn.effects.records.extend(record);
+            return None;
+        };
+        let dropped = &refused.dropped;
+        self.counters.drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
+        match (refused.policy, conn) {
+            (OverflowPolicy::RejectPublisher, _) => Some(ReasonCode::QUOTA_EXCEEDED),
+            (OverflowPolicy::DisconnectReceiver, Some(conn)) => {
+                self.deferred.push_back(Deferred::DisconnectSlow(conn));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// What the queue of a session may hold; `None` if all queues together are full.
+    fn queue_limits(&self, session: SessionId, size_bytes: usize) -> Option<QueueLimits> {
+        let config = &self.config;
+        let shards = usize::from(self.shard_count());
+        if self.counters.queued_messages >= config.queue_messages_total_max.div_ceil(shards)
+            || self.counters.queued_bytes + size_bytes > config.queue_bytes_total_max.div_ceil(shards)
+        {
+            return None;
+        }
+        let online = self.sessions.get(session).is_some_and(|session| session.conn.is_some());
+        let overflow = match config.overflow_policy {
+            OverflowPolicy::DisconnectReceiver if !online => OverflowPolicy::DropOldest,
+            policy => policy,
+        };
+        Some(QueueLimits {
+            queue_messages_max: config.queue_messages_max as usize,
+            queue_bytes_max: config.queue_bytes_max,
+            overflow,
+            queue_qos0: false,
+        })
+    }
+}
+
+/// The record of a copy that is owed from now on.
+fn queued_record(client_id: &Arc<str>, delivery: &Delivery) -> Record {
+    Record::Queued {
+        client_id: Arc::clone(client_id),
+        message: Arc::clone(&delivery.message),
+        qos: delivery.qos,
+        retain: delivery.retain,
+        subscription_ids: delivery.subscription_ids.clone(),
+    }
+}

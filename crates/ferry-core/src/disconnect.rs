@@ -1,0 +1,244 @@
+use std::sync::Arc;
+
+use ferry_codec::{Disconnect, Packet, ProtocolVersion, ReasonCode};
+use ferry_session::{PendingWill, SessionExpiry};
+
+use crate::accept_session::limited_expiry;
+use crate::conn::ConnState;
+use crate::deferred::Deferred;
+use crate::fault::Fault;
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::timers::TimerKey;
+use crate::turn::Turn;
+use crate::{CloseCause, ConnId, Durability, Record};
+
+/// What becomes of the will when a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WillFate {
+    /// It is published, after its delay [MQTT-3.1.2-8] [MQTT3-3.1.2-8].
+    Publish,
+    /// The client has left properly [MQTT-3.14.4-3] [MQTT3-3.14.4-3].
+    Delete,
+}
+
+impl Shard {
+    /// DISCONNECT of a client (section 3.14.4).
+    pub(crate) fn disconnect_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ConnId,
+        session_id: SessionId,
+        disconnect: &Disconnect<'_>,
+    ) -> Result<(), Fault> {
+        self.counters.disconnects_received.count(disconnect.reason_code);
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let changed = disconnect.session_expiry_interval;
+        let expiry = session.expiry.after_disconnect(session.expiry_in_connect, changed).map_err(|code| {
+            // U5-075 U5-076
+            Fault::new(code, "the session expiry interval was 0 in CONNECT and is not in DISCONNECT")
+        })?;
+        session.expiry = if changed.is_some() { limited_expiry(&self.config, expiry) } else { expiry };
+        let normal = disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION;
+        self.leave(turn, id, if normal { WillFate::Delete } else { WillFate::Publish });
+        self.close(turn, id);
+        Ok(())
+    }
+
+    /// The client broke a rule: it is told so where it can be, and its connection ends [MQTT-4.13.1-1]
+    /// [MQTT-4.13.2-1] [MQTT3-4.8.0-1].
+    pub(crate) fn refuse(&mut self, turn: &mut Turn<'_>, id: ConnId, fault: Fault) {
+        match self.conns.get(id).map(|conn| &conn.state) {
+            Some(ConnState::AwaitConnect) => self.ignore(turn, id),
+            Some(ConnState::Authenticating(_)) => {
+                self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
+            }
+            Some(ConnState::Online(_)) => self.disconnect(turn, id, fault),
+            Some(ConnState::Left | ConnState::Closing) | None => {}
+        }
+    }
+
+    /// What is not MQTT gets no answer.
+    pub(crate) fn ignore(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        self.counters.connects_ignored += 1;
+        self.close(turn, id);
+    }
+
+    /// Ends the connection of a connected client for a reason.
+    pub(crate) fn disconnect(&mut self, turn: &mut Turn<'_>, id: ConnId, fault: Fault) {
+        self.disconnect_with(turn, id, fault.reason_code, Some(fault.detail), None);
+    }
+
+    pub(crate) fn disconnect_with(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ConnId,
+        reason_code: ReasonCode,
+        reason_string: Option<&str>,
+        server_reference: Option<&str>,
+    ) {
+        if self.conns.get(id).is_none_or(|conn| conn.is_closing()) {
+            return;
+        }
+        self.counters.refusals.count(reason_code);
+        self.send_disconnect(turn, id, reason_code, reason_string, server_reference);
+        self.leave(turn, id, WillFate::Publish);
+        self.close(turn, id);
+    }
+
+    /// DISCONNECT, for a 5.0 client that has had its CONNACK [MQTT-3.14.0-1]. It never carries a Session Expiry
+    /// Interval [MQTT-3.14.2-2].
+    fn send_disconnect(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ConnId,
+        reason_code: ReasonCode,
+        reason_string: Option<&str>,
+        server_reference: Option<&str>,
+    ) {
+        let Some(conn) = self.conns.get(id) else { return };
+        if conn.version != ProtocolVersion::V5 || !conn.acknowledged {
+            return;
+        }
+        let mut disconnect = Disconnect::new(reason_code);
+        disconnect.reason_string = reason_string;
+        disconnect.server_reference = server_reference;
+        self.send(turn, id, &Packet::Disconnect(disconnect));
+    }
+
+    /// The connection that a session had before is told and closed; session and will are the new one's business.
+    pub(crate) fn end_old_connection(&mut self, turn: &mut Turn<'_>, old: ConnId, fault: Fault) {
+        self.counters.refusals.count(fault.reason_code);
+        self.send_disconnect(turn, old, fault.reason_code, Some(fault.detail), None);
+        self.detach(old);
+        self.close(turn, old);
+    }
+
+    /// Asks the driver to close the connection when its output is written. Nothing more is taken from it
+    /// [MQTT-3.14.4-1] [MQTT-3.14.4-2].
+    pub(crate) fn close(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        self.leave(turn, id, WillFate::Publish);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if matches!(conn.state, ConnState::Closing) {
+            return;
+        }
+        conn.state = ConnState::Closing;
+        conn.responses = Default::default();
+        conn.authentication = None;
+        conn.alias_in = None;
+        conn.alias_out = None;
+        self.timers.disarm(TimerKey::Conn(id), &mut conn.armed);
+        turn.effects.close.push(id);
+    }
+
+    /// The connection is gone.
+    pub(crate) fn closed(&mut self, turn: &mut Turn<'_>, id: ConnId, cause: CloseCause) {
+        self.leave(turn, id, WillFate::Publish);
+        let Some(mut conn) = self.conns.remove(id) else { return };
+        self.timers.disarm(TimerKey::Conn(id), &mut conn.armed);
+        self.counters.connections -= 1;
+        if cause == CloseCause::Stalled && !conn.is_closing() {
+            self.counters.output_stalls += 1;
+        }
+    }
+
+    /// The client is not connected any more: decides on its will and on how long its session lasts.
+    pub(crate) fn leave(&mut self, turn: &mut Turn<'_>, id: ConnId, fate: WillFate) {
+        let Some(session_id) = self.detach(id) else { return };
+        let records = self.records(session_id);
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        session.ends_at = session.expiry.session_end(turn.now);
+        match (session.will.take(), fate) {
+            (Some(will), WillFate::Publish) => {
+                session.pending_will = Some(PendingWill::new(will, turn.now, session.ends_at));
+            }
+            (Some(_), WillFate::Delete) if records => {
+                // [MQTT-3.1.2-10] [MQTT3-3.1.2-10]
+                let client_id = Arc::clone(session.client_id());
+                turn.effects.records.push(Record::WillGone { client_id });
+            }
+            _ => {}
+        }
+        if !session.expiry.outlives_connection() {
+            // [MQTT-4.1.0-2]
+            return self.end_session(turn, session_id);
+        }
+        if records {
+            self.record_session(turn, session_id);
+        }
+        self.hand_on_shared(session_id);
+        self.session_due(turn, session_id);
+    }
+
+    /// Unties a connection from its session, which stays [MQTT-4.1.0-1].
+    fn detach(&mut self, id: ConnId) -> Option<SessionId> {
+        let conn = self.conns.get_mut(id)?;
+        let session_id = conn.session()?;
+        conn.state = ConnState::Left;
+        self.counters.clients_connected -= 1;
+        let session = self.sessions.get_mut(session_id)?;
+        session.conn = None;
+        session.sender.on_disconnect();
+        session.receiver.on_disconnect();
+        self.set_shares_online(session_id, false);
+        Some(session_id)
+    }
+
+    /// An operator ends a connection.
+    pub(crate) fn disconnect_client(
+        &mut self,
+        turn: &mut Turn<'_>,
+        client_id: &str,
+        reason_code: ReasonCode,
+        reason_string: Option<&str>,
+        server_reference: Option<&str>,
+    ) {
+        let session = self.sessions.find(client_id).and_then(|session| self.sessions.get(session));
+        if let Some(conn) = session.and_then(|session| session.conn) {
+            self.disconnect_with(turn, conn, reason_code, reason_string, server_reference);
+        }
+    }
+
+    /// The wills that the end of the broker causes: with sessions in memory all of them, otherwise those without a
+    /// delay; the others wait in the store.
+    pub(crate) fn publish_wills(&mut self, turn: &mut Turn<'_>) {
+        let all = self.config.durability == Durability::Memory;
+        let sessions: Vec<SessionId> = self.sessions.iter().map(|(id, _)| id).collect();
+        for session_id in sessions {
+            let Some(session) = self.sessions.get_mut(session_id) else { continue };
+            let publisher = Arc::clone(session.client_id());
+            let at_once = session.expiry == SessionExpiry::AT_CLOSE || all;
+            let live = session.will.take_if(|will| at_once || will.delay_interval_seconds == 0);
+            let waiting = session.pending_will.take_if(|_| all);
+            let live = live.map(|will| will.into_message(Some(publisher.clone()), turn.now));
+            let waiting = waiting.map(|will| will.into_message(Some(publisher), turn.now));
+            for message in live.into_iter().chain(waiting) {
+                self.put_off_will(session_id, message);
+            }
+        }
+    }
+
+    /// The end of the broker: whoever is connected is told.
+    pub(crate) fn shut_down(&mut self, turn: &mut Turn<'_>, server_reference: Option<&str>) {
+        self.shutting_down = true;
+        self.publish_wills(turn);
+        self.settle(turn);
+        for id in self.conns.ids() {
+            let connected = self.conns.get(id).is_some_and(|conn| conn.session().is_some());
+            if connected {
+                let reason_code = ReasonCode::SERVER_SHUTTING_DOWN;
+                self.disconnect_with(
+                    turn,
+                    id,
+                    reason_code,
+                    Some("the server is shutting down"),
+                    server_reference,
+                );
+            } else {
+                let detail = "the server is shutting down";
+                self.refuse(turn, id, Fault::new(ReasonCode::SERVER_SHUTTING_DOWN, detail));
+            }
+        }
+        debug_assert!(!self.deferred.iter().any(|deferred| matches!(deferred, Deferred::DisconnectSlow(_))));
+    }
+}

@@ -1,0 +1,64 @@
+use ferry_session::DropReason;
+
+/// Every copy of a message that was discarded: how many for each reason, and the last one of each.
+#[derive(Clone, Debug, Default)]
+pub struct DropLedger {
+    entries: [DropEntry; DropReason::ALL.len()],
+}
+
+/// What was dropped for one reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DropEntry {
+    /// How many copies.
+    pub count: u64,
+    /// The client whose copy was dropped last.
+    pub last_client_id: String,
+    /// The topic of that copy.
+    pub last_topic: String,
+}
+
+impl DropLedger {
+    /// Counts one copy. The strings are overwritten in place.
+    pub(crate) fn count(&mut self, reason: DropReason, client_id: &str, topic: &str) {
+        let entry = &mut self.entries[reason.index()];
+        entry.count += 1;
+        entry.last_client_id.clear();
+        entry.last_client_id.push_str(client_id);
+        entry.last_topic.clear();
+        entry.last_topic.push_str(topic);
+    }
+
+    /// What was dropped for `reason`.
+    #[must_use]
+    pub fn entry(&self, reason: DropReason) -> &DropEntry {
+        &self.entries[reason.index()]
+    }
+
+    /// All reasons with what was dropped for each.
+    pub fn iter(&self) -> impl Iterator<Item = (DropReason, &DropEntry)> {
+        DropReason::ALL.into_iter().zip(&self.entries)
+    }
+
+    /// How many copies were dropped for any reason.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.count).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_drop_of_each_reason_is_remembered() {
+        let mut ledger = DropLedger::default();
+        ledger.count(DropReason::Expired, "first-client", "a/b/c");
+        ledger.count(DropReason::Expired, "c2", "t");
+        let entry = ledger.entry(DropReason::Expired);
+        assert_eq!((entry.count, &*entry.last_client_id, &*entry.last_topic), (2, "c2", "t"));
+        assert_eq!(ledger.entry(DropReason::QueueFull).count, 0);
+        assert_eq!(ledger.total(), 2);
+        assert_eq!(ledger.iter().count(), DropReason::ALL.len());
+    }
+}

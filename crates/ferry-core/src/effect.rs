@@ -1,0 +1,45 @@
+use ferry_router::ShardId;
+
+use crate::{AuthRequest, ConnId, Mail, Record};
+
+/// What a shard wants done. The driver owns it, drains it at the end of each turn and uses it again.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// Connections with new output. Named once; again only after [`Shard::output`](crate::Shard::output) was
+    /// called for it.
+    pub dirty: Vec<ConnId>,
+    /// Connections to close once their output is written. To the shard their client is gone already; it still
+    /// needs [`Event::Closed`](crate::Event::Closed) to let go of the output.
+    pub close: Vec<ConnId>,
+    /// Stop reading from these: the shard will not take their packets.
+    pub pause: Vec<ConnId>,
+    /// Read again, beginning with the bytes kept since the pause.
+    pub resume: Vec<ConnId>,
+    /// For other shards, in order.
+    pub mail: Vec<(ShardId, Mail)>,
+    /// For the store: one batch, to be committed under the ticket that
+    /// [`Shard::end_turn`](crate::Shard::end_turn) returns.
+    pub records: Vec<Record>,
+    /// Clients to judge.
+    pub authenticate: Vec<AuthRequest>,
+}
+
+impl Effects {
+    /// Nothing to do.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.dirty.is_empty()
+            && self.close.is_empty()
+            && self.pause.is_empty()
+            && self.resume.is_empty()
+            && self.mail.is_empty()
+            && self.records.is_empty()
+            && self.authenticate.is_empty()
+    }
+}

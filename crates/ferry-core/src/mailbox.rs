@@ -1,0 +1,86 @@
+use std::sync::Arc;
+
+use ferry_codec::ReasonCode;
+use ferry_router::{ShardId, ShareGroupId};
+use ferry_session::Message;
+
+use crate::ConnId;
+use crate::commit::Waiter;
+use crate::publication::Publication;
+use crate::shard::Shard;
+use crate::turn::Turn;
+
+/// What one shard sends another. Mail between two shards stays in order and is never lost.
+#[derive(Clone, Debug)]
+pub enum Mail {
+    /// A message for the subscribers of the receiving shard.
+    Publish {
+        /// The message.
+        message: Arc<Message>,
+        /// Wanted by a publisher that waits for durable copies.
+        receipt: Option<Receipt>,
+    },
+    /// A message for one member, chosen by the receiving shard, of a share group.
+    SharePick {
+        /// The group.
+        group: ShareGroupId,
+        /// The message.
+        message: Arc<Message>,
+        /// Wanted by a publisher that waits for durable copies.
+        receipt: Option<Receipt>,
+    },
+    /// The copies of a message are durable, or owed to nobody durable.
+    Accepted {
+        /// As received.
+        receipt: Receipt,
+        /// A session refused its copy and the publisher is to know, such as 0x97 (Quota exceeded).
+        refused: Option<ReasonCode>,
+    },
+}
+
+/// Names the acknowledgement that waits for another shard. Meaningful to the shard that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub(crate) conn: ConnId,
+    pub(crate) sequence: u64,
+}
+
+impl Mail {
+    /// Bytes it counts for in a mailbox.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        match self {
+            Self::Publish { message, .. } | Self::SharePick { message, .. } => {
+                size_of::<Self>() + message.size_bytes()
+            }
+            Self::Accepted { .. } => size_of::<Self>(),
+        }
+    }
+}
+
+impl Shard {
+    /// Another shard has sent something.
+    pub(crate) fn mail_came(&mut self, turn: &mut Turn<'_>, from: ShardId, mail: Mail) {
+        let records_before = turn.effects.records.len();
+        let (refused, receipt) = match mail {
+            Mail::Publish { message, receipt } => {
+                let mut publication = Publication::from_message(&message, None, turn.now);
+                (self.deliver_matching(turn, &mut publication).refused, receipt)
+            }
+            Mail::SharePick { group, message, receipt } => {
+                let mut publication = Publication::from_message(&message, None, turn.now);
+                (self.deliver_shared(turn, &mut publication, group), receipt)
+            }
+            Mail::Accepted { receipt: Receipt { conn, sequence }, refused } => {
+                return self.receipt_came(turn, conn, sequence, refused);
+            }
+        };
+        let Some(receipt) = receipt else { return };
+        if turn.effects.records.len() > records_before {
+            let ticket = self.commit.current();
+            self.commit.wait(ticket, Waiter::Receipt(from, receipt, refused));
+        } else {
+            turn.effects.mail.push((from, Mail::Accepted { receipt, refused }));
+        }
+    }
+}

@@ -1,0 +1,200 @@
+use std::sync::Arc;
+
+use ferry_codec::{MessageProperties, Publish, QoS, ReasonCode};
+use ferry_router::{ShardId, ShareGroupId};
+use ferry_session::{Message, Timestamp};
+use smallvec::SmallVec;
+
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::turn::Turn;
+use crate::{Durability, Mail, Receipt, Record, RetainedMessage};
+
+/// An application message on its way through a shard. Borrowed from the packet it came in; a copy of it is made
+/// when the first of its receivers must keep it beyond the turn.
+pub(crate) struct Publication<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) payload: &'a [u8],
+    pub(crate) properties: MessageProperties<'a>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+    /// The session of the client that published it, for No Local.
+    pub(crate) publisher: Option<SessionId>,
+    message: Option<Arc<Message>>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Routed {
+    /// Somebody had subscribed to it.
+    pub(crate) matched: bool,
+    /// Why a session would not take it, if its publisher is to know.
+    pub(crate) refused: Option<ReasonCode>,
+    /// From how many other shards a receipt will come.
+    pub(crate) receipts: u16,
+}
+
+impl<'a> Publication<'a> {
+    /// As a client sent it; `topic` is the one that its alias stands for.
+    pub(crate) fn from_publish(publish: &Publish<'a>, topic: &'a str, publisher: SessionId) -> Self {
+        Self {
+            topic,
+            payload: publish.payload,
+            properties: publish.properties,
+            qos: publish.qos,
+            retain: publish.retain,
+            publisher: Some(publisher),
+            message: None,
+        }
+    }
+
+    /// Once more, what is kept already: a will, or mail from another shard.
+    pub(crate) fn from_message(
+        message: &'a Arc<Message>,
+        publisher: Option<SessionId>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            topic: &message.topic,
+            payload: &message.payload,
+            properties: message.properties_at(now),
+            qos: message.qos,
+            retain: message.retain,
+            publisher,
+            message: Some(Arc::clone(message)),
+        }
+    }
+
+    /// A message of the broker itself.
+    pub(crate) fn from_server(publish: &crate::ServerPublish<'a>) -> Self {
+        Self {
+            topic: publish.topic,
+            payload: publish.payload,
+            properties: publish.properties,
+            qos: publish.qos,
+            retain: publish.retain,
+            publisher: None,
+            message: None,
+        }
+    }
+
+    /// What to encode for a receiver without an alias: the packet identifier is patched later.
+    pub(crate) fn packet(&self) -> Publish<'_> {
+        Publish {
+            qos: self.qos,
+            topic: self.topic,
+            properties: self.properties,
+            payload: self.payload,
+            ..Publish::default()
+        }
+    }
+}
+
+impl Shard {
+    /// Gives a message to everybody it is for, on this shard and on others, and keeps it if it is to be retained.
+    /// `waits` is the acknowledgement that waits for the copies to be durable.
+    pub(crate) fn route(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+        waits: Option<Receipt>,
+    ) -> Routed {
+        if publication.retain {
+            self.retain(turn, publication);
+        }
+        let mut routed = self.deliver_matching(turn, publication);
+        self.route_to_shards(turn, publication, waits, &mut routed);
+        self.route_to_share_groups(turn, publication, waits, &mut routed);
+        if !routed.matched {
+            self.counters.publish_unmatched += 1;
+        }
+        routed
+    }
+
+    fn route_to_shards(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+        receipt: Option<Receipt>,
+        routed: &mut Routed,
+    ) {
+        if self.shard_count() == 1 {
+            return;
+        }
+        let mut targets: SmallVec<[ShardId; 16]> = SmallVec::new();
+        self.shared.route_table.targets(publication.topic, |shard| targets.push(shard));
+        for shard in targets.into_iter().filter(|shard| *shard != self.id) {
+            let message = self.message_of(publication, turn.now);
+            turn.effects.mail.push((shard, Mail::Publish { message, receipt }));
+            routed.matched = true;
+            routed.receipts += u16::from(receipt.is_some());
+        }
+    }
+
+    fn route_to_share_groups(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+        receipt: Option<Receipt>,
+        routed: &mut Routed,
+    ) {
+        let mut targets: SmallVec<[(ShareGroupId, ShardId); 4]> = SmallVec::new();
+        let seed = self.random.next();
+        self.shared.route_table.share_targets(publication.topic, seed, |group, shard| {
+            targets.push((group, shard));
+        });
+        for (group, shard) in targets {
+            routed.matched = true;
+            if shard == self.id {
+                let refused = self.deliver_shared(turn, publication, group);
+                routed.refused = routed.refused.or(refused);
+                continue;
+            }
+            let message = self.message_of(publication, turn.now);
+            turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt }));
+            routed.receipts += u16::from(receipt.is_some());
+        }
+    }
+
+    /// Replaces or removes the retained message of the topic [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT3-3.3.1-5]
+    /// [MQTT3-3.3.1-7] [MQTT3-3.3.1-10].
+    fn retain(&mut self, turn: &mut Turn<'_>, publication: &mut Publication<'_>) {
+        let recorded = self.config.durability == Durability::Recorded;
+        if publication.payload.is_empty() {
+            // Never stored itself [MQTT-3.3.1-7] [MQTT3-3.3.1-11].
+            if self.shared.retained.clear(publication.topic).is_some() && recorded {
+                turn.effects.records.push(Record::RetainedCleared { topic: publication.topic.into() });
+            }
+            return;
+        }
+        let message = self.message_of(publication, turn.now);
+        let expires_at = message.expires_at;
+        let kept = RetainedMessage(Arc::clone(&message));
+        if self.shared.retained.set(publication.topic, kept, &self.config.retained).is_err() {
+            self.counters.retained_refused += 1;
+            // The old message would now be wrong: the publisher has replaced it.
+            self.shared.retained.clear(publication.topic);
+            return;
+        }
+        if let Some(expires_at) = expires_at {
+            self.arm_retained_sweep(expires_at);
+        }
+        if recorded {
+            turn.effects.records.push(Record::Retained { message });
+        }
+    }
+
+    /// The one copy of the message that all who keep it share.
+    pub(crate) fn message_of(&self, publication: &mut Publication<'_>, now: Timestamp) -> Arc<Message> {
+        if let Some(message) = &publication.message {
+            return Arc::clone(message);
+        }
+        let publisher = publication.publisher.and_then(|session| self.sessions.get(session));
+        let publisher = publisher.map(|session| Arc::clone(session.client_id()));
+        let mut packet = publication.packet();
+        packet.retain = publication.retain;
+        let message = Arc::new(Message::from_publish(&packet, publication.topic, publisher, now));
+        publication.message = Some(Arc::clone(&message));
+        message
+    }
+}

@@ -1,0 +1,291 @@
+use std::sync::Arc;
+
+use ferry_codec::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
+use ferry_session::Received;
+
+use crate::conn::Paused;
+use crate::fault::Fault;
+use crate::publication::{Publication, Routed};
+use crate::response::{Response, Wait};
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::turn::Turn;
+use crate::{ConnId, DeniedPublish, Durability, Receipt, Record, ServerPublish};
+
+/// What a client is answered.
+struct Answer {
+    reason_code: ReasonCode,
+    reason: Option<&'static str>,
+    wait: Wait,
+}
+
+impl Answer {
+    fn refused(reason_code: ReasonCode, reason: &'static str) -> Self {
+        Self { reason_code, reason: Some(reason), wait: Wait::default() }
+    }
+}
+
+impl Shard {
+    /// PUBLISH of a client (section 3.3.4).
+    pub(crate) fn publish_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session: SessionId,
+        publish: &Publish<'_>,
+    ) -> Result<(), Fault> {
+        self.counters.publish_received_by_qos[usize::from(publish.qos.to_byte())] += 1;
+        self.counters.publish_bytes_received += publish.payload.len() as u64;
+        // Whatever becomes of the message: its alias is defined.
+        let mut topic = std::mem::take(&mut self.topic);
+        let result = self.resolve_topic(conn, publish, &mut topic).and_then(|aliased| {
+            let topic = if aliased { &*topic } else { publish.topic };
+            self.publish_resolved(turn, conn, session, publish, topic)
+        });
+        self.topic = topic;
+        self.limit_rate(turn, conn);
+        self.check_output(turn, conn);
+        result
+    }
+
+    /// Whether the topic is the one that an alias stands for; then it is copied to `topic`.
+    fn resolve_topic(
+        &mut self,
+        conn: ConnId,
+        publish: &Publish<'_>,
+        topic: &mut String,
+    ) -> Result<bool, Fault> {
+        if publish.topic_alias.is_none() && !publish.topic.is_empty() {
+            return Ok(false);
+        }
+        let Some(aliases) = self.conns.get_mut(conn).and_then(|conn| conn.alias_in.as_mut()) else {
+            return Ok(false);
+        };
+        let resolved = aliases.resolve(publish.topic, publish.topic_alias).map_err(|reason_code| {
+            // U5-060 U5-061 [MQTT-3.3.2-9]
+            Fault::new(reason_code, "the topic alias is not valid")
+        })?;
+        topic.clear();
+        topic.push_str(resolved);
+        Ok(publish.topic.is_empty())
+    }
+
+    fn publish_resolved(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session: SessionId,
+        publish: &Publish<'_>,
+        topic: &str,
+    ) -> Result<(), Fault> {
+        let mut publish = *publish;
+        self.check_capabilities(conn, &mut publish)?;
+        match publish.packet_id {
+            None => self.publish_qos0(turn, conn, session, &publish, topic),
+            Some(packet_id) => self.publish_qos1_2(turn, conn, session, &publish, topic, packet_id),
+        }
+    }
+
+    /// What the CONNACK said is not supported. A 3.x client could not be told, so its RETAIN flag is ignored.
+    fn check_capabilities(&self, conn: ConnId, publish: &mut Publish<'_>) -> Result<(), Fault> {
+        let Some(conn) = self.conns.get(conn) else { return Ok(()) };
+        if publish.qos > self.config.maximum_qos.min(conn.info.listener.maximum_qos) {
+            // U5-031 [MQTT-3.2.2-11]
+            return Err(Fault::new(ReasonCode::QOS_NOT_SUPPORTED, "the QoS is above the maximum QoS"));
+        }
+        if publish.retain && !self.config.retain_available {
+            if conn.version == ProtocolVersion::V5 {
+                // U5-033 [MQTT-3.2.2-14]
+                return Err(Fault::new(
+                    ReasonCode::RETAIN_NOT_SUPPORTED,
+                    "retained messages are not supported",
+                ));
+            }
+            publish.retain = false;
+        }
+        Ok(())
+    }
+
+    /// [MQTT-4.3.1-1]: no answer, whatever happens.
+    fn publish_qos0(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session: SessionId,
+        publish: &Publish<'_>,
+        topic: &str,
+    ) -> Result<(), Fault> {
+        match self.judge(conn, session, publish, topic)? {
+            None => {
+                self.route(turn, &mut Publication::from_publish(publish, topic, session), None);
+            }
+            Some(refused) => self.count_refused(&refused),
+        }
+        Ok(())
+    }
+
+    fn publish_qos1_2(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session_id: SessionId,
+        publish: &Publish<'_>,
+        topic: &str,
+        packet_id: PacketId,
+    ) -> Result<(), Fault> {
+        let records_before = turn.effects.records.len();
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let received = session.receiver.publish(publish.qos, packet_id);
+        let answer = match received {
+            Received::Fresh => match self.judge(conn, session_id, publish, topic)? {
+                None => {
+                    self.route_acknowledged(turn, conn, session_id, publish, topic, packet_id, records_before)
+                }
+                Some(refused) => refused,
+            },
+            // [MQTT-4.3.3-10]: it was routed when it came first.
+            Received::Duplicate => self.acknowledge_again(turn),
+            Received::PacketIdInUse => Answer::refused(
+                ReasonCode::PACKET_IDENTIFIER_IN_USE,
+                "a QoS 2 message has this packet identifier",
+            ),
+            Received::ReceiveMaximumExceeded if self.config.receive_maximum_strict => {
+                // [MQTT-3.3.4-7] [MQTT-3.3.4-8]
+                let detail = "more messages are unacknowledged than the receive maximum";
+                return Err(Fault::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, detail));
+            }
+            Received::ReceiveMaximumExceeded | Received::TooManyExchanges => {
+                self.counters.receive_maximum_excesses += 1;
+                self.too_many_exchanges(conn)?
+            }
+        };
+        self.acknowledge(turn, conn, publish.qos, packet_id, answer)
+    }
+
+    /// Routes a message that is to be acknowledged.
+    #[expect(clippy::too_many_arguments, reason = "one step of publish_qos1_2, cut out for its length")]
+    fn route_acknowledged(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session_id: SessionId,
+        publish: &Publish<'_>,
+        topic: &str,
+        packet_id: PacketId,
+        records_before: usize,
+    ) -> Answer {
+        let recorded = self.config.durability == Durability::Recorded;
+        if publish.qos == QoS::ExactlyOnce && self.records(session_id) {
+            if let Some(session) = self.sessions.get(session_id) {
+                let client_id = Arc::clone(session.client_id());
+                turn.effects.records.push(Record::Received { client_id, packet_id });
+            }
+        }
+        let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
+        let receipt = recorded.then_some(Receipt { conn, sequence });
+        let mut publication = Publication::from_publish(publish, topic, session_id);
+        let routed = self.route(turn, &mut publication, receipt);
+        let ticket = (turn.effects.records.len() > records_before).then(|| self.commit.current());
+        let wait = Wait { ticket, receipts: routed.receipts };
+        match routed {
+            Routed { refused: Some(reason_code), .. } => {
+                Answer { reason_code, reason: Some("the queue of a subscriber is full"), wait }
+            }
+            Routed { matched: false, .. } => {
+                Answer { reason_code: ReasonCode::NO_MATCHING_SUBSCRIBERS, reason: None, wait }
+            }
+            Routed { .. } => Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait },
+        }
+    }
+
+    /// The answer to a repeated QoS 2 PUBLISH: its first one may not be durable yet.
+    fn acknowledge_again(&self, turn: &Turn<'_>) -> Answer {
+        let ticket = match self.config.durability {
+            Durability::Memory => None,
+            Durability::Recorded => self.commit.newest(turn.effects),
+        };
+        Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait: Wait { ticket, receipts: 0 } }
+    }
+
+    /// A client that never sends PUBREL may not fill the memory. 3.x has no way to refuse one message.
+    fn too_many_exchanges(&self, conn: ConnId) -> Result<Answer, Fault> {
+        let detail = "too many QoS 2 messages wait for PUBREL";
+        match self.conns.get(conn).map(|conn| conn.version) {
+            Some(ProtocolVersion::V5) => Ok(Answer::refused(ReasonCode::QUOTA_EXCEEDED, detail)),
+            _ => Err(Fault::new(ReasonCode::QUOTA_EXCEEDED, detail)),
+        }
+    }
+
+    /// Whether the message may be published: `None` if so, else what its publisher is told.
+    fn judge(
+        &self,
+        conn: ConnId,
+        session: SessionId,
+        publish: &Publish<'_>,
+        topic: &str,
+    ) -> Result<Option<Answer>, Fault> {
+        let Some(session) = self.sessions.get(session) else { return Ok(None) };
+        if !self.authorizer.may_publish(&session.identity, topic, publish.qos, publish.retain) {
+            let detail = "the client may not publish to this topic";
+            let v3 = self.conns.get(conn).is_some_and(|conn| conn.version.is_v3());
+            if v3 && self.config.denied_v3_publish == DeniedPublish::Close {
+                // [MQTT3-3.3.5-2]
+                return Err(Fault::new(ReasonCode::NOT_AUTHORIZED, detail));
+            }
+            return Ok(Some(Answer::refused(ReasonCode::NOT_AUTHORIZED, detail)));
+        }
+        if self.config.payload_format_check && !publish.properties.payload_format_is_valid(publish.payload) {
+            let detail = "the payload is not UTF-8";
+            return Ok(Some(Answer::refused(ReasonCode::PAYLOAD_FORMAT_INVALID, detail)));
+        }
+        Ok(None)
+    }
+
+    /// PUBACK or PUBREC [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT3-3.3.4-1].
+    fn acknowledge(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        qos: QoS,
+        packet_id: PacketId,
+        answer: Answer,
+    ) -> Result<(), Fault> {
+        if answer.reason_code.is_error() {
+            self.count_refused(&answer);
+        }
+        let Answer { mut reason_code, reason, wait } = answer;
+        if self.conns.get(conn).is_some_and(|conn| conn.version.is_v3()) {
+            // There is only one answer [MQTT3-3.3.5-2], and it keeps a QoS 2 exchange going.
+            reason_code = ReasonCode::SUCCESS;
+        }
+        let response = match qos {
+            QoS::ExactlyOnce => Response::Pubrec { packet_id, reason_code, reason },
+            QoS::AtMostOnce | QoS::AtLeastOnce => Response::Puback { packet_id, reason_code, reason },
+        };
+        self.respond(turn, conn, response, wait);
+        Ok(())
+    }
+
+    fn count_refused(&mut self, answer: &Answer) {
+        self.counters.publish_refused += 1;
+        self.counters.refusals.count(answer.reason_code);
+    }
+
+    /// Reads no further from a client that publishes faster than it may, until it may again.
+    fn limit_rate(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(quota) = &mut conn.publish_quota else { return };
+        quota.take(1, turn.now);
+        let next = quota.available_at(1, turn.now);
+        if next > turn.now && !conn.is_closing() {
+            conn.rate_limited_until = next;
+            self.pause(turn, id, Paused::RATE);
+            self.arm_conn(id);
+        }
+    }
+
+    /// A message of the broker itself.
+    pub(crate) fn publish_own(&mut self, turn: &mut Turn<'_>, publish: &ServerPublish<'_>) {
+        self.route(turn, &mut Publication::from_server(publish), None);
+    }
+}

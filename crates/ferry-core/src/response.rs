@@ -1,0 +1,235 @@
+use std::collections::VecDeque;
+
+use ferry_codec::{Ack, Packet, PacketId, ProtocolVersion, ReasonCode, encode, encoded_length};
+
+use crate::commit::Waiter;
+use crate::counters::packet_type;
+use crate::deferred::Deferred;
+use crate::shard::Shard;
+use crate::turn::Turn;
+use crate::write_packet::mark_dirty;
+use crate::{ConnId, Ticket};
+
+/// Answers that a connection is owed, in order, from the first that still waits for something.
+#[derive(Default)]
+pub(crate) struct Responses {
+    /// Without [`Durability::Recorded`](crate::Durability::Recorded) nothing ever waits, and nothing is allocated.
+    pending: Option<Box<VecDeque<PendingResponse>>>,
+    last_sequence: u64,
+}
+
+struct PendingResponse {
+    sequence: u64,
+    response: Response,
+    ticket: Ticket,
+    receipts: u16,
+}
+
+/// An answer to a client, kept until it may be sent.
+pub(crate) enum Response {
+    /// PUBACK of the client's PUBLISH.
+    Puback { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
+    /// PUBREC of the client's PUBLISH.
+    Pubrec { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
+    /// PUBCOMP of the client's PUBREL.
+    Pubcomp { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
+    /// CONNACK, encoded: others may follow it.
+    Connack(Box<[u8]>),
+    /// SUBACK or UNSUBACK, encoded; the type of the packet.
+    Encoded(Box<[u8]>, usize),
+}
+
+/// What an answer waits for. The default is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wait {
+    /// Records of this shard.
+    pub(crate) ticket: Option<Ticket>,
+    /// Receipts of other shards.
+    pub(crate) receipts: u16,
+}
+
+impl Responses {
+    /// The sequence number that the next answer will have: that of receipts for it.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.last_sequence + 1
+    }
+
+    fn push(&mut self, response: Response, wait: Wait) {
+        self.last_sequence += 1;
+        let ticket = wait.ticket.unwrap_or_default();
+        let pending =
+            PendingResponse { sequence: self.last_sequence, response, ticket, receipts: wait.receipts };
+        self.pending.get_or_insert_default().push_back(pending);
+    }
+
+    /// A receipt came for the answer `sequence`.
+    fn received(&mut self, sequence: u64, refused: Option<ReasonCode>) {
+        let pending = self.pending.iter_mut().flat_map(|pending| pending.iter_mut());
+        let Some(found) = pending.into_iter().find(|pending| pending.sequence == sequence) else { return };
+        found.receipts = found.receipts.saturating_sub(1);
+        if let (Some(refused), Response::Puback { reason_code, .. } | Response::Pubrec { reason_code, .. }) =
+            (refused, &mut found.response)
+        {
+            *reason_code = refused;
+        }
+    }
+
+    /// The first answer, if it waits for nothing any more.
+    fn pop_released(&mut self, is_committed: impl Fn(Ticket) -> bool) -> Option<Response> {
+        let pending = self.pending.as_mut()?;
+        let first = pending.front()?;
+        if first.receipts > 0 || !is_committed(first.ticket) {
+            return None;
+        }
+        let first = pending.pop_front()?;
+        if pending.is_empty() {
+            self.pending = None;
+        }
+        Some(first.response)
+    }
+}
+
+impl Shard {
+    /// Answers a client, at once or when what the answer promises is durable, but never before an earlier answer.
+    pub(crate) fn respond(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response, wait: Wait) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if wait == Wait::default() && conn.responses.pending.is_none() {
+            conn.responses.last_sequence += 1;
+            self.write_response(turn, id, response);
+            return;
+        }
+        conn.responses.push(response, wait);
+        if let Some(ticket) = wait.ticket {
+            self.commit.wait(ticket, Waiter::Conn(id));
+        }
+    }
+
+    /// Sends the answers that wait for nothing any more.
+    pub(crate) fn release_responses(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        while let Some(conn) = self.conns.get_mut(id) {
+            let commit = &self.commit;
+            let released = conn.responses.pop_released(|ticket| commit.is_committed(ticket));
+            let Some(response) = released else { return };
+            self.write_response(turn, id, response);
+        }
+    }
+
+    /// Another shard has accepted its copies of a message.
+    pub(crate) fn receipt_came(
+        &mut self,
+        turn: &mut Turn<'_>,
+        id: ConnId,
+        sequence: u64,
+        refused: Option<ReasonCode>,
+    ) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.responses.received(sequence, refused);
+        self.release_responses(turn, id);
+    }
+
+    fn write_response(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) {
+        match response {
+            Response::Puback { packet_id, reason_code, reason } => {
+                if let Some(session) = self.session_of_mut(id) {
+                    session.receiver.puback_sent();
+                }
+                self.send(turn, id, &Packet::Puback(ack(packet_id, reason_code, reason)));
+            }
+            Response::Pubrec { packet_id, reason_code, reason } => {
+                if let Some(session) = self.session_of_mut(id) {
+                    session.receiver.pubrec_sent(packet_id, reason_code);
+                }
+                self.send(turn, id, &Packet::Pubrec(ack(packet_id, reason_code, reason)));
+            }
+            Response::Pubcomp { packet_id, reason_code, reason } => {
+                self.send(turn, id, &Packet::Pubcomp(ack(packet_id, reason_code, reason)));
+            }
+            Response::Connack(bytes) => {
+                self.send_encoded(turn, id, &bytes, 2);
+                self.connack_sent(turn, id);
+            }
+            Response::Encoded(bytes, packet_type) => self.send_encoded(turn, id, &bytes, packet_type),
+        }
+    }
+
+    /// Appends a packet, other than PUBLISH, to the output of a connection. Its Reason String and User Properties
+    /// are left out where the client does not want them [MQTT-3.1.2-29] or they make it too large
+    /// [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.6.2-2] [MQTT-3.7.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1]
+    /// [MQTT-3.14.2-3] [MQTT-3.15.2-2].
+    pub(crate) fn send(&mut self, turn: &mut Turn<'_>, id: ConnId, packet: &Packet<'_>) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let mut packet = *packet;
+        if conn.version == ProtocolVersion::V5 {
+            let silent = !conn.request_problem_information && !matches!(packet, Packet::Disconnect(_));
+            let max = conn.maximum_packet_size as usize;
+            if silent || (max < SMALL_BYTES && encoded_length(&packet, conn.version) > max) {
+                remove_problem_information(&mut packet);
+            }
+            if max < SMALL_BYTES && encoded_length(&packet, conn.version) > max {
+                if !matches!(packet, Packet::Disconnect(_)) {
+                    self.deferred.push_back(Deferred::DisconnectTooLarge(id));
+                }
+                return;
+            }
+        }
+        let length = encode(&packet, conn.version, conn.output.appending());
+        self.counters.packets_sent[packet_type(&packet)] += 1;
+        self.counters.bytes_sent += length as u64;
+        mark_dirty(turn, id, conn);
+    }
+
+    /// As [`send`](Self::send), for a packet that was encoded, and made small enough, before.
+    fn send_encoded(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8], packet_type: usize) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.output.appending().extend_from_slice(bytes);
+        self.counters.packets_sent[packet_type] += 1;
+        self.counters.bytes_sent += bytes.len() as u64;
+        mark_dirty(turn, id, conn);
+    }
+
+    /// Encodes an answer that may have to wait, within what the client takes. `None` if it is too large for it
+    /// even without words: then the client is disconnected.
+    pub(crate) fn encode_response(&mut self, id: ConnId, packet: &Packet<'_>) -> Option<Box<[u8]>> {
+        let conn = self.conns.get_mut(id)?;
+        let max = conn.maximum_packet_size as usize;
+        let mut packet = *packet;
+        if !conn.request_problem_information && !matches!(packet, Packet::Connack(_))
+            || encoded_length(&packet, conn.version) > max
+        {
+            remove_problem_information(&mut packet);
+        }
+        if encoded_length(&packet, conn.version) > max {
+            self.deferred.push_back(Deferred::DisconnectTooLarge(id));
+            return None;
+        }
+        let mut bytes = Vec::new();
+        encode(&packet, conn.version, &mut bytes);
+        Some(bytes.into_boxed_slice())
+    }
+}
+
+/// No answer that goes through [`Shard::send`] is longer, so a client that takes this much need not be measured:
+/// Reason Strings are ours or the operator's, and AUTH data have a limit of their own.
+const SMALL_BYTES: usize = 256 * 1024;
+
+fn ack(packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str>) -> Ack<'static> {
+    Ack { reason_string: reason, ..Ack::new(packet_id, reason_code) }
+}
+
+fn remove_problem_information(packet: &mut Packet<'_>) {
+    let (reason_string, user_properties) = match packet {
+        Packet::Connack(connack) => {
+            (&mut connack.properties.reason_string, &mut connack.properties.user_properties)
+        }
+        Packet::Puback(ack) | Packet::Pubrec(ack) | Packet::Pubrel(ack) | Packet::Pubcomp(ack) => {
+            (&mut ack.reason_string, &mut ack.user_properties)
+        }
+        Packet::Suback(suback) => (&mut suback.reason_string, &mut suback.user_properties),
+        Packet::Unsuback(unsuback) => (&mut unsuback.reason_string, &mut unsuback.user_properties),
+        Packet::Disconnect(disconnect) => (&mut disconnect.reason_string, &mut disconnect.user_properties),
+        Packet::Auth(auth) => (&mut auth.reason_string, &mut auth.user_properties),
+        _ => return,
+    };
+    *reason_string = None;
+    *user_properties = ferry_codec::UserProperties::EMPTY;
+}

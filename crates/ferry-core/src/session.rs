@@ -1,0 +1,133 @@
+use std::sync::Arc;
+
+use ahash::RandomState;
+use ferry_session::{PendingWill, Receiver, Sender, SessionExpiry, StoredWill, Timestamp};
+use hashbrown::HashMap;
+use slab::Slab;
+
+use crate::filter_set::FilterSet;
+use crate::retained_replay::RetainedReplays;
+use crate::{ConnId, Identity};
+
+/// Names a session of a shard, until it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct SessionId(pub(crate) u32);
+
+/// The Session State of one client (section 4.1), connected or not.
+pub(crate) struct Session {
+    pub(crate) identity: Identity,
+    pub(crate) conn: Option<ConnId>,
+    pub(crate) sender: Sender,
+    pub(crate) receiver: Receiver,
+    pub(crate) filters: FilterSet,
+    /// The will of the present connection.
+    pub(crate) will: Option<Box<StoredWill>>,
+    /// The will of the last connection, waiting for its delay.
+    pub(crate) pending_will: Option<PendingWill>,
+    pub(crate) replays: Option<Box<RetainedReplays>>,
+    /// The interval in force.
+    pub(crate) expiry: SessionExpiry,
+    /// The interval as the client asked for it in its CONNECT.
+    pub(crate) expiry_in_connect: SessionExpiry,
+    /// When it ends if the client does not come back; never while it is connected.
+    pub(crate) ends_at: Timestamp,
+    /// The deadline set in the timers.
+    pub(crate) armed: Timestamp,
+}
+
+impl Session {
+    pub(crate) fn client_id(&self) -> &Arc<str> {
+        &self.identity.client_id
+    }
+
+    /// When something is to be done for it without its client.
+    pub(crate) fn deadline(&self) -> Timestamp {
+        let will_due = self.pending_will.as_ref().map_or(Timestamp::NEVER, PendingWill::due);
+        self.ends_at.min(will_due)
+    }
+}
+
+/// The sessions of a shard.
+pub(crate) struct Sessions {
+    slab: Slab<Session>,
+    by_client_id: HashMap<Arc<str>, SessionId, RandomState>,
+}
+
+impl Sessions {
+    pub(crate) fn new(seed: u64) -> Self {
+        let hasher = RandomState::with_seeds(seed, seed.rotate_left(24), !seed, 0x9E37_79B9_7F4A_7C15);
+        Self { slab: Slab::new(), by_client_id: HashMap::with_hasher(hasher) }
+    }
+
+    pub(crate) fn insert(&mut self, session: Session) -> SessionId {
+        let client_id = Arc::clone(session.client_id());
+        let id = SessionId(u32::try_from(self.slab.insert(session)).expect("sessions_max is below 2^32"));
+        self.by_client_id.insert(client_id, id);
+        id
+    }
+
+    pub(crate) fn find(&self, client_id: &str) -> Option<SessionId> {
+        self.by_client_id.get(client_id).copied()
+    }
+
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.slab.get(id.0 as usize)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.slab.get_mut(id.0 as usize)
+    }
+
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.slab.try_remove(id.0 as usize)?;
+        self.by_client_id.remove(session.client_id());
+        Some(session)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
+        self.slab.iter().map(|(index, session)| (SessionId(index as u32), session))
+    }
+}
+
+/// What an operator may see of a session.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionView<'a> {
+    /// The client identifier.
+    pub client_id: &'a str,
+    /// The name that permissions go by.
+    pub user_name: Option<&'a str>,
+    /// Its connection, if the client is connected.
+    pub conn: Option<ConnId>,
+    /// Copies of messages waiting.
+    pub queued_messages: usize,
+    /// Bytes of those copies.
+    pub queued_bytes: usize,
+    /// Copies sent and not yet acknowledged.
+    pub inflight_messages: usize,
+    /// Number of subscriptions.
+    pub subscriptions: usize,
+    /// Seconds that it outlives its connection; `u32::MAX` is for ever.
+    pub expiry_interval_seconds: u32,
+    /// When it ends if the client does not come back.
+    pub ends_at: Timestamp,
+}
+
+impl<'a> SessionView<'a> {
+    pub(crate) fn new(session: &'a Session) -> Self {
+        Self {
+            client_id: session.client_id(),
+            user_name: session.identity.user_name.as_deref(),
+            conn: session.conn,
+            queued_messages: session.sender.queue_len(),
+            queued_bytes: session.sender.queue_bytes(),
+            inflight_messages: session.sender.inflight_len(),
+            subscriptions: session.filters.len(),
+            expiry_interval_seconds: session.expiry.seconds(),
+            ends_at: session.ends_at,
+        }
+    }
+}

@@ -1,0 +1,188 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ahash::RandomState;
+use ferry_router::{ShardId, SharedGroups, SubscriptionTrie};
+use ferry_session::{Quota, Timestamp};
+
+use crate::commit::Commit;
+use crate::conn::{Conn, ConnState, Conns};
+use crate::deferred::Deferred;
+use crate::deliver::Matches;
+use crate::random::Random;
+use crate::session::{Session, SessionId, SessionView, Sessions};
+use crate::subscribe::Grant;
+use crate::timers::{TimerKey, Timers};
+use crate::turn::Turn;
+use crate::wire_shapes::WireShapes;
+use crate::{Authorizer, ConnId, ConnInfo, CoreConfig, Counters, Effects, Event, OutputBuffer, Shared};
+
+/// Some of the broker's sessions, with their connections, subscriptions, queues and timers.
+///
+/// Its sessions are those whose client identifiers have it as their [home](crate::home_shard), so taking over a
+/// connection and finding a session never concerns another shard.
+pub struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) config: Arc<CoreConfig>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) conns: Conns,
+    pub(crate) sessions: Sessions,
+    pub(crate) subscriptions: SubscriptionTrie<SessionId, Grant>,
+    pub(crate) share_groups: SharedGroups<SessionId, Grant>,
+    pub(crate) timers: Timers,
+    pub(crate) counters: Counters,
+    pub(crate) commit: Commit,
+    pub(crate) deferred: VecDeque<Deferred>,
+    /// Sessions whose replay of retained messages can go on.
+    pub(crate) replaying: VecDeque<SessionId>,
+    pub(crate) matches: Matches,
+    pub(crate) shapes: WireShapes,
+    /// The topic that an alias stands for, while the PUBLISH is handled.
+    pub(crate) topic: String,
+    pub(crate) connect_quota: Option<Quota>,
+    pub(crate) retained_sweep: crate::wake::RetainedSweep,
+    pub(crate) random: Random,
+    /// For topics that compete for aliases.
+    pub(crate) hasher: RandomState,
+    pub(crate) now: Timestamp,
+    pub(crate) shutting_down: bool,
+}
+
+impl Shard {
+    /// Shard `id` of `shard_count`, without sessions. `seed` should be secret and different for each shard: it
+    /// keys the hash tables and makes client identifiers.
+    ///
+    /// # Panics
+    /// If `shared` was made for another number of shards.
+    #[must_use]
+    pub fn new(id: ShardId, shard_count: u16, shared: Arc<Shared>, seed: u64, now: Timestamp) -> Self {
+        assert_eq!(shared.route_table.shard_count(), shard_count, "Shared is made for all shards");
+        let config = Arc::clone(&shared.config);
+        let authorizer = Arc::clone(&shared.authorizer);
+        let mut random = Random::new(seed);
+        let mut shard = Self {
+            id,
+            shared,
+            authorizer,
+            conns: Conns::default(),
+            sessions: Sessions::new(random.next()),
+            subscriptions: SubscriptionTrie::new(random.next()),
+            share_groups: SharedGroups::new(id, random.next()),
+            timers: Timers::default(),
+            counters: Counters::default(),
+            commit: Commit::default(),
+            deferred: VecDeque::new(),
+            replaying: VecDeque::new(),
+            matches: Matches::default(),
+            shapes: WireShapes::default(),
+            topic: String::new(),
+            connect_quota: None,
+            retained_sweep: crate::wake::RetainedSweep::default(),
+            hasher: RandomState::with_seeds(random.next(), random.next(), random.next(), random.next()),
+            random,
+            now,
+            shutting_down: false,
+            config: Arc::default(),
+        };
+        shard.configure(config, now);
+        shard
+    }
+
+    /// A connection begins; its CONNECT must come in time. End it with [`Event::Closed`].
+    pub fn open(&mut self, now: Timestamp, info: ConnInfo, _effects: &mut Effects) -> ConnId {
+        self.now = self.now.max(now);
+        let timeout = self.config.connect_timeout_seconds;
+        let deadline = info.connect_deadline.unwrap_or_else(|| now.plus_seconds(timeout));
+        let id = self.conns.insert(Conn::new(info, deadline, now));
+        self.counters.connections_opened += 1;
+        self.counters.connections += 1;
+        self.arm_conn(id);
+        id
+    }
+
+    /// Takes a connection out again, to be opened at the home of its client; see
+    /// [`first_packet_home`](crate::first_packet_home). `None` if it is closing or its CONNECT was received.
+    pub fn hand_over(&mut self, conn: ConnId) -> Option<ConnInfo> {
+        if !matches!(self.conns.get(conn)?.state, ConnState::AwaitConnect) {
+            return None;
+        }
+        let mut removed = self.conns.remove(conn)?;
+        self.timers.disarm(TimerKey::Conn(conn), &mut removed.armed);
+        self.counters.connections -= 1;
+        self.counters.connections_opened -= 1;
+        Some(ConnInfo { connect_deadline: Some(removed.deadline), ..removed.info })
+    }
+
+    /// Something happened.
+    pub fn handle(&mut self, now: Timestamp, event: Event<'_>, effects: &mut Effects) {
+        self.now = self.now.max(now);
+        let turn = &mut Turn { now: self.now, effects };
+        match event {
+            Event::Closed { conn, cause } => self.closed(turn, conn, cause),
+            Event::Written { conn } => self.written(turn, conn),
+            Event::Tick => self.tick(turn),
+            Event::Committed { ticket } => self.committed(turn, ticket),
+            Event::Mail { from, mail } => self.mail_came(turn, from, mail),
+            Event::Authenticated { conn, outcome } => self.authenticated(turn, conn, outcome),
+            Event::Publish(publish) => self.publish_own(turn, &publish),
+            Event::Disconnect { client_id, reason_code, reason_string, server_reference } => {
+                self.disconnect_client(turn, client_id, reason_code, reason_string, server_reference);
+            }
+            Event::Reload { config, authorizer } => {
+                self.authorizer = authorizer;
+                self.configure(config, now);
+            }
+            Event::PublishWills => self.publish_wills(turn),
+            Event::Shutdown { server_reference } => self.shut_down(turn, server_reference),
+        }
+        self.settle(turn);
+    }
+
+    /// What is to be written to a connection, `None` if it is gone. Call it for each connection in
+    /// [`Effects::dirty`], and whenever it can be written again.
+    pub fn output(&mut self, conn: ConnId) -> Option<&mut OutputBuffer> {
+        let conn = self.conns.get_mut(conn)?;
+        conn.dirty = false;
+        Some(&mut conn.output)
+    }
+
+    /// When to send [`Event::Tick`] at the latest; it may be in the past: there is work left.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        if self.replaying.is_empty() { self.timers.next_deadline() } else { Some(self.now) }
+    }
+
+    /// What the shard has done and what it holds.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The sessions of this shard, in no particular order.
+    pub fn sessions(&self) -> impl Iterator<Item = SessionView<'_>> {
+        self.sessions.iter().map(|(_, session)| SessionView::new(session))
+    }
+
+    /// The client identifier of a connected client.
+    #[must_use]
+    pub fn client_id(&self, conn: ConnId) -> Option<&str> {
+        let session = self.conns.get(conn)?.session()?;
+        Some(self.sessions.get(session)?.client_id())
+    }
+
+    /// Number of shards.
+    pub(crate) fn shard_count(&self) -> u16 {
+        self.shared.route_table.shard_count()
+    }
+
+    pub(crate) fn session_of_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
+        self.sessions.get_mut(self.conns.get(conn)?.session()?)
+    }
+
+    fn configure(&mut self, config: Arc<CoreConfig>, now: Timestamp) {
+        let rate = config.connects_per_second_max.div_ceil(u32::from(self.shard_count()));
+        self.connect_quota = (rate > 0).then(|| Quota::new(rate, rate, now));
+        self.config = config;
+    }
+}

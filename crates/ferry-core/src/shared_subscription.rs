@@ -1,0 +1,167 @@
+use std::num::NonZeroU32;
+
+use ferry_codec::topic::SharedFilter;
+use ferry_codec::{QoS, ReasonCode};
+use ferry_router::ShareGroupId;
+use ferry_session::{Delivery, DropReason, InflightState};
+
+use crate::Mail;
+use crate::deferred::Deferred;
+use crate::deliver::Target;
+use crate::publication::Publication;
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::subscribe::{Grant, shared_filter};
+use crate::turn::Turn;
+
+impl Shard {
+    pub(crate) fn join_share(&mut self, session: SessionId, shared: SharedFilter<'_>, grant: Grant) {
+        let routes = &self.shared.route_table;
+        let SharedFilter { group, filter } = shared;
+        let replaced = self.share_groups.subscribe(routes, group, filter, session, grant);
+        self.counters.shared_subscriptions += usize::from(replaced.is_none());
+    }
+
+    /// Whether it was a member.
+    pub(crate) fn leave_share(&mut self, session: SessionId, group: &str, filter: &str) -> bool {
+        let left = self.share_groups.unsubscribe(&self.shared.route_table, group, filter, session).is_some();
+        self.counters.shared_subscriptions -= usize::from(left);
+        left
+    }
+
+    /// The connection of a session came or went.
+    pub(crate) fn set_shares_online(&mut self, session_id: SessionId, is_online: bool) {
+        if self.share_groups.is_empty() {
+            return;
+        }
+        let Some(session) = self.sessions.get(session_id) else { return };
+        let routes = &self.shared.route_table;
+        for filter in session.filters.iter() {
+            if let Ok(Some(SharedFilter { group, filter })) = shared_filter(filter) {
+                self.share_groups.set_online(routes, group, filter, session_id, is_online);
+            }
+        }
+    }
+
+    /// Gives a message to one member of a share group on this shard: among those online the one with the least in
+    /// flight. Returns what its publisher is to be told, if anything.
+    pub(crate) fn deliver_shared(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+        group: ShareGroupId,
+    ) -> Option<ReasonCode> {
+        let Some((session, grant)) = self.choose_member(publication, group) else {
+            self.counters.drops.count(DropReason::NoSharedSubscriber, "", publication.topic);
+            return None;
+        };
+        let mut target = Target {
+            session,
+            // [MQTT-4.8.2-3]
+            qos: publication.qos.min(grant.options.maximum_qos),
+            retain: publication.retain && grant.options.retain_as_published,
+            subscription_ids: grant.subscription_id.into_iter().collect(),
+            shared_subscription: key_of(group),
+        };
+        let mut shapes = std::mem::take(&mut self.shapes);
+        shapes.clear();
+        let refused = self.deliver(turn, publication, &mut shapes, &mut target);
+        self.shapes = shapes;
+        refused
+    }
+
+    fn choose_member(
+        &mut self,
+        publication: &Publication<'_>,
+        group: ShareGroupId,
+    ) -> Option<(SessionId, Grant)> {
+        let (sessions, conns, config) = (&self.sessions, &self.conns, &self.config);
+        let size = publication.topic.len() + publication.payload.len();
+        let chosen = self.share_groups.choose(group, |session, _| {
+            let session = sessions.get(session)?;
+            let queued = session.sender.queue_len();
+            let conn = session.conn.and_then(|conn| conns.get(conn));
+            // One that cannot take it is passed over; properties are not counted here.
+            let too_large = conn.is_some_and(|conn| conn.maximum_packet_size as usize <= size);
+            let stuck = conn.is_some_and(|conn| conn.output.len() >= config.output_bytes_max);
+            if too_large
+                || queued >= config.queue_messages_max as usize
+                || (stuck && publication.qos == QoS::AtMostOnce)
+            {
+                return None;
+            }
+            u32::try_from(session.sender.inflight_len() + queued).ok()
+        });
+        chosen.map(|(session, grant)| (session, *grant))
+    }
+
+    /// The member of a share group that had this copy is gone: another one gets it.
+    pub(crate) fn redeliver(&mut self, turn: &mut Turn<'_>, group: ShareGroupId, delivery: Delivery) {
+        let message = delivery.message;
+        let mut target = None;
+        let seed = self.random.next();
+        self.shared.route_table.share_targets(&message.topic, seed, |candidate, shard| {
+            if candidate == group {
+                target = Some(shard);
+            }
+        });
+        match target {
+            None => self.counters.drops.count(DropReason::SessionEnded, "", &message.topic),
+            Some(shard) if shard == self.id => {
+                let mut publication = Publication::from_message(&message, None, turn.now);
+                self.deliver_shared(turn, &mut publication, group);
+            }
+            Some(shard) => {
+                turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt: None }));
+            }
+        }
+    }
+
+    /// A member has lost its connection but keeps its session: what another member, who is online, can do instead
+    /// goes to that one at once (section 4.8.2). What is on its way at QoS 2 stays [MQTT-4.8.2-4].
+    pub(crate) fn hand_on_shared(&mut self, session_id: SessionId) {
+        if self.share_groups.is_empty() {
+            return;
+        }
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let groups = &self.share_groups;
+        let movable = |delivery: &Delivery| {
+            group_of(delivery).filter(|group| groups.members(*group).online > 0).is_some()
+        };
+        let before = (session.sender.queue_len(), session.sender.queue_bytes());
+        let inflight_before = session.sender.inflight_len();
+        let unacknowledged: Vec<_> = session
+            .sender
+            .exchanges()
+            .filter(|(_, state, delivery)| {
+                *state == InflightState::AwaitPuback && delivery.is_some_and(movable)
+            })
+            .map(|(packet_id, ..)| packet_id)
+            .collect();
+        let mut moved: Vec<Delivery> =
+            unacknowledged.into_iter().filter_map(|packet_id| session.sender.skip(packet_id)).collect();
+        session.sender.retain_queued(
+            |delivery| !movable(delivery),
+            DropReason::SessionEnded,
+            &mut |dropped| moved.push(dropped.delivery),
+        );
+        self.counters.inflight_changed(inflight_before, session.sender.inflight_len());
+        let after = (session.sender.queue_len(), session.sender.queue_bytes());
+        self.counters.queue_changed(before, after);
+        for delivery in moved {
+            if let Some(group) = group_of(&delivery) {
+                self.deferred.push_back(Deferred::Redeliver { group, delivery });
+            }
+        }
+    }
+}
+
+/// The note of the share group that a copy carries.
+fn key_of(group: ShareGroupId) -> Option<NonZeroU32> {
+    NonZeroU32::new(u32::try_from(group.0).ok()?.checked_add(1)?)
+}
+
+/// The share group through which a copy came.
+pub(crate) fn group_of(delivery: &Delivery) -> Option<ShareGroupId> {
+    delivery.shared_subscription.map(|key| ShareGroupId(u64::from(key.get() - 1)))
+}

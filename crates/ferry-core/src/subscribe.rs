@@ -1,0 +1,193 @@
+use std::sync::Arc;
+
+use ferry_codec::topic::{SharedFilter, has_wildcard, parse_shared};
+use ferry_codec::{
+    Packet, ProtocolVersion, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter,
+    SubscriptionOptions, UserProperties,
+};
+use smallvec::SmallVec;
+
+use crate::fault::Fault;
+use crate::response::{Response, Wait};
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::turn::Turn;
+use crate::{ConnId, Record};
+
+/// What a session was granted for one filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Grant {
+    /// As asked for, with the QoS that was granted.
+    pub(crate) options: SubscriptionOptions,
+    pub(crate) subscription_id: Option<u32>,
+}
+
+impl Shard {
+    /// SUBSCRIBE (section 3.8.4): each filter in turn [MQTT-3.8.4-5] [MQTT3-3.8.4-4], then one answer.
+    pub(crate) fn subscribe_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session: SessionId,
+        subscribe: &Subscribe<'_>,
+    ) -> Result<(), Fault> {
+        self.check_subscribe(subscribe)?;
+        let records_before = turn.effects.records.len();
+        let mut reason_codes: SmallVec<[u8; 16]> = SmallVec::new();
+        let mut reason = None;
+        for filter in subscribe.filters {
+            let result = self.subscribe(turn, conn, session, &filter, subscribe.subscription_id);
+            // [MQTT-3.8.4-6] [MQTT-3.8.4-7] [MQTT3-3.8.4-5]: one code for each filter, in their order.
+            reason_codes.push(match result {
+                Ok(granted) => granted.to_byte(),
+                Err(fault) => {
+                    self.counters.refusals.count(fault.reason_code);
+                    reason = Some(fault.detail);
+                    fault.reason_code.code()
+                }
+            });
+        }
+        let suback = Packet::Suback(Suback {
+            // [MQTT-3.8.4-2]
+            packet_id: subscribe.packet_id,
+            // [MQTT-3.9.3-1] [MQTT-3.9.3-2] [MQTT3-3.9.3-1]
+            reason_codes: &reason_codes,
+            reason_string: reason,
+            user_properties: UserProperties::EMPTY,
+        });
+        if let Some(bytes) = self.encode_response(conn, &suback) {
+            let recorded = turn.effects.records.len() > records_before;
+            let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
+            // [MQTT-3.8.4-1] [MQTT3-3.8.4-1]
+            self.respond(turn, conn, Response::Encoded(bytes, 9), wait);
+        }
+        self.replay_first_steps(turn, session);
+        self.check_output(turn, conn);
+        Ok(())
+    }
+
+    /// What makes the whole packet wrong, before any of it is carried out.
+    fn check_subscribe(&self, subscribe: &Subscribe<'_>) -> Result<(), Fault> {
+        let config = &self.config;
+        if subscribe.subscription_id.is_some() && !config.subscription_identifiers_available {
+            // U5-042
+            let code = ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
+            return Err(Fault::new(code, "subscription identifiers are not supported"));
+        }
+        for SubscribeFilter { filter, options } in subscribe.filters {
+            let shared = shared_filter(filter)?;
+            if shared.is_some() && !config.shared_subscription_available {
+                // U5-044
+                let code = ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+                return Err(Fault::new(code, "shared subscriptions are not supported"));
+            }
+            if shared.is_some() && options.no_local {
+                // [MQTT-3.8.3-4]
+                return Err(Fault::protocol_error("No Local on a shared subscription"));
+            }
+            if has_wildcard(filter) && !config.wildcard_subscription_available {
+                // U5-040 [MQTT3-3.8.3-2]
+                let code = ReasonCode::WILDCARD_SUBSCRIPTIONS_NOT_SUPPORTED;
+                return Err(Fault::new(code, "wildcard subscriptions are not supported"));
+            }
+        }
+        Ok(())
+    }
+
+    /// One filter. The subscription is in force when this returns.
+    fn subscribe(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session_id: SessionId,
+        wanted: &SubscribeFilter<'_>,
+        subscription_id: Option<u32>,
+    ) -> Result<QoS, Fault> {
+        let filter = wanted.filter;
+        let shared = shared_filter(filter)?;
+        let Some(session) = self.sessions.get(session_id) else { return Ok(QoS::AtMostOnce) };
+        let plain = shared.map_or(filter, |shared| shared.filter);
+        if !self.authorizer.may_subscribe(&session.identity, plain) {
+            return Err(Fault::new(
+                ReasonCode::NOT_AUTHORIZED,
+                "the client may not subscribe to this filter",
+            ));
+        }
+        let is_new = !session.filters.contains(filter);
+        if is_new && session.filters.len() >= self.config.subscriptions_per_session_max as usize {
+            return Err(Fault::new(ReasonCode::QUOTA_EXCEEDED, "the session has too many subscriptions"));
+        }
+        let grant = self.grant(conn, wanted.options, subscription_id);
+        match shared {
+            Some(shared) => self.join_share(session_id, shared, grant),
+            None => self.add_subscription(session_id, filter, grant),
+        }
+        if let Some(session) = self.sessions.get_mut(session_id) {
+            session.filters.insert(filter);
+        }
+        if self.records(session_id) {
+            self.record_subscribed(turn, session_id, filter, grant);
+        }
+        let replay = match grant.options.retain_handling {
+            // [MQTT-3.3.1-9] [MQTT-3.8.4-4] [MQTT3-3.8.4-3]
+            RetainHandling::SendAtSubscribe => true,
+            // [MQTT-3.3.1-10]
+            RetainHandling::SendIfNew => is_new,
+            // [MQTT-3.3.1-11]
+            RetainHandling::DoNotSend => false,
+        };
+        // A shared subscription gets none (section 4.8.2).
+        if replay && shared.is_none() {
+            self.add_replay(session_id, filter, grant);
+        }
+        Ok(grant.options.maximum_qos)
+    }
+
+    /// The server may grant less than was asked for, never more [MQTT-3.2.2-10].
+    fn grant(&self, conn: ConnId, asked: SubscriptionOptions, subscription_id: Option<u32>) -> Grant {
+        let mut options = asked;
+        options.maximum_qos = options.maximum_qos.min(self.config.maximum_qos);
+        if let Some(conn) = self.conns.get(conn) {
+            options.maximum_qos = options.maximum_qos.min(conn.info.listener.maximum_qos);
+            if conn.bridge && conn.version != ProtocolVersion::V5 {
+                options.no_local = true;
+                options.retain_as_published = true;
+            }
+        }
+        Grant { options, subscription_id }
+    }
+
+    /// Makes a subscription or replaces it, without a gap [MQTT-3.8.4-3] [MQTT3-3.8.4-3].
+    fn add_subscription(&mut self, session: SessionId, filter: &str, grant: Grant) {
+        let subscribed = self.subscriptions.subscribe(filter, session, grant);
+        self.counters.subscriptions += usize::from(subscribed.replaced.is_none());
+        if subscribed.first_of_filter {
+            self.shared.route_table.add(self.id, filter);
+        }
+    }
+
+    /// Ends a subscription that is not shared; whether there was one.
+    pub(crate) fn remove_subscription(&mut self, session: SessionId, filter: &str) -> bool {
+        let Some(removed) = self.subscriptions.unsubscribe(filter, session) else { return false };
+        self.counters.subscriptions -= 1;
+        if removed.last_of_filter {
+            self.shared.route_table.remove(self.id, filter);
+        }
+        true
+    }
+
+    fn record_subscribed(&self, turn: &mut Turn<'_>, session_id: SessionId, filter: &str, grant: Grant) {
+        let Some(session) = self.sessions.get(session_id) else { return };
+        turn.effects.records.push(Record::Subscribed {
+            client_id: Arc::clone(session.client_id()),
+            filter: filter.into(),
+            options: grant.options,
+            subscription_id: grant.subscription_id,
+        });
+    }
+}
+
+/// The parts of a `$share` filter [MQTT-4.8.2-1] [MQTT-4.8.2-2].
+pub(crate) fn shared_filter(filter: &str) -> Result<Option<SharedFilter<'_>>, Fault> {
+    parse_shared(filter).map_err(|error| Fault::new(error.filter_reason_code(), error.detail()))
+}

@@ -1,0 +1,114 @@
+use std::sync::Arc;
+
+use ferry_codec::topic::matches;
+use ferry_codec::{Packet, ReasonCode, Unsuback, Unsubscribe, UserProperties};
+use ferry_session::{DropReason, Dropped};
+use smallvec::SmallVec;
+
+use crate::fault::Fault;
+use crate::response::{Response, Wait};
+use crate::session::SessionId;
+use crate::shard::Shard;
+use crate::subscribe::shared_filter;
+use crate::turn::Turn;
+use crate::{ConnId, Record};
+
+impl Shard {
+    /// UNSUBSCRIBE (section 3.10.4): each filter in turn [MQTT-3.10.4-6] [MQTT3-3.10.4-6], then one answer, even
+    /// if there was nothing to end [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT3-3.10.4-4] [MQTT3-3.10.4-5].
+    pub(crate) fn unsubscribe_packet(
+        &mut self,
+        turn: &mut Turn<'_>,
+        conn: ConnId,
+        session: SessionId,
+        unsubscribe: &Unsubscribe<'_>,
+    ) -> Result<(), Fault> {
+        let records_before = turn.effects.records.len();
+        let mut reason_codes: SmallVec<[u8; 16]> = SmallVec::new();
+        for filter in unsubscribe.filters {
+            let existed = self.unsubscribe(turn, session, filter)?;
+            let reason_code = if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED };
+            // [MQTT-3.11.3-1] [MQTT-3.11.3-2]
+            reason_codes.push(reason_code.code());
+        }
+        let unsuback = Packet::Unsuback(Unsuback {
+            packet_id: unsubscribe.packet_id,
+            reason_codes: &reason_codes,
+            reason_string: None,
+            user_properties: UserProperties::EMPTY,
+        });
+        if let Some(bytes) = self.encode_response(conn, &unsuback) {
+            let recorded = turn.effects.records.len() > records_before;
+            let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
+            self.respond(turn, conn, Response::Encoded(bytes, 11), wait);
+        }
+        self.check_output(turn, conn);
+        Ok(())
+    }
+
+    /// Ends the subscription to exactly this filter [MQTT-3.10.4-1] [MQTT3-3.10.4-1]. Nothing new is added
+    /// [MQTT-3.10.4-2]; what was queued or is on its way is still delivered [MQTT-3.10.4-3].
+    pub(crate) fn unsubscribe(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session_id: SessionId,
+        filter: &str,
+    ) -> Result<bool, Fault> {
+        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(false) };
+        if !session.filters.remove(filter) {
+            return Ok(false);
+        }
+        match shared_filter(filter)? {
+            Some(shared) => self.leave_share(session_id, shared.group, shared.filter),
+            None => self.remove_subscription(session_id, filter),
+        };
+        self.cancel_replay(session_id, filter);
+        if self.records(session_id)
+            && let Some(session) = self.sessions.get(session_id)
+        {
+            let client_id = Arc::clone(session.client_id());
+            turn.effects.records.push(Record::Unsubscribed { client_id, filter: filter.into() });
+        }
+        Ok(true)
+    }
+
+    /// A client is back: its rights may be fewer than when it subscribed. Ends what it may not have any more, and
+    /// drops what waits for it because of that.
+    pub(crate) fn recheck_subscriptions(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
+        let Some(session) = self.sessions.get(session_id) else { return };
+        let denied: Vec<Box<str>> = session
+            .filters
+            .iter()
+            .filter(|filter| {
+                let plain = shared_filter(filter).ok().flatten().map_or(*filter, |shared| shared.filter);
+                !self.authorizer.may_subscribe(&session.identity, plain)
+            })
+            .map(Into::into)
+            .collect();
+        if denied.is_empty() {
+            return;
+        }
+        for filter in &denied {
+            // It was valid when it was subscribed to.
+            let _existed = self.unsubscribe(turn, session_id, filter);
+        }
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let before = (session.sender.queue_len(), session.sender.queue_bytes());
+        let (filters, client_id) = (&session.filters, &session.identity.client_id);
+        let drops = &mut self.counters.drops;
+        let mut on_drop = |dropped: Dropped| {
+            drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
+        };
+        let plain = |filter: &str, topic: &str| {
+            let shared = shared_filter(filter).ok().flatten();
+            matches(shared.map_or(filter, |shared| shared.filter), topic)
+        };
+        session.sender.retain_queued(
+            |delivery| filters.iter().any(|filter| plain(filter, &delivery.message.topic)),
+            DropReason::NotAuthorized,
+            &mut on_drop,
+        );
+        let after = (session.sender.queue_len(), session.sender.queue_bytes());
+        self.counters.queue_changed(before, after);
+    }
+}

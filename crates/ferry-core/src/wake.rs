@@ -1,0 +1,200 @@
+use ferry_codec::ReasonCode;
+use ferry_router::RetainedCursor;
+use ferry_session::Timestamp;
+
+use crate::ConnId;
+use crate::auth::AuthPhase;
+use crate::conn::{Conn, ConnState, Paused};
+use crate::disconnect::WillFate;
+use crate::fault::Fault;
+use crate::shard::Shard;
+use crate::timers::TimerKey;
+use crate::turn::Turn;
+
+/// Timers handled in one tick; the others keep for the next, which is due at once.
+const TIMERS_PER_TICK: usize = 1024;
+
+/// Seconds between two searches at least: an expired message is never delivered, the search only frees memory.
+const SWEEP_INTERVAL_SECONDS: u32 = 60;
+
+/// Retained messages looked at in one step of the sweep.
+const SWEEP_STEPS: usize = 256;
+
+/// The search for expired retained messages, which goes on where it stopped.
+pub(crate) struct RetainedSweep {
+    cursor: RetainedCursor,
+    armed: Timestamp,
+    last_end: Timestamp,
+    /// The first expiry seen among what stays.
+    next_expiry: Timestamp,
+}
+
+impl Default for RetainedSweep {
+    fn default() -> Self {
+        Self {
+            cursor: RetainedCursor::default(),
+            armed: Timestamp::NEVER,
+            last_end: Timestamp(0),
+            next_expiry: Timestamp::NEVER,
+        }
+    }
+}
+
+impl Shard {
+    /// Does what is due.
+    pub(crate) fn tick(&mut self, turn: &mut Turn<'_>) {
+        for _ in 0..TIMERS_PER_TICK {
+            let Some(key) = self.timers.pop_due(turn.now) else { break };
+            match key {
+                TimerKey::Conn(id) => self.conn_due(turn, id),
+                TimerKey::Session(id) => {
+                    if let Some(session) = self.sessions.get_mut(id) {
+                        session.armed = Timestamp::NEVER;
+                        self.session_due(turn, id);
+                    }
+                }
+                TimerKey::RetainedSweep => self.sweep_retained(turn),
+            }
+            self.settle(turn);
+        }
+        self.replay_retained(turn);
+    }
+
+    /// Sets the timer of a connection to the first of its deadlines.
+    pub(crate) fn arm_conn(&mut self, id: ConnId) {
+        let stall_seconds = self.config.output_stall_seconds_max;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let deadline = conn_deadline(conn, stall_seconds);
+        self.timers.arm(TimerKey::Conn(id), &mut conn.armed, deadline);
+    }
+
+    fn conn_due(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        let stall_seconds = self.config.output_stall_seconds_max;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.armed = Timestamp::NEVER;
+        if conn.rate_limited_until <= turn.now {
+            conn.rate_limited_until = Timestamp::NEVER;
+            self.unpause(turn, id, Paused::RATE);
+        }
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.deadline <= turn.now {
+            self.connect_timed_out(turn, id);
+        } else if conn.session().is_some() && conn.keep_alive.is_expired(turn.now) {
+            // [MQTT-3.1.2-22] [MQTT3-3.1.2-24]
+            self.counters.keep_alive_timeouts += 1;
+            let fault =
+                Fault::new(ReasonCode::KEEP_ALIVE_TIMEOUT, "nothing came for 1.5 times the keep alive");
+            self.disconnect(turn, id, fault);
+        } else if conn.output_full_since.plus_seconds(stall_seconds) <= turn.now {
+            self.counters.output_stalls += 1;
+            self.leave(turn, id, WillFate::Publish);
+            self.close(turn, id);
+        } else {
+            self.arm_conn(id);
+        }
+    }
+
+    /// No CONNECT, or no end of the authentication, in time.
+    fn connect_timed_out(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        self.counters.connect_timeouts += 1;
+        let Some(conn) = self.conns.get(id) else { return };
+        let phase = conn.authentication.as_ref().map(|authentication| authentication.phase);
+        let fault = match (&conn.state, phase) {
+            (ConnState::AwaitConnect, _) => return self.close(turn, id),
+            (_, Some(AuthPhase::AwaitClient)) => {
+                Fault::new(ReasonCode::NOT_AUTHORIZED, "the authentication was not completed in time")
+            }
+            _ => Fault::new(ReasonCode::SERVER_UNAVAILABLE, "the client could not be judged in time"),
+        };
+        self.refuse(turn, id, fault);
+    }
+
+    /// Output was written.
+    pub(crate) fn written(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        let full = self.config.output_bytes_max;
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let length = conn.output.len();
+        if conn.paused.contains(Paused::OUTPUT) {
+            if length <= full / 2 {
+                conn.output_full_since = Timestamp::NEVER;
+                self.unpause(turn, id, Paused::OUTPUT);
+            } else {
+                // It moves, if slowly.
+                conn.output_full_since = turn.now;
+            }
+        }
+        let Some(session) = self.conns.get(id).and_then(Conn::session) else { return };
+        if length < full {
+            self.pump(turn, session);
+            self.continue_replay(session);
+        }
+        self.check_output(turn, id);
+    }
+
+    /// Stops reading from a client that does not read what it is sent.
+    pub(crate) fn check_output(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.output.len() < self.config.output_bytes_max || conn.paused.contains(Paused::OUTPUT) {
+            return;
+        }
+        conn.output_full_since = turn.now;
+        self.pause(turn, id, Paused::OUTPUT);
+        self.arm_conn(id);
+    }
+
+    pub(crate) fn pause(&mut self, turn: &mut Turn<'_>, id: ConnId, reason: Paused) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let was_paused = conn.paused.is_paused();
+        conn.paused.insert(reason);
+        if !was_paused && !conn.is_closing() {
+            turn.pause(id);
+        }
+    }
+
+    pub(crate) fn unpause(&mut self, turn: &mut Turn<'_>, id: ConnId, reason: Paused) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let was_paused = conn.paused.is_paused();
+        conn.paused.remove(reason);
+        if was_paused && !conn.paused.is_paused() && !conn.is_closing() {
+            turn.resume(id);
+        }
+    }
+
+    /// Looks for expired retained messages when the first of them can have expired.
+    pub(crate) fn arm_retained_sweep(&mut self, expires_at: Timestamp) {
+        let deadline = expires_at.max(self.retained_sweep.last_end.plus_seconds(SWEEP_INTERVAL_SECONDS));
+        self.timers.arm(TimerKey::RetainedSweep, &mut self.retained_sweep.armed, deadline);
+    }
+
+    fn sweep_retained(&mut self, turn: &mut Turn<'_>) {
+        let now = turn.now;
+        let sweep = &mut self.retained_sweep;
+        sweep.armed = Timestamp::NEVER;
+        let next_expiry = &mut sweep.next_expiry;
+        let complete = self.shared.retained.sweep(&mut sweep.cursor, SWEEP_STEPS, |_, message| {
+            if message.is_expired(now) {
+                return true;
+            }
+            *next_expiry = message.expires_at.map_or(*next_expiry, |at| at.min(*next_expiry));
+            false
+        });
+        if complete {
+            sweep.cursor = RetainedCursor::default();
+            sweep.last_end = now;
+            let next_expiry = std::mem::replace(&mut sweep.next_expiry, Timestamp::NEVER);
+            self.arm_retained_sweep(next_expiry);
+        } else {
+            let soon = now.plus_milliseconds(1);
+            self.timers.arm(TimerKey::RetainedSweep, &mut self.retained_sweep.armed, soon);
+        }
+    }
+}
+
+/// The first of what a connection waits for.
+fn conn_deadline(conn: &Conn, stall_seconds: u32) -> Timestamp {
+    let keep_alive = if conn.session().is_some() { conn.keep_alive.deadline() } else { Timestamp::NEVER };
+    conn.deadline
+        .min(keep_alive)
+        .min(conn.rate_limited_until)
+        .min(conn.output_full_since.plus_seconds(stall_seconds))
+}
