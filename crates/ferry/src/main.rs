@@ -1,3 +1,23 @@
 //! Ferry: an MQTT broker.
 
-fn main() {}
+mod arguments;
+mod check;
+mod output;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Some(Command::Serve(serve)) => serve::serve(&serve.into_sources()),
+        Some(Command::Check(check)) => check::check(&check.into_sources()),
+        None => {
+            output::line(&Arguments::command().render_help().to_string());
+            ExitCode::SUCCESS
+        }
+    }
+}
