@@ -2,6 +2,8 @@
 
 mod arguments;
 mod check;
+#[cfg(test)]
+mod documents;
 mod output;
 mod serve;
 

@@ -59,7 +59,7 @@ impl EnvironmentContents {
             Some((*section, key))
         });
         let Some((section, key)) = section else {
-            self.warnings.push(unknown_variable(&rest, place));
+            self.warnings.extend(misspelt_section(&rest, place));
             return;
         };
         let (target, key) = if section.name == "listener" {
@@ -99,15 +99,17 @@ fn is_service_variable(name: &str) -> bool {
             .is_some_and(|(_, rest)| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-fn unknown_variable(rest: &str, place: Place) -> Problem {
+/// A warning if the variable is almost that of an option. Others may be for other programs and are left alone.
+fn misspelt_section(rest: &str, place: Place) -> Option<Problem> {
     let names: Vec<String> = SECTIONS
         .iter()
         .flat_map(|section| section.options.iter().map(|option| variable_name(section, option)))
         .collect();
-    let name = format!("{PREFIX}{}", rest.to_uppercase());
-    let remedy = nearest(&name, names.iter().map(String::as_str)).map_or_else(
-        || "variables are named FERRY_<SECTION>_<KEY>".to_owned(),
-        |near| format!("did you mean {near}?"),
-    );
-    Problem { place, option: String::new(), message: "names no option and is ignored".to_owned(), remedy }
+    let near = nearest(rest, names.iter().map(|name| &name[PREFIX.len()..]))?;
+    Some(Problem {
+        place,
+        option: String::new(),
+        message: "names no option and is ignored".to_owned(),
+        remedy: format!("did you mean {PREFIX}{near}?"),
+    })
 }

@@ -332,7 +332,7 @@ impl Loader {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     Problem {
-        place: Place::File { name: path.display().to_string(), line: 1, column: 1 },
+        place: Place::WholeFile(path.display().to_string()),
         option: String::new(),
         message: format!("the file cannot be read: {error}"),
         remedy: "check the path and its permissions".to_owned(),

@@ -14,6 +14,8 @@ pub enum Place {
         /// Column in characters, from 1.
         column: usize,
     },
+    /// The file of this name as a whole.
+    WholeFile(String),
     /// In the environment variable of this name.
     Environment(String),
     /// In the command line flag of this name.
@@ -26,6 +28,7 @@ impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { name, line, column } => write!(out, "{name}:{line}:{column}"),
+            Self::WholeFile(name) => write!(out, "{name}"),
             Self::Environment(variable) => write!(out, "environment variable {variable}"),
             Self::Flag(flag) => write!(out, "flag {flag}"),
             Self::Default => write!(out, "configuration"),

@@ -62,7 +62,7 @@ section! {
     /// The log, written to standard error.
     pub struct Log = "log" {
         /// How much is logged. What a peer does wrong is never above `debug`.
-        level: LogLevel = LogLevel::Info, Kind::Choice(LogLevel::NAMES), Restart;
+        level: LogLevel = LogLevel::Info, Kind::Choice(LogLevel::NAMES), Live;
     }
 }
 

@@ -135,6 +135,7 @@ fn wrong_variables() {
     assert!(error.contains("did you mean \"connections_max\"?"), "{error}");
     let variables = [
         ("FERRY_LIMIT_CONNECTIONS_MAX", "1"),
+        ("FERRY_TEST_BINARY", "b"),
         ("FERRY_SERVICE_HOST", "h"),
         ("FERRY_SERVER_PORT_1883_TCP", "p"),
     ];
@@ -321,4 +322,13 @@ fn the_example_file_documents_every_option_with_its_default() {
 #[test]
 fn the_reference_of_the_guide_is_up_to_date() {
     assert_document("docs/guide/src/reference.md", &reference());
+}
+
+#[test]
+fn the_guide_names_every_drop_reason() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/src/sys.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    for reason in ferry_session::DropReason::ALL {
+        assert!(guide.contains(&format!("| `{}` |", reason.name())), "{reason}");
+    }
 }

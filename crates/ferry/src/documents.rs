@@ -1,0 +1,78 @@
+//! The examples in the documents: files must be right, command lines must be understood.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use ferry_broker::config::Config;
+
+use crate::arguments::Arguments;
+
+/// A fenced block of a document.
+struct Block {
+    /// File and line, for messages.
+    place: String,
+    language: String,
+    text: String,
+}
+
+fn blocks() -> Vec<Block> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut paths: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"].map(|name| root.join(name)).into();
+    paths.extend(std::fs::read_dir(root.join("docs/guide/src")).unwrap().map(|entry| entry.unwrap().path()));
+    paths.iter().flat_map(|path| blocks_of(path)).collect()
+}
+
+fn blocks_of(path: &Path) -> Vec<Block> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (index, line) in text.lines().enumerate() {
+        match (line.strip_prefix("```"), &mut open) {
+            (Some(_), Some(_)) => blocks.extend(open.take()),
+            (Some(language), None) => {
+                let name = path.file_name().unwrap().to_string_lossy();
+                let place = format!("{name}:{}", index + 1);
+                open = Some(Block { place, language: language.to_owned(), text: String::new() });
+            }
+            (None, Some(block)) => block.text.extend([line, "\n"]),
+            (None, None) => {}
+        }
+    }
+    blocks
+}
+
+/// The words of a simple command line; single quotes keep a word together.
+fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+}
+
+#[test]
+fn configuration_files_are_right() {
+    let files: Vec<Block> = blocks().into_iter().filter(|block| block.language == "toml").collect();
+    assert!(files.len() > 10);
+    for block in files {
+        let Err(problems) = Config::parse(&block.place, &block.text) else { continue };
+        // The certificates of the examples are not there.
+        for problem in problems.0 {
+            assert!(problem.message.contains(".pem cannot be read"), "{problem}");
+        }
+    }
+}
+
+#[test]
+fn command_lines_are_understood() {
+    let mut found = 0;
+    for block in blocks().into_iter().filter(|block| matches!(&*block.language, "console" | "sh")) {
+        for line in block.text.lines() {
+            let all = words(&line.replace("cargo run --release -- ", "ferry "));
+            let Some(program) = all.iter().position(|word| !word.contains('=')) else { continue };
+            if all[program] == "ferry" {
+                found += 1;
+                Arguments::try_parse_from(&all[program..])
+                    .unwrap_or_else(|error| panic!("{}: {line}\n{error}", block.place));
+            }
+        }
+    }
+    assert!(found >= 8, "{found}");
+}
