@@ -1,3 +1,21 @@
-//! The broker: driver, configuration, lifecycle
+//! The broker: driver, configuration, lifecycle.
+//!
+//! [`run`] is what `ferry serve` does: a broker until a signal ends it. [`Broker::start`] starts one inside another
+//! program, which may have several.
 
+mod accept;
+mod broker;
 pub mod config;
+mod driver;
+mod from_config;
+mod process_limits;
+mod run;
+mod running_broker;
+mod start_block;
+mod start_error;
+mod sys_topics;
+
+pub use broker::{Broker, CommitBell};
+pub use run::run;
+pub use running_broker::RunningBroker;
+pub use start_error::StartError;

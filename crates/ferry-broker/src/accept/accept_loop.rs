@@ -1,0 +1,41 @@
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferry_net::Listener;
+
+use super::ListenerSetup;
+use crate::driver::Driver;
+
+/// After the system could not give a connection (too many open files, mostly) the next try waits this long: it
+/// would fail at once again, and the connections that are open need the processor.
+const FAILURE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Failures in a row between two lines in the log.
+const FAILURES_PER_LINE: u64 = 100;
+
+/// Accepts from one listener on one shard, for as long as it is polled.
+pub(crate) async fn accept_connections(driver: Rc<Driver>, listener: Listener, setup: Arc<ListenerSetup>) {
+    let mut failures = 0;
+    loop {
+        match listener.accept().await {
+            Ok(accepted) => {
+                failures = 0;
+                match driver.accepting().admit(driver.now(), &setup, accepted) {
+                    Ok(arrival) => {
+                        tokio::task::spawn_local(Rc::clone(&driver).greet(Arc::clone(&setup), arrival));
+                    }
+                    Err(limit) => driver.count_refusal(limit),
+                }
+            }
+            Err(error) => {
+                driver.count_refusal("accept_failed");
+                if failures % FAILURES_PER_LINE == 0 {
+                    tracing::warn!(listener = %setup.policy.name, %error, "connections cannot be accepted");
+                }
+                failures += 1;
+                tokio::time::sleep(FAILURE_PAUSE).await;
+            }
+        }
+    }
+}

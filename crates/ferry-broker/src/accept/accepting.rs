@@ -1,0 +1,104 @@
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use ferry_codec::DecodeLimits;
+use ferry_core::ListenerPolicy;
+use ferry_net::{Accepted, ListenerOptions};
+use ferry_session::Timestamp;
+
+use super::gauge::{Gauge, Place};
+use super::rate_limit::RateLimit;
+
+/// How many connections may come, and how long they may take to say who they are. Shared by all shards.
+pub(crate) struct Accepting {
+    connections: Arc<Gauge>,
+    handshakes: Arc<Gauge>,
+    rate: RateLimit,
+    limits: RwLock<Arc<AcceptLimits>>,
+}
+
+/// The limits of [`Accepting`].
+#[derive(Clone, Debug)]
+pub(crate) struct AcceptLimits {
+    pub(crate) connections_max: usize,
+    pub(crate) connects_per_second_max: u32,
+    pub(crate) handshakes_max: usize,
+    pub(crate) handshake_timeout: Duration,
+    /// From the end of the handshakes to a whole CONNECT.
+    pub(crate) connect_timeout: Duration,
+    /// What a CONNECT may hold.
+    pub(crate) decode: DecodeLimits,
+}
+
+/// A listener, as all shards that accept from it see it.
+pub(crate) struct ListenerSetup {
+    pub(crate) policy: Arc<ListenerPolicy>,
+    pub(crate) options: ListenerOptions,
+    pub(crate) connections: Arc<Gauge>,
+}
+
+/// A connection that was let in, with the places it takes up.
+pub(crate) struct Arrival {
+    pub(crate) accepted: Accepted,
+    pub(crate) places: ConnectionPlaces,
+    pub(crate) handshake: Place,
+}
+
+/// The places a connection takes up until it is closed.
+#[derive(Debug)]
+pub(crate) struct ConnectionPlaces {
+    _in_broker: Place,
+    _on_listener: Place,
+}
+
+impl ListenerSetup {
+    pub(crate) fn new(
+        policy: ListenerPolicy,
+        options: ListenerOptions,
+        connections_max: Option<u32>,
+    ) -> Self {
+        let connections_max = connections_max.map_or(usize::MAX, |max| max as usize);
+        Self { policy: Arc::new(policy), options, connections: Gauge::new(connections_max) }
+    }
+}
+
+impl Accepting {
+    pub(crate) fn new(limits: AcceptLimits) -> Self {
+        Self {
+            connections: Gauge::new(limits.connections_max),
+            handshakes: Gauge::new(limits.handshakes_max),
+            rate: RateLimit::new(limits.connects_per_second_max),
+            limits: RwLock::new(Arc::new(limits)),
+        }
+    }
+
+    /// The limits for a connection that comes now.
+    pub(crate) fn limits(&self) -> Arc<AcceptLimits> {
+        Arc::clone(&self.limits.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// New limits, for the connections that come from now on.
+    pub(crate) fn reload(&self, limits: AcceptLimits) {
+        self.connections.set_max(limits.connections_max);
+        self.handshakes.set_max(limits.handshakes_max);
+        self.rate.set_max(limits.connects_per_second_max);
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    /// Lets a connection in, or says at which limit it failed.
+    pub(super) fn admit(
+        &self,
+        now: Timestamp,
+        listener: &ListenerSetup,
+        accepted: Accepted,
+    ) -> Result<Arrival, &'static str> {
+        if !self.rate.allows(now) {
+            return Err("connect_rate");
+        }
+        let in_broker = self.connections.take().ok_or("connections_max")?;
+        let on_listener = listener.connections.take().ok_or("listener_connections_max")?;
+        let handshake = self.handshakes.take().ok_or("handshakes_max")?;
+        let places = ConnectionPlaces { _in_broker: in_broker, _on_listener: on_listener };
+        Ok(Arrival { accepted, places, handshake })
+    }
+}

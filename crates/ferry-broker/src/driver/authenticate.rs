@@ -1,0 +1,96 @@
+use std::rc::Rc;
+
+use ferry_auth::{Credentials, Outcome, Refusal, Step, Verdict};
+use ferry_codec::ReasonCode;
+use ferry_core::{AuthOutcome, AuthRequest, AuthStep, ConnId, Event};
+
+use super::Driver;
+
+impl Driver {
+    /// Judges a client, at once or in a task of its own.
+    pub(super) fn authenticate(self: &Rc<Self>, request: AuthRequest) {
+        let conn = request.conn;
+        match request.step {
+            AuthStep::Connect(credentials) => {
+                let verdict = self.authenticator.authenticate(judged(credentials));
+                self.answer(conn, verdict, connect_outcome);
+            }
+            AuthStep::Start { credentials, method, data, .. } => {
+                let Some(mechanism) = self.authenticator.mechanism(&method) else {
+                    // An unknown method, also when re-authenticating [MQTT-4.12.0-1].
+                    self.authenticated(conn, refused(Refusal::BadAuthenticationMethod));
+                    return;
+                };
+                let mut exchange = mechanism.start(judged(credentials));
+                let verdict = exchange.step(data);
+                self.exchanges.borrow_mut().insert(conn, exchange);
+                self.answer(conn, verdict, step_outcome);
+            }
+            AuthStep::Continue { data } => {
+                let verdict = self.exchanges.borrow_mut().get_mut(&conn).map(|exchange| exchange.step(data));
+                match verdict {
+                    Some(verdict) => self.answer(conn, verdict, step_outcome),
+                    None => self.authenticated(conn, refused(Refusal::NotAuthorized)),
+                }
+            }
+        }
+    }
+
+    fn answer<T: 'static>(self: &Rc<Self>, conn: ConnId, verdict: Verdict<T>, outcome: fn(T) -> AuthOutcome) {
+        match verdict {
+            Verdict::Now(answer) => self.authenticated(conn, outcome(answer)),
+            Verdict::Later(later) => {
+                let driver = Rc::clone(self);
+                tokio::task::spawn_local(async move {
+                    let answer = later.await;
+                    driver.authenticated(conn, outcome(answer));
+                    driver.want_turn();
+                });
+            }
+        }
+    }
+
+    fn authenticated(&self, conn: ConnId, outcome: AuthOutcome) {
+        if !matches!(outcome, AuthOutcome::Continue { .. }) {
+            self.exchanges.borrow_mut().remove(&conn);
+        }
+        self.handle(Event::Authenticated { conn, outcome });
+    }
+}
+
+fn judged(credentials: ferry_core::Credentials) -> Credentials {
+    Credentials {
+        client_id: credentials.client_id,
+        user_name: credentials.user_name,
+        password: credentials.password,
+        peer_address: credentials.peer_address,
+        certificate_common_name: credentials.certificate_common_name,
+        anonymous_allowed: credentials.anonymous_allowed,
+    }
+}
+
+fn connect_outcome(outcome: Outcome) -> AuthOutcome {
+    match outcome {
+        Outcome::Accept { user_name } => AuthOutcome::Accept { user_name, data: None },
+        Outcome::Refuse(refusal) => refused(refusal),
+    }
+}
+
+fn step_outcome(step: Step) -> AuthOutcome {
+    match step {
+        Step::Continue { data } => AuthOutcome::Continue { data },
+        Step::Accept { user_name, data } => AuthOutcome::Accept { user_name, data },
+        Step::Refuse(refusal) => refused(refusal),
+    }
+}
+
+fn refused(refusal: Refusal) -> AuthOutcome {
+    let reason_code = match refusal {
+        Refusal::BadUserNameOrPassword => ReasonCode::BAD_USER_NAME_OR_PASSWORD,
+        Refusal::NotAuthorized => ReasonCode::NOT_AUTHORIZED,
+        Refusal::ServerUnavailable => ReasonCode::SERVER_UNAVAILABLE,
+        Refusal::Banned => ReasonCode::BANNED,
+        Refusal::BadAuthenticationMethod => ReasonCode::BAD_AUTHENTICATION_METHOD,
+    };
+    AuthOutcome::Reject { reason_code, reason_string: None, server_reference: None }
+}

@@ -1,0 +1,164 @@
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferry_codec::DecodeLimits;
+use ferry_core::{ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
+use ferry_net::{Accepted, DetachedStream, PeerInfo, Stream, Transport};
+use ferry_session::Timestamp;
+use tokio::time::timeout;
+
+use super::conn::{Conn, ConnTask, Link};
+use super::{Command, Driver};
+use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup};
+
+/// Bytes read at a time while the home of a connection is not known.
+const FIRST_READ_BYTES: usize = 4096;
+
+/// A connection whose handshakes are done and whose home is known; detached (`S`) while it moves there.
+pub(crate) struct Greeted<S> {
+    stream: S,
+    /// What was read already.
+    first_bytes: Vec<u8>,
+    policy: Arc<ListenerPolicy>,
+    places: ConnectionPlaces,
+    connect_deadline: Timestamp,
+}
+
+impl<S> Greeted<S> {
+    fn try_map_stream<T>(self, map: impl FnOnce(S) -> io::Result<T>) -> io::Result<Greeted<T>> {
+        let Self { stream, first_bytes, policy, places, connect_deadline } = self;
+        Ok(Greeted { stream: map(stream)?, first_bytes, policy, places, connect_deadline })
+    }
+}
+
+impl Driver {
+    /// From an accepted socket to a connection on its home shard: PROXY, TLS and WebSocket handshakes, then, if
+    /// there are several shards, the CONNECT, which names the client. All of it within limits of time and size.
+    pub(crate) async fn greet(self: Rc<Self>, listener: Arc<ListenerSetup>, arrival: Arrival) {
+        let Arrival { accepted, places, handshake } = arrival;
+        let limits = self.accepting.limits();
+        let shaken = self.shake_hands(&listener, accepted, limits.handshake_timeout).await;
+        drop(handshake);
+        let Some(mut stream) = shaken else { return };
+        let connect_deadline = self.now().plus_milliseconds(limits.connect_timeout.as_millis() as u64);
+        let reading = self.read_home(&mut stream, &limits.decode);
+        match timeout(limits.connect_timeout, reading).await {
+            Ok(Ok((first_bytes, home))) => {
+                let policy = Arc::clone(&listener.policy);
+                self.settle(Greeted { stream, first_bytes, policy, places, connect_deadline }, home);
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(peer = %stream.peer().address, %error, "gone before CONNECT");
+                self.count_refusal(ferry_net::failure_name(&error));
+            }
+            Err(_) => {
+                tracing::debug!(peer = %stream.peer().address, "no CONNECT in time");
+                self.count_refusal("connect_timeout");
+            }
+        }
+    }
+
+    async fn shake_hands(
+        &self,
+        listener: &ListenerSetup,
+        accepted: Accepted,
+        limit: Duration,
+    ) -> Option<Stream> {
+        let peer = *accepted.peer();
+        // Boxed: of all that is kept for a connection this is the largest part, and it is soon over.
+        let handshake = Box::pin(accepted.handshake(&listener.options));
+        match timeout(limit, handshake).await {
+            Ok(Ok(stream)) => Some(stream),
+            Ok(Err(error)) => {
+                tracing::debug!(listener = %listener.policy.name, "{error}");
+                self.count_refusal(error.reason.name());
+                None
+            }
+            Err(_) => {
+                tracing::debug!(listener = %listener.policy.name, %peer, "no handshake in time");
+                self.count_refusal("handshake_timeout");
+                None
+            }
+        }
+    }
+
+    /// Reads until it is known where the client is at home.
+    async fn read_home(
+        &self,
+        stream: &mut Stream,
+        limits: &DecodeLimits,
+    ) -> io::Result<(Vec<u8>, FirstPacketHome)> {
+        let mut first_bytes = Vec::new();
+        loop {
+            let home = first_packet_home(&first_bytes, limits, self.shard_count());
+            if home != FirstPacketHome::Unknown {
+                return Ok((first_bytes, home));
+            }
+            stream.readable().await?;
+            let mut scratch = self.scratch.borrow_mut();
+            match stream.try_read(&mut scratch[..FIRST_READ_BYTES]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => first_bytes.extend_from_slice(&scratch[..read]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn settle(self: &Rc<Self>, greeted: Greeted<Stream>, home: FirstPacketHome) {
+        match home {
+            FirstPacketHome::Shard(shard) if shard != self.id => {
+                match greeted.try_map_stream(Stream::into_detached) {
+                    Ok(newcomer) => {
+                        self.mailboxes[usize::from(shard.0)].command(Command::Adopt(Box::new(newcomer)));
+                    }
+                    Err(error) => tracing::debug!(%error, "a connection could not be moved to its shard"),
+                }
+            }
+            _ => self.adopt(greeted),
+        }
+    }
+
+    pub(super) fn adopt_newcomer(self: &Rc<Self>, newcomer: Greeted<DetachedStream>) {
+        match newcomer.try_map_stream(DetachedStream::attach) {
+            Ok(greeted) => self.adopt(greeted),
+            Err(error) => tracing::debug!(%error, "a connection could not be taken over from another shard"),
+        }
+    }
+
+    /// Makes a connection known to the core.
+    fn adopt(self: &Rc<Self>, greeted: Greeted<Stream>) {
+        if self.stopping.get().is_some() {
+            return;
+        }
+        let Greeted { stream, first_bytes, policy, places, connect_deadline } = greeted;
+        let info = conn_info(stream.peer(), policy, connect_deadline);
+        let id = self.shard.borrow_mut().open(self.now(), info, &mut self.effects.borrow_mut());
+        let conn = Rc::new(Conn::new(id, Link { stream, places }));
+        if !first_bytes.is_empty() {
+            *conn.unread.borrow_mut() = first_bytes;
+            conn.resumed.set(true);
+        }
+        self.conns.borrow_mut().insert(Rc::clone(&conn));
+        tokio::task::spawn_local(ConnTask { driver: Rc::clone(self), conn });
+        self.want_turn();
+    }
+}
+
+fn conn_info(peer: &PeerInfo, policy: Arc<ListenerPolicy>, connect_deadline: Timestamp) -> ConnInfo {
+    ConnInfo {
+        listener: policy,
+        peer_address: peer.address.to_string().into(),
+        certificate_common_name: peer.tls.as_ref().and_then(|tls| tls.common_name.as_deref()).map(Box::from),
+        transport: match peer.transport {
+            Transport::Tcp => ferry_core::Transport::Tcp,
+            Transport::Tls => ferry_core::Transport::Tls,
+            Transport::Ws => ferry_core::Transport::WebSocket,
+            Transport::Wss => ferry_core::Transport::SecureWebSocket,
+            Transport::Unix => ferry_core::Transport::Unix,
+        },
+        connect_deadline: Some(connect_deadline),
+    }
+}

@@ -1,0 +1,115 @@
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use ferry_core::{Mail, ShardId};
+use tokio::sync::Notify;
+
+use super::command::Command;
+
+/// What other threads leave for a shard. One lock and at most one wake per batch.
+pub(crate) struct Mailbox {
+    shard: ShardId,
+    bytes_max: AtomicUsize,
+    waiting: Mutex<Waiting>,
+    /// Wakes the shard: for mail, for commands, and for whatever else its turn should look at.
+    bell: Notify,
+    /// The bell has been rung and the shard has not looked yet; spares a second wake.
+    rung: AtomicBool,
+}
+
+/// What a shard finds in its mailbox.
+pub(crate) enum Parcel {
+    /// What one turn of another shard had for this one, in order.
+    Mail { from: ShardId, batch: Vec<Mail> },
+    /// From the broker itself.
+    Command(Command),
+}
+
+#[derive(Default)]
+struct Waiting {
+    parcels: Vec<Parcel>,
+    mail_bytes: usize,
+    /// Shards that found the mailbox full and want to know when it no longer is.
+    blocked: Vec<ShardId>,
+}
+
+impl Mailbox {
+    pub(crate) fn new(shard: ShardId, bytes_max: usize) -> Self {
+        Self {
+            shard,
+            bytes_max: AtomicUsize::new(bytes_max),
+            waiting: Mutex::new(Waiting::default()),
+            bell: Notify::new(),
+            rung: AtomicBool::new(false),
+        }
+    }
+
+    /// Whose mailbox it is.
+    pub(crate) fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    pub(crate) fn set_bytes_max(&self, bytes_max: usize) {
+        self.bytes_max.store(bytes_max, Ordering::Relaxed);
+    }
+
+    /// Leaves a batch. It is always taken, since it is decided already; but `false` says that the mailbox is
+    /// over its limit now and that `from` is to stop reading its publishers until it is woken.
+    pub(crate) fn post(&self, from: ShardId, batch: Vec<Mail>, bytes: usize) -> bool {
+        let room = {
+            let mut waiting = self.lock();
+            waiting.mail_bytes += bytes;
+            waiting.parcels.push(Parcel::Mail { from, batch });
+            self.has_room(&mut waiting, from)
+        };
+        self.ring();
+        room
+    }
+
+    /// Leaves a command; commands are few and have no limit.
+    pub(crate) fn command(&self, command: Command) {
+        self.lock().parcels.push(Parcel::Command(command));
+        self.ring();
+    }
+
+    /// Whether `from` may publish to this shard again; if not, it will be woken to ask again.
+    pub(crate) fn room_for(&self, from: ShardId) -> bool {
+        self.has_room(&mut self.lock(), from)
+    }
+
+    /// Takes everything, in the order it came. The shards in `blocked` are to be woken.
+    pub(crate) fn take(&self, parcels: &mut Vec<Parcel>, blocked: &mut Vec<ShardId>) {
+        self.rung.store(false, Ordering::SeqCst);
+        let mut waiting = self.lock();
+        waiting.mail_bytes = 0;
+        std::mem::swap(&mut waiting.parcels, parcels);
+        std::mem::swap(&mut waiting.blocked, blocked);
+    }
+
+    /// Makes the shard take a turn. Cheap when it is about to anyway.
+    pub(crate) fn ring(&self) {
+        if !self.rung.swap(true, Ordering::SeqCst) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Waits until the bell is rung.
+    pub(crate) async fn rung(&self) {
+        self.bell.notified().await;
+    }
+
+    fn has_room(&self, waiting: &mut Waiting, from: ShardId) -> bool {
+        if waiting.mail_bytes <= self.bytes_max.load(Ordering::Relaxed) {
+            return true;
+        }
+        if !waiting.blocked.contains(&from) {
+            waiting.blocked.push(from);
+        }
+        false
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing under the lock can panic halfway through a change.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

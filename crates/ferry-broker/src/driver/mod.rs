@@ -1,0 +1,131 @@
+//! A shard's thread: what the pure core decides is done here, with sockets, a clock and a store.
+//!
+//! The turn: tasks of readable connections read into one scratch buffer and feed the core (`read`); when all of
+//! them have run, `turn` drains the mailbox, commits what is to be stored as one batch, sends mail with one wake
+//! per shard, and writes each connection once (`flush`). No connection is written to while deciding.
+
+mod authenticate;
+mod clock;
+mod command;
+mod conn;
+mod conn_table;
+mod flush;
+mod greeting;
+mod mailbox;
+mod read;
+mod shard_thread;
+mod turn;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use ferry_auth::{Authenticator, Exchange};
+use ferry_core::{ConnId, Effects, Mail, Record, Shard, ShardId};
+use ferry_session::Timestamp;
+use ferry_store::{Store, Ticket};
+use tokio::task::AbortHandle;
+
+pub(crate) use clock::Clock;
+pub(crate) use command::{Command, ShardReport};
+pub(crate) use mailbox::Mailbox;
+pub(crate) use shard_thread::{ShardSetup, start_shard};
+
+use conn::Conn;
+use conn_table::ConnTable;
+use mailbox::Parcel;
+
+use crate::accept::Accepting;
+
+/// Bytes read from a connection at a time, into the shard's one buffer.
+const SCRATCH_BYTES: usize = 128 * 1024;
+
+/// Everything one shard's thread works with. Borrows of the cells never live across an await.
+pub(crate) struct Driver {
+    id: ShardId,
+    clock: Clock,
+    shard: RefCell<Shard>,
+    effects: RefCell<Effects>,
+    scratch: RefCell<Box<[u8]>>,
+    conns: RefCell<ConnTable>,
+
+    /// Mailboxes of all shards, by shard.
+    mailboxes: Arc<[Mailbox]>,
+    /// What was taken from the mailbox; empty between turns.
+    parcels: RefCell<Vec<Parcel>>,
+    /// Shards to be told that the mailbox has room; empty between turns.
+    blocked: RefCell<Vec<ShardId>>,
+    /// Mail of this turn, by the shard it goes to; empty between turns.
+    outgoing: RefCell<Vec<Batch>>,
+    /// Shards whose mailbox had no room when last asked.
+    congested: RefCell<Vec<ShardId>>,
+    /// Publishers that are not read until there is room.
+    held: RefCell<Vec<ConnId>>,
+
+    store: RefCell<Box<dyn Store<Record>>>,
+    /// The newest ticket that the core knows to be committed.
+    committed: Cell<Ticket>,
+    authenticator: Arc<dyn Authenticator>,
+    /// Enhanced authentications under way.
+    exchanges: RefCell<HashMap<ConnId, Box<dyn Exchange>>>,
+
+    accepting: Arc<Accepting>,
+    acceptors: RefCell<Vec<AbortHandle>>,
+    /// Connections refused or failed, by what is counted.
+    refusals: RefCell<BTreeMap<&'static str, u64>>,
+
+    /// Connections that the core has closed, oldest first, with the time until which their output may wait.
+    flushing: RefCell<VecDeque<(Timestamp, ConnId)>>,
+    /// Streams that wait for their peer's end.
+    lingering: Cell<usize>,
+    /// When the thread ends at the latest, once a shutdown has begun.
+    stopping: Cell<Option<Timestamp>>,
+}
+
+#[derive(Default)]
+struct Batch {
+    mail: Vec<Mail>,
+    bytes: usize,
+}
+
+impl Driver {
+    pub(crate) fn accepting(&self) -> &Accepting {
+        &self.accepting
+    }
+
+    /// Counts a connection that was refused, or failed, for `reason`.
+    pub(crate) fn count_refusal(&self, reason: &'static str) {
+        *self.refusals.borrow_mut().entry(reason).or_default() += 1;
+    }
+
+    /// This shard's own mailbox.
+    fn mailbox(&self) -> &Mailbox {
+        &self.mailboxes[usize::from(self.id.0)]
+    }
+
+    fn shard_count(&self) -> u16 {
+        // The configuration allows no more than 1,024.
+        self.mailboxes.len() as u16
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The connection, if it has not been closed meanwhile.
+    fn conn(&self, id: ConnId) -> Option<Rc<Conn>> {
+        self.conns.borrow().get(id).cloned()
+    }
+
+    /// Makes a turn follow the tasks that are ready now.
+    fn want_turn(&self) {
+        self.mailbox().ring();
+    }
+
+    fn stop_accepting(&self) {
+        for acceptor in self.acceptors.borrow_mut().drain(..) {
+            acceptor.abort();
+        }
+    }
+}

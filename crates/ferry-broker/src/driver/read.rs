@@ -1,0 +1,119 @@
+use std::io;
+use std::rc::Rc;
+
+use ferry_core::{CloseCause, Event};
+
+use super::Driver;
+use super::conn::Conn;
+
+/// What reading from a connection came to.
+pub(crate) enum Input {
+    /// Bytes, which the core has now; there may be more.
+    Some,
+    /// Nothing for now.
+    None,
+    /// Nothing ever again.
+    Ended(CloseCause),
+}
+
+impl Driver {
+    /// Reads what has arrived, once, and gives it to the core.
+    pub(crate) fn read(&self, conn: &Rc<Conn>) -> Input {
+        let mut link = conn.link.borrow_mut();
+        let Some(link) = &mut *link else { return Input::Ended(CloseCause::Error) };
+        let mut scratch = self.scratch.borrow_mut();
+        let mut unread = conn.unread.borrow_mut();
+        // A short remainder goes to the front of the scratch buffer; a long one, the beginning of a large packet,
+        // grows in place instead of being copied with each read.
+        let front = if unread.len() <= scratch.len() / 2 { unread.len() } else { 0 };
+        let read = match link.stream.try_read(&mut scratch[front..]) {
+            Ok(0) => return Input::Ended(CloseCause::Peer),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.after_read(conn, link),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Input::Some,
+            Err(error) => {
+                tracing::debug!(peer = %link.stream.peer().address, %error, "reading failed");
+                return Input::Ended(CloseCause::Error);
+            }
+        };
+        if front == unread.len() {
+            scratch[..front].copy_from_slice(&unread);
+            let input = &scratch[..front + read];
+            let taken = self.take(conn, input);
+            keep(&mut unread, &input[taken..]);
+        } else {
+            unread.extend_from_slice(&scratch[..read]);
+            let taken = self.take(conn, &unread);
+            drop_front(&mut unread, taken);
+        }
+        Input::Some
+    }
+
+    /// Gives the core what it left when it was paused.
+    pub(crate) fn read_again(&self, conn: &Rc<Conn>) {
+        let mut unread = conn.unread.borrow_mut();
+        if !unread.is_empty() {
+            let taken = self.take(conn, &unread);
+            drop_front(&mut unread, taken);
+        }
+    }
+
+    /// Lets the core take packets from `input`; returns how many bytes it took.
+    fn take(&self, conn: &Rc<Conn>, input: &[u8]) -> usize {
+        let mut effects = self.effects.borrow_mut();
+        let mail_before = effects.mail.len();
+        let taken = self.shard.borrow_mut().receive(self.now(), conn.id, input, &mut effects);
+        if effects.mail.len() > mail_before && !self.congested.borrow().is_empty() {
+            conn.held.set(true);
+            self.held.borrow_mut().push(conn.id);
+        }
+        self.want_turn();
+        taken
+    }
+
+    /// Reading may have made TLS or WebSocket want to answer.
+    fn after_read(&self, conn: &Conn, link: &super::conn::Link) -> Input {
+        if link.stream.wants_write() && !conn.blocked.get() {
+            conn.blocked.set(true);
+            conn.wake();
+        }
+        Input::None
+    }
+
+    /// The connection is over: the core is told, and the socket closed.
+    pub(crate) fn lose(&self, conn: &Rc<Conn>, cause: CloseCause) {
+        if conn.link.borrow_mut().take().is_none() {
+            return;
+        }
+        self.forget(conn, cause);
+    }
+
+    /// Tells the core that a connection is over, and lets go of what belongs to it.
+    pub(crate) fn forget(&self, conn: &Rc<Conn>, cause: CloseCause) {
+        self.conns.borrow_mut().remove(conn.id);
+        self.exchanges.borrow_mut().remove(&conn.id);
+        *conn.unread.borrow_mut() = Vec::new();
+        let mut effects = self.effects.borrow_mut();
+        self.shard.borrow_mut().handle(self.now(), Event::Closed { conn: conn.id, cause }, &mut effects);
+        conn.wake();
+        self.want_turn();
+    }
+}
+
+/// Keeps `rest` in `unread`, or frees its memory.
+fn keep(unread: &mut Vec<u8>, rest: &[u8]) {
+    if rest.is_empty() {
+        *unread = Vec::new();
+    } else {
+        unread.clear();
+        unread.extend_from_slice(rest);
+    }
+}
+
+fn drop_front(unread: &mut Vec<u8>, count: usize) {
+    if count == unread.len() {
+        *unread = Vec::new();
+    } else {
+        unread.drain(..count);
+    }
+}

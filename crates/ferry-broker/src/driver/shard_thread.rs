@@ -1,0 +1,118 @@
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
+
+use ferry_auth::Authenticator;
+use ferry_core::{Effects, Record, Shard, ShardId, Shared};
+use ferry_net::BoundListener;
+use ferry_store::Store;
+use tokio::task::LocalSet;
+
+use super::turn::take_turns;
+use super::{Clock, Driver, Mailbox, SCRATCH_BYTES};
+use crate::accept::{Accepting, ListenerSetup, accept_connections};
+use crate::sys_topics::{SysTopicsSetup, publish_sys_topics};
+
+/// What a shard's thread is started with.
+pub(crate) struct ShardSetup {
+    pub(crate) id: ShardId,
+    pub(crate) seed: u64,
+    pub(crate) clock: Clock,
+    pub(crate) shared: Arc<Shared>,
+    /// Mailboxes of all shards.
+    pub(crate) mailboxes: Arc<[Mailbox]>,
+    pub(crate) store: Box<dyn Store<Record>>,
+    pub(crate) authenticator: Arc<dyn Authenticator>,
+    pub(crate) accepting: Arc<Accepting>,
+    /// The shard's own handles of the listening sockets.
+    pub(crate) listeners: Vec<(BoundListener, Arc<ListenerSetup>)>,
+    /// For the one shard that publishes `$SYS`.
+    pub(crate) sys_topics: Option<SysTopicsSetup>,
+}
+
+/// Starts the thread of a shard, and returns once it accepts connections.
+pub(crate) fn start_shard(setup: ShardSetup) -> io::Result<JoinHandle<()>> {
+    let (started, starting) = mpsc::channel();
+    let thread = thread::Builder::new()
+        .name(format!("ferry-shard-{}", setup.id.0))
+        .spawn(move || run_shard(setup, &started))?;
+    match starting.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(error)) => Err(error),
+        Err(mpsc::RecvError) => Err(io::Error::other("the shard's thread ended while starting")),
+    }
+}
+
+fn run_shard(mut setup: ShardSetup, started: &mpsc::Sender<io::Result<()>>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report(started, Err(error)),
+    };
+    let tasks = LocalSet::new();
+    tasks.block_on(&runtime, async {
+        let listeners = std::mem::take(&mut setup.listeners);
+        let sys_topics = setup.sys_topics.take();
+        let driver = Driver::new(setup);
+        match listen(&driver, listeners) {
+            Ok(()) => report(started, Ok(())),
+            Err(error) => return report(started, Err(error)),
+        }
+        if let Some(sys_topics) = sys_topics {
+            let mailboxes = Arc::clone(&driver.mailboxes);
+            tokio::task::spawn_local(publish_sys_topics(sys_topics, driver.clock, mailboxes));
+        }
+        // A task, not awaited here: tasks run in the order in which they were woken, so a turn comes after the
+        // connections that were ready before it was wanted.
+        let turns = tokio::task::spawn_local(take_turns(driver));
+        if let Err(error) = turns.await {
+            tracing::error!(%error, "a shard has failed");
+        }
+    });
+}
+
+fn listen(driver: &Rc<Driver>, listeners: Vec<(BoundListener, Arc<ListenerSetup>)>) -> io::Result<()> {
+    for (bound, setup) in listeners {
+        let listener = bound.attach()?;
+        let task = tokio::task::spawn_local(accept_connections(Rc::clone(driver), listener, setup));
+        driver.acceptors.borrow_mut().push(task.abort_handle());
+    }
+    Ok(())
+}
+
+fn report(started: &mpsc::Sender<io::Result<()>>, result: io::Result<()>) {
+    // The starting thread waits for this message and nothing else.
+    let _ = started.send(result);
+}
+
+impl Driver {
+    fn new(setup: ShardSetup) -> Rc<Self> {
+        let shard_count = setup.mailboxes.len();
+        let shard = Shard::new(setup.id, shard_count as u16, setup.shared, setup.seed, setup.clock.now());
+        Rc::new(Self {
+            id: setup.id,
+            clock: setup.clock,
+            shard: RefCell::new(shard),
+            effects: RefCell::new(Effects::new()),
+            scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
+            conns: RefCell::default(),
+            mailboxes: setup.mailboxes,
+            parcels: RefCell::default(),
+            blocked: RefCell::default(),
+            outgoing: RefCell::new((0..shard_count).map(|_| super::Batch::default()).collect()),
+            congested: RefCell::default(),
+            held: RefCell::default(),
+            committed: Cell::new(setup.store.committed()),
+            store: RefCell::new(setup.store),
+            authenticator: setup.authenticator,
+            exchanges: RefCell::default(),
+            accepting: setup.accepting,
+            acceptors: RefCell::default(),
+            refusals: RefCell::default(),
+            flushing: RefCell::default(),
+            lingering: Cell::new(0),
+            stopping: Cell::new(None),
+        })
+    }
+}

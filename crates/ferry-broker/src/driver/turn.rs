@@ -1,0 +1,235 @@
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+use ferry_codec::{MessageProperties, QoS};
+use ferry_core::{Effects, Event, ServerPublish};
+use ferry_session::Timestamp;
+use tokio::time::{Instant, sleep_until};
+
+use super::mailbox::Parcel;
+use super::{Command, Driver, ShardReport};
+
+/// Takes turns until the shard is stopped.
+pub(super) async fn take_turns(driver: Rc<Driver>) {
+    let mut timer = pin!(sleep_until(Instant::now()));
+    let mut armed = None;
+    while !driver.is_stopped() {
+        let deadline = driver.next_deadline();
+        if deadline != armed {
+            armed = deadline;
+            if let Some(instant) = deadline.and_then(|deadline| driver.clock.instant(deadline)) {
+                timer.as_mut().reset(instant.into());
+            }
+        }
+        let mut rung = pin!(driver.mailbox().rung());
+        std::future::poll_fn(|context| {
+            if rung.as_mut().poll(context).is_ready() {
+                return Poll::Ready(());
+            }
+            if armed.is_some() { timer.as_mut().poll(context) } else { Poll::Pending }
+        })
+        .await;
+        driver.turn();
+    }
+}
+
+impl Driver {
+    fn turn(self: &Rc<Self>) {
+        self.open_mail();
+        self.keep_time();
+        self.decide();
+        self.send_mail();
+        self.pause_and_resume();
+        self.flush();
+        if !self.effects.borrow().is_empty() {
+            // Writing made room for more: after the others had their turn.
+            self.want_turn();
+        }
+    }
+
+    /// Whether everything that a shutdown waits for is done, or its time is up.
+    fn is_stopped(&self) -> bool {
+        let Some(deadline) = self.stopping.get() else { return false };
+        let done = self.conns.borrow().is_empty() && self.lingering.get() == 0;
+        done || self.now() >= deadline
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let flushing = self.flushing.borrow().front().map(|(until, _)| *until);
+        let core = self.shard.borrow().next_deadline();
+        [core, flushing, self.stopping.get()].into_iter().flatten().min()
+    }
+
+    fn keep_time(&self) {
+        let now = self.now();
+        if self.shard.borrow().next_deadline().is_some_and(|deadline| deadline <= now) {
+            self.handle(Event::Tick);
+        }
+        self.give_up_stalled();
+    }
+
+    pub(super) fn handle(&self, event: Event<'_>) {
+        let mut effects = self.effects.borrow_mut();
+        self.shard.borrow_mut().handle(self.now(), event, &mut effects);
+    }
+
+    fn open_mail(self: &Rc<Self>) {
+        let mut parcels = self.parcels.take();
+        let mut blocked = self.blocked.take();
+        self.mailbox().take(&mut parcels, &mut blocked);
+        for parcel in parcels.drain(..) {
+            match parcel {
+                Parcel::Mail { from, batch } => {
+                    for mail in batch {
+                        self.handle(Event::Mail { from, mail });
+                    }
+                }
+                Parcel::Command(command) => self.obey(command),
+            }
+        }
+        for shard in blocked.drain(..) {
+            self.mailboxes[usize::from(shard.0)].ring();
+        }
+        self.parcels.replace(parcels);
+        self.blocked.replace(blocked);
+        self.release_held();
+    }
+
+    /// Reads publishers again once no mailbox is over its limit.
+    fn release_held(&self) {
+        let mut congested = self.congested.borrow_mut();
+        if congested.is_empty() {
+            return;
+        }
+        congested.retain(|shard| !self.mailboxes[usize::from(shard.0)].room_for(self.id));
+        if congested.is_empty() {
+            for id in self.held.borrow_mut().drain(..) {
+                if let Some(conn) = self.conns.borrow().get(id) {
+                    conn.held.set(false);
+                    conn.wake();
+                }
+            }
+        }
+    }
+
+    fn obey(self: &Rc<Self>, command: Command) {
+        match command {
+            Command::Adopt(newcomer) => self.adopt_newcomer(*newcomer),
+            Command::Publish(messages) => {
+                for (topic, payload) in messages {
+                    self.handle(Event::Publish(ServerPublish {
+                        topic: &topic,
+                        payload: payload.as_bytes(),
+                        qos: QoS::ExactlyOnce,
+                        retain: true,
+                        properties: MessageProperties::default(),
+                    }));
+                }
+            }
+            Command::Report(answer) => {
+                let counters = self.shard.borrow().counters().clone();
+                // Whoever asked may have gone.
+                let _ = answer.send(ShardReport { counters, refusals: self.refusals.borrow().clone() });
+            }
+            Command::Reload { config, authorizer } => self.handle(Event::Reload { config, authorizer }),
+            Command::PublishWills(done) => {
+                self.stop_accepting();
+                self.handle(Event::PublishWills);
+                self.decide();
+                self.send_mail();
+                let _ = done.send(());
+            }
+            Command::Shutdown { server_reference, deadline } => {
+                self.stop_accepting();
+                self.stopping.set(Some(deadline));
+                self.handle(Event::Shutdown { server_reference: server_reference.as_deref() });
+            }
+        }
+    }
+
+    /// Authenticates and commits until there is nothing left that could change what is sent.
+    fn decide(self: &Rc<Self>) {
+        loop {
+            let requests = std::mem::take(&mut self.effects.borrow_mut().authenticate);
+            let asked = !requests.is_empty();
+            for request in requests {
+                self.authenticate(request);
+            }
+            if !self.commit() && !asked {
+                return;
+            }
+        }
+    }
+
+    /// Hands what the turn recorded to the store as one batch, and what the store has committed to the core.
+    /// `false` when there was nothing of either.
+    fn commit(&self) -> bool {
+        let mut store = self.store.borrow_mut();
+        {
+            let mut effects = self.effects.borrow_mut();
+            if let Some(ticket) = self.shard.borrow_mut().end_turn(&effects) {
+                let appended = store.append(&mut effects.records);
+                debug_assert_eq!(ticket.0, appended.0, "core and store count batches alike");
+            }
+        }
+        let committed = store.committed();
+        if self.committed.replace(committed) == committed {
+            return false;
+        }
+        self.handle(Event::Committed { ticket: ferry_core::Ticket(committed.0) });
+        true
+    }
+
+    fn send_mail(&self) {
+        let mut mail = std::mem::take(&mut self.effects.borrow_mut().mail);
+        if mail.is_empty() {
+            return;
+        }
+        let mut outgoing = self.outgoing.borrow_mut();
+        for (shard, mail) in mail.drain(..) {
+            let batch = &mut outgoing[usize::from(shard.0)];
+            batch.bytes += mail.size_bytes();
+            batch.mail.push(mail);
+        }
+        self.give_back(mail, |effects| &mut effects.mail);
+        for (mailbox, batch) in self.mailboxes.iter().zip(outgoing.iter_mut()) {
+            if batch.mail.is_empty() {
+                continue;
+            }
+            let bytes = std::mem::take(&mut batch.bytes);
+            if !mailbox.post(self.id, std::mem::take(&mut batch.mail), bytes) {
+                let mut congested = self.congested.borrow_mut();
+                if !congested.contains(&mailbox.shard()) {
+                    congested.push(mailbox.shard());
+                }
+            }
+        }
+    }
+
+    fn pause_and_resume(&self) {
+        let mut effects = self.effects.borrow_mut();
+        let conns = self.conns.borrow();
+        for id in effects.pause.drain(..) {
+            if let Some(conn) = conns.get(id) {
+                conn.paused.set(true);
+            }
+        }
+        for id in effects.resume.drain(..) {
+            if let Some(conn) = conns.get(id) {
+                conn.paused.set(false);
+                conn.resumed.set(true);
+                conn.wake();
+            }
+        }
+    }
+
+    /// Puts an emptied list back, to be used again, with what was added meanwhile.
+    pub(super) fn give_back<T>(&self, mut emptied: Vec<T>, list: impl FnOnce(&mut Effects) -> &mut Vec<T>) {
+        let mut effects = self.effects.borrow_mut();
+        let list = list(&mut effects);
+        emptied.append(list);
+        *list = emptied;
+    }
+}

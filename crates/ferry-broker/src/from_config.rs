@@ -1,0 +1,181 @@
+//! What the parts of the broker are told, from the configuration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferry_codec::{DecodeLimits, ProtocolVersion, QoS};
+use ferry_core::{CoreConfig, DeniedPublish, Durability, ListenerPolicy};
+use ferry_net::{BindOptions, ClientCertificates, HandshakeLimits, ListenerOptions, TlsAcceptor, TlsOptions};
+use ferry_router::RetainedLimits;
+
+use crate::accept::AcceptLimits;
+use crate::config::{
+    ClientCertificate, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions,
+    TakeoverPolicy,
+};
+
+/// The limits and choices of the core.
+pub(crate) fn core_config(config: &Config, durability: Durability) -> CoreConfig {
+    let Config { limits, session, .. } = config;
+    CoreConfig {
+        durability,
+        decode: decode_limits(config),
+        connect_bytes_max: limits.connect_bytes_max,
+        connect_timeout_seconds: limits.connect_timeout_seconds,
+        authentication_timeout_seconds: limits.authentication_timeout_seconds,
+        // Kept at the door, before anything is allocated: see `accept`.
+        connects_per_second_max: 0,
+        sessions_max: limits.sessions_max,
+        session_expiry_seconds_max: session.expiry_seconds_max.unwrap_or(u32::MAX),
+        client_id_bytes_max: limits.client_id_bytes_max,
+        takeover_same_user: session.takeover_policy == TakeoverPolicy::SameUser,
+        keep_alive_seconds_max: session.keep_alive_seconds_max,
+        receive_maximum: limits.receive_maximum,
+        receive_maximum_strict: session.receive_maximum_strict,
+        qos2_awaiting_release_max: limits.qos2_awaiting_release_max,
+        publishes_per_second_max: limits.publishes_per_second_max.unwrap_or(0),
+        topic_alias_maximum: limits.topic_alias_maximum,
+        payload_format_check: session.payload_format_check,
+        denied_v3_publish: match session.denied_v3_publish {
+            DeniedV3Publish::Acknowledge => DeniedPublish::Acknowledge,
+            DeniedV3Publish::Close => DeniedPublish::Close,
+        },
+        maximum_qos: QoS::ExactlyOnce,
+        retain_available: session.retain_available,
+        inflight_messages_max: limits.inflight_messages_max,
+        topic_aliases_out_max: limits.topic_aliases_out_max,
+        queue_messages_max: limits.queue_messages_max,
+        queue_bytes_max: limits.queue_bytes_max,
+        queue_messages_total_max: limits.queue_messages_total_max,
+        queue_bytes_total_max: limits.queue_bytes_total_max,
+        overflow_policy: overflow_policy(session.overflow_policy),
+        output_bytes_max: limits.write_buffer_bytes_max,
+        output_stall_seconds_max: limits.write_stall_timeout_seconds,
+        subscriptions_per_session_max: limits.subscriptions_per_session_max,
+        overlapping_subscriptions: overlapping_subscriptions(session.overlapping_subscriptions),
+        wildcard_subscription_available: session.wildcard_subscriptions_available,
+        subscription_identifiers_available: session.subscription_ids_available,
+        shared_subscription_available: session.shared_subscriptions_available,
+        retained: RetainedLimits {
+            count_max: limits.retained_messages_max,
+            bytes_max: limits.retained_bytes_max,
+        },
+        retained_replay_steps: CoreConfig::default().retained_replay_steps,
+        response_information_prefix: session.response_information_prefix.as_deref().map(Box::from),
+        connack_user_properties: vec![("durability".into(), durability_name(durability).into())],
+    }
+}
+
+/// The limits of connections that come in.
+pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
+    let limits = &config.limits;
+    AcceptLimits {
+        connections_max: limits.connections_max as usize,
+        connects_per_second_max: limits.connects_per_second_max,
+        handshakes_max: limits.handshakes_max as usize,
+        handshake_timeout: seconds(limits.handshake_timeout_seconds),
+        connect_timeout: seconds(limits.connect_timeout_seconds),
+        decode: DecodeLimits {
+            packet_size_max: limits.packet_size_bytes_max.min(limits.connect_bytes_max),
+            ..decode_limits(config)
+        },
+    }
+}
+
+/// What the connections of a listener may do.
+pub(crate) fn listener_policy(listener: &Listener) -> ListenerPolicy {
+    let allowed = |version| listener.protocol_versions.contains(&version);
+    ListenerPolicy {
+        name: listener.address.to_string().into(),
+        anonymous_allowed: listener.anonymous_allowed(),
+        v31_allowed: allowed(ProtocolVersion::V31),
+        v311_allowed: allowed(ProtocolVersion::V311),
+        v5_allowed: allowed(ProtocolVersion::V5),
+        maximum_qos: listener.maximum_qos,
+        keep_alive_seconds_max: listener.keep_alive_seconds_max,
+    }
+}
+
+pub(crate) fn bind_options(listener: &Listener) -> BindOptions {
+    BindOptions { backlog: listener.backlog, unix_socket_mode: listener.unix_socket_mode.0 }
+}
+
+/// What comes before the first packet on a listener.
+pub(crate) fn listener_options(
+    config: &Config,
+    listener: &Listener,
+    tls: Option<Arc<TlsAcceptor>>,
+) -> ListenerOptions {
+    let timeout = seconds(config.limits.handshake_timeout_seconds);
+    ListenerOptions {
+        tls,
+        proxy_protocol: listener.proxy_protocol,
+        websocket_require_subprotocol: listener.websocket_subprotocol_required,
+        tcp_nodelay: listener.tcp_nodelay,
+        limits: HandshakeLimits {
+            first_byte_timeout: timeout,
+            proxy_header_timeout: timeout,
+            tls_timeout: timeout,
+            upgrade_timeout: timeout,
+            ..HandshakeLimits::default()
+        },
+        ..ListenerOptions::default()
+    }
+}
+
+/// Certificates and settings of a `tls` or `wss` listener; `None` if it is none, or lacks its files.
+pub(crate) fn tls_options(listener: &Listener) -> Option<TlsOptions> {
+    if !listener.address.transport().uses_tls() {
+        return None;
+    }
+    let crl_file = listener.tls_client_crl_file.clone();
+    let client_certificates = match (listener.tls_client_certificate, listener.tls_client_ca_file.clone()) {
+        (ClientCertificate::Optional, Some(ca_file)) => ClientCertificates::Optional { ca_file, crl_file },
+        (ClientCertificate::Required, Some(ca_file)) => ClientCertificates::Required { ca_file, crl_file },
+        _ => ClientCertificates::Off,
+    };
+    Some(TlsOptions {
+        certificate_file: listener.tls_certificate_file.clone()?,
+        key_file: listener.tls_key_file.clone()?,
+        client_certificates,
+        minimum_version: listener.tls_version_min,
+    })
+}
+
+fn decode_limits(config: &Config) -> DecodeLimits {
+    let Config { limits, session, .. } = config;
+    DecodeLimits {
+        packet_size_max: limits.packet_size_bytes_max,
+        user_properties_max: limits.user_properties_max,
+        topic_levels_max: limits.topic_levels_max,
+        topic_bytes_max: limits.topic_bytes_max,
+        reject_control_characters: session.reject_control_characters,
+    }
+}
+
+fn durability_name(durability: Durability) -> &'static str {
+    match durability {
+        Durability::Memory => "memory",
+        Durability::Recorded => "recorded",
+    }
+}
+
+fn overflow_policy(policy: OverflowPolicy) -> ferry_core::OverflowPolicy {
+    match policy {
+        OverflowPolicy::DropOldest => ferry_core::OverflowPolicy::DropOldest,
+        OverflowPolicy::DropNewest => ferry_core::OverflowPolicy::DropNewest,
+        OverflowPolicy::RejectPublisher => ferry_core::OverflowPolicy::RejectPublisher,
+        OverflowPolicy::Disconnect => ferry_core::OverflowPolicy::DisconnectReceiver,
+    }
+}
+
+fn overlapping_subscriptions(policy: OverlappingSubscriptions) -> ferry_core::OverlappingSubscriptions {
+    match policy {
+        OverlappingSubscriptions::Once => ferry_core::OverlappingSubscriptions::Once,
+        OverlappingSubscriptions::Each => ferry_core::OverlappingSubscriptions::Each,
+    }
+}
+
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(u64::from(seconds))
+}

@@ -1,0 +1,8 @@
+//! `$SYS/broker/...`: what Mosquitto's users know, and what was dropped and refused, by reason.
+
+mod figures;
+mod load_average;
+mod publisher;
+mod topics;
+
+pub(crate) use publisher::{SysTopicsSetup, publish_sys_topics};

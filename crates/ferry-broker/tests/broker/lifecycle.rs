@@ -1,0 +1,98 @@
+use std::net::TcpStream;
+use std::num::NonZeroU16;
+
+use ferry_broker::{Broker, StartError};
+use ferry_codec::{Packet, QoS, ReasonCode};
+
+use crate::client::{Client, tcp_address};
+use crate::config;
+
+#[test]
+fn a_shutdown_tells_clients_and_frees_the_port() {
+    let broker = Broker::start(config()).expect("started");
+    let address = tcp_address(&broker);
+    let mut client = Client::connect(&broker, "c");
+    broker.shutdown();
+    client.receive(|packet| {
+        let Packet::Disconnect(disconnect) = packet else { panic!("{packet:?}") };
+        assert_eq!(disconnect.reason_code, ReasonCode::SERVER_SHUTTING_DOWN);
+    });
+    client.receive_end();
+    broker.join();
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn dropping_a_broker_ends_it() {
+    let broker = Broker::start(config()).expect("started");
+    let mut client = Client::connect(&broker, "c");
+    drop(broker);
+    client.receive(|packet| assert!(matches!(packet, Packet::Disconnect(_)), "{packet:?}"));
+    client.receive_end();
+}
+
+#[test]
+fn two_brokers_in_one_process_know_nothing_of_each_other() {
+    let brokers = [(); 2].map(|()| Broker::start(config()).expect("started"));
+    let mut clients = brokers.each_ref().map(|broker| Client::connect(broker, "same"));
+    for client in &mut clients {
+        client.subscribe("t", QoS::AtMostOnce);
+    }
+    clients[0].publish("t", b"x", QoS::AtMostOnce, None);
+    assert_eq!(clients[0].receive_publish(), ("t".to_owned(), b"x".to_vec()));
+    clients[1].ping();
+}
+
+#[test]
+fn an_address_in_use_is_a_clear_error() {
+    let broker = Broker::start(config()).expect("started");
+    let mut second = config();
+    second.listeners[0].address = broker.local_addresses()[0].clone();
+    let Err(StartError::Bind(error)) = Broker::start(second) else { panic!("started twice") };
+    assert!(error.to_string().contains("in use"), "{error}");
+}
+
+#[test]
+fn a_listener_off_loopback_does_not_start_anonymous_unless_told_to() {
+    let mut open = config();
+    open.listeners[0].address = "tcp://0.0.0.0:0".parse().expect("an address");
+    let Err(error) = Broker::start(open.clone()) else { panic!("started") };
+    assert_eq!(error.exit_status(), 2);
+    assert!(error.to_string().contains("allow_anonymous = true"), "{error}");
+    open.listeners[0].allow_anonymous = ferry_broker::config::AllowAnonymous::Yes;
+    Broker::start(open).expect("started");
+}
+
+#[test]
+fn a_reload_changes_limits_and_names_what_it_cannot_change() {
+    let mut broker = Broker::start(config()).expect("started");
+    let mut before = Client::connect(&broker, "before");
+    let mut changed = broker.config().clone();
+    changed.limits.subscriptions_per_session_max = 1;
+    changed.server.shards = NonZeroU16::new(7);
+    let changes = broker.reload(changed).expect("reloaded");
+    assert_eq!(changes.live[0].option, "limits.subscriptions_per_session_max");
+    assert_eq!(changes.restart[0].option, "server.shards");
+    before.subscribe("a", QoS::AtMostOnce);
+    let mut after = Client::connect(&broker, "after");
+    after.subscribe("a", QoS::AtMostOnce);
+    after.send_bytes(b"\x82\x07\x00\x02\x00\x00\x01b\x00");
+    after.receive(|packet| {
+        let Packet::Suback(suback) = packet else { panic!("{packet:?}") };
+        assert_eq!(suback.reason_codes, [ReasonCode::QUOTA_EXCEEDED.code()]);
+    });
+}
+
+#[test]
+fn sys_topics_are_retained_from_the_start() {
+    let mut with_sys = config();
+    with_sys.sys.interval_seconds = 3600;
+    let broker = Broker::start(with_sys).expect("started");
+    let mut client = Client::connect(&broker, "c");
+    client.subscribe("$SYS/broker/version", QoS::AtMostOnce);
+    let (topic, payload) = client.receive_publish();
+    assert_eq!(topic, "$SYS/broker/version");
+    assert!(payload.starts_with(b"ferry version "), "{payload:?}");
+    client.subscribe("$SYS/broker/drops/queue_full", QoS::AtMostOnce);
+    assert_eq!(client.receive_publish().1, b"0");
+}

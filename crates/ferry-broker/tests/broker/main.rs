@@ -1,0 +1,20 @@
+//! A broker inside this process, over real sockets. What the packets mean is tested elsewhere; here it is what the
+//! driver does: shards, mail, limits at the door, authentication, commits, reload and the end.
+
+mod authentication;
+mod client;
+mod commit;
+mod lifecycle;
+mod limits;
+mod shards;
+
+use ferry_broker::config::{Config, Listener};
+
+/// One TCP listener on a free port, no `$SYS`.
+fn config() -> Config {
+    let address = "tcp://127.0.0.1:0".parse().expect("an address");
+    let mut config =
+        Config { listeners: vec![Listener { address, ..Listener::default() }], ..Config::default() };
+    config.sys.interval_seconds = 0;
+    config
+}
