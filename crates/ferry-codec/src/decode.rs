@@ -21,10 +21,17 @@ pub fn decode<'a>(
     limits: &DecodeLimits,
 ) -> Result<Packet<'a>, DecodeError> {
     let frame = Frame::new(frame).map_err(|fault| fault.error(Some(version)))?;
-    if frame.packet_type() == frame::CONNECT && direction == Direction::FromClient {
+    let packet_type = frame.packet_type();
+    if packet_type == frame::PUBLISH {
+        let publish = frame
+            .check_header(version)
+            .and_then(|()| Publish::decode(frame.first, frame.reader(), version, direction, limits));
+        return done(publish, Packet::Publish, version);
+    }
+    if packet_type == frame::CONNECT && direction == Direction::FromClient {
         return Connect::decode(frame, limits).map(Packet::Connect);
     }
-    decode_frame(frame, version, direction, limits).map_err(|fault| fault.error(Some(version)))
+    decode_frame(frame, version, direction, limits)
 }
 
 /// Decodes the first packet of a connection, which must be CONNECT `[MQTT-3.1.0-1]`, and finds the protocol
@@ -40,38 +47,54 @@ pub fn decode_connect<'a>(frame: &'a [u8], limits: &DecodeLimits) -> Result<Conn
     Connect::decode(frame, limits)
 }
 
-/// The whole protocol on one screen.
+/// The whole protocol on one screen, but for CONNECT and PUBLISH.
 fn decode_frame<'a>(
     frame: Frame<'a>,
     version: ProtocolVersion,
     direction: Direction,
     limits: &DecodeLimits,
-) -> Decoded<Packet<'a>> {
-    frame.check_header(version)?;
-    let body = frame.reader();
+) -> Result<Packet<'a>, DecodeError> {
     let packet_type = frame.packet_type();
-    if packet_type == frame::PUBLISH {
-        return Publish::decode(frame.first, body, version, direction, limits).map(Packet::Publish);
+    let checked = frame.check_header(version).and_then(|()| check_direction(packet_type, version, direction));
+    if let Err(fault) = checked {
+        return Err(fault.error(Some(version)));
     }
-    check_direction(packet_type, version, direction)?;
+    let body = frame.reader();
     match packet_type {
-        frame::CONNACK => Connack::decode(body, version, limits).map(Packet::Connack),
-        frame::PUBACK => Ack::decode(AckKind::Puback, body, version, limits).map(Packet::Puback),
-        frame::PUBREC => Ack::decode(AckKind::Pubrec, body, version, limits).map(Packet::Pubrec),
-        frame::PUBREL => Ack::decode(AckKind::Pubrel, body, version, limits).map(Packet::Pubrel),
-        frame::PUBCOMP => Ack::decode(AckKind::Pubcomp, body, version, limits).map(Packet::Pubcomp),
-        frame::SUBSCRIBE => Subscribe::decode(body, version, limits).map(Packet::Subscribe),
-        frame::SUBACK => Suback::decode(body, version, limits).map(Packet::Suback),
-        frame::UNSUBSCRIBE => Unsubscribe::decode(body, version, limits).map(Packet::Unsubscribe),
-        frame::UNSUBACK => Unsuback::decode(body, version, limits).map(Packet::Unsuback),
-        frame::PINGREQ => body.end().map(|()| Packet::Pingreq),
-        frame::PINGRESP => body.end().map(|()| Packet::Pingresp),
-        frame::DISCONNECT => Disconnect::decode(body, version, direction, limits).map(Packet::Disconnect),
-        frame::AUTH if version == ProtocolVersion::V5 => {
-            Auth::decode(body, direction, limits).map(Packet::Auth)
+        frame::CONNACK => done(Connack::decode(body, version, limits), Packet::Connack, version),
+        frame::PUBACK => done(Ack::decode(AckKind::Puback, body, version, limits), Packet::Puback, version),
+        frame::PUBREC => done(Ack::decode(AckKind::Pubrec, body, version, limits), Packet::Pubrec, version),
+        frame::PUBREL => done(Ack::decode(AckKind::Pubrel, body, version, limits), Packet::Pubrel, version),
+        frame::PUBCOMP => {
+            done(Ack::decode(AckKind::Pubcomp, body, version, limits), Packet::Pubcomp, version)
         }
-        frame::AUTH => Err(&fault::PACKET_TYPE_AUTH_IN_V3),
-        _ => Err(&fault::PACKET_TYPE_RESERVED),
+        frame::SUBSCRIBE => done(Subscribe::decode(body, version, limits), Packet::Subscribe, version),
+        frame::SUBACK => done(Suback::decode(body, version, limits), Packet::Suback, version),
+        frame::UNSUBSCRIBE => done(Unsubscribe::decode(body, version, limits), Packet::Unsubscribe, version),
+        frame::UNSUBACK => done(Unsuback::decode(body, version, limits), Packet::Unsuback, version),
+        frame::PINGREQ => done(body.end(), |()| Packet::Pingreq, version),
+        frame::PINGRESP => done(body.end(), |()| Packet::Pingresp, version),
+        frame::DISCONNECT => {
+            done(Disconnect::decode(body, version, direction, limits), Packet::Disconnect, version)
+        }
+        frame::AUTH if version == ProtocolVersion::V5 => {
+            done(Auth::decode(body, direction, limits), Packet::Auth, version)
+        }
+        frame::AUTH => Err(fault::PACKET_TYPE_AUTH_IN_V3.error(Some(version))),
+        _ => Err(fault::PACKET_TYPE_RESERVED.error(Some(version))),
+    }
+}
+
+/// Puts a packet where it is returned, in one move: `Packet` is large.
+#[inline(always)]
+fn done<'a, T>(
+    decoded: Decoded<T>,
+    packet: impl FnOnce(T) -> Packet<'a>,
+    version: ProtocolVersion,
+) -> Result<Packet<'a>, DecodeError> {
+    match decoded {
+        Ok(decoded) => Ok(packet(decoded)),
+        Err(fault) => Err(fault.error(Some(version))),
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) trait Sink {
         while !text.is_char_boundary(end) {
             end = end.saturating_sub(1);
         }
-        self.put_binary_data(text.get(..end).unwrap_or(text).as_bytes());
+        self.put_binary_data(text.as_bytes().get(..end).unwrap_or_default());
     }
 
     /// In as few bytes as possible `[MQTT-1.5.5-1]`.
@@ -58,8 +58,11 @@ pub(crate) trait Sink {
     where
         Self: Sized,
     {
-        self.put_length(properties.properties_length());
-        properties.write_properties(self);
+        let length = properties.properties_length();
+        self.put_length(length);
+        if length > 0 {
+            properties.write_properties(self);
+        }
     }
 
     fn put_flag_property(&mut self, identifier: u8, value: Option<bool>) {
@@ -151,8 +154,16 @@ pub(crate) trait Properties {
 pub(crate) struct Count(usize);
 
 impl Sink for Count {
+    #[inline]
     fn put_bytes(&mut self, bytes: &[u8]) {
         self.0 = self.0.saturating_add(bytes.len());
+    }
+
+    /// One section is counted once, not once more inside itself.
+    fn put_properties(&mut self, properties: &impl Properties) {
+        let length = properties.properties_length();
+        self.put_length(length);
+        self.0 = self.0.saturating_add(length);
     }
 }
 

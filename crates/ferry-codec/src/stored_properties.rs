@@ -37,7 +37,8 @@ impl StoredProperties {
     #[must_use]
     pub fn properties(&self) -> MessageProperties<'_> {
         // Both constructors make or check well-formed bytes.
-        MessageProperties::decode(&self.0).unwrap_or_default()
+        let properties = MessageProperties::decode(&self.0).unwrap_or_default();
+        MessageProperties { message_expiry_interval: None, ..properties }
     }
 
     /// No properties.

@@ -85,20 +85,33 @@ pub fn validate_topic_name(name: &str, limits: &DecodeLimits) -> Result<(), Topi
     if name.len() > usize::from(limits.topic_bytes_max) {
         return Err(TopicError::TooLong);
     }
-    // No branch in the loop, so that it runs on vectors: this is on the path of every PUBLISH.
-    let mut separators: u32 = 0;
-    let mut bad = false;
-    for &byte in name.as_bytes() {
-        separators = separators.wrapping_add(u32::from(byte == b'/'));
-        bad |= (byte == 0) | (byte == b'+') | (byte == b'#');
-    }
-    if bad {
+    if has_nul_or_wildcard(name.as_bytes()) {
         return Err(if name.contains('\0') { TopicError::NulCharacter } else { TopicError::WildcardInName });
     }
-    if separators >= u32::from(limits.topic_levels_max) {
+    // A name of n bytes has at most n + 1 levels, so most need not be counted.
+    let levels_max = usize::from(limits.topic_levels_max);
+    if name.len() >= levels_max && name.split('/').count() > levels_max {
         return Err(TopicError::TooManyLevels);
     }
     Ok(())
+}
+
+/// Eight bytes at a time: this is on the path of every PUBLISH.
+fn has_nul_or_wildcard(bytes: &[u8]) -> bool {
+    let bad = |byte: &u8| matches!(byte, 0 | b'+' | b'#');
+    let Some(last) = bytes.last_chunk::<8>() else { return bytes.iter().any(bad) };
+    let (chunks, _) = bytes.as_chunks::<8>();
+    // The last eight bytes may overlap the last chunk.
+    chunks.iter().chain(Some(last)).any(|chunk| {
+        let word = u64::from_ne_bytes(*chunk);
+        let repeated = |byte: u8| u64::from_ne_bytes([byte; 8]);
+        has_zero_byte(word) | has_zero_byte(word ^ repeated(b'+')) | has_zero_byte(word ^ repeated(b'#'))
+    })
+}
+
+/// Right about whether there is one; the bit may also be set for neighbours of a zero byte.
+const fn has_zero_byte(word: u64) -> bool {
+    word.wrapping_sub(0x0101_0101_0101_0101) & !word & 0x8080_8080_8080_8080 != 0
 }
 
 /// Checks a topic filter: not empty, no U+0000, wildcards only as whole levels and `#` only at the end, within

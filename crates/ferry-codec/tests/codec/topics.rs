@@ -88,6 +88,29 @@ fn topic_names() {
     }
 }
 
+/// Each length and place, among bytes that differ from the forbidden ones in one bit or by one.
+#[test]
+fn forbidden_characters_at_every_place() {
+    for length in 1..26_usize {
+        for ordinary in ["a", "*", ",", "\"", "$", "\u{1}", "/", "\u{7f}"] {
+            let name = ordinary.repeat(length);
+            assert_eq!(validate_topic_name(&name, &LIMITS), Ok(()), "{name:?}");
+            for place in 0..length {
+                for (forbidden, error) in [
+                    ("\0", TopicError::NulCharacter),
+                    ("+", TopicError::WildcardInName),
+                    ("#", TopicError::WildcardInName),
+                ] {
+                    let mut name = name.clone();
+                    name.replace_range(place..=place, forbidden);
+                    assert_eq!(validate_topic_name(&name, &LIMITS), Err(error), "{name:?}");
+                }
+            }
+        }
+        assert_eq!(validate_topic_name(&"é🦀".repeat(length), &LIMITS), Ok(()));
+    }
+}
+
 #[test]
 fn topic_filters() {
     for (filter, expected) in [
