@@ -7,6 +7,8 @@ use std::future::Future;
 use std::io;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use self::error::{HandshakeError, HandshakeReason};
 use crate::channel::Channel;
 use crate::listener::ListenerOptions;
@@ -27,6 +29,8 @@ const END_READS_MAX: usize = 64;
 /// Limits of the steps before the first MQTT packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeLimits {
+    /// For all steps together; cuts short those that would have more by their own limit.
+    pub total_timeout: Duration,
     /// From the accepted socket, or the step before, to the first byte.
     pub first_byte_timeout: Duration,
     /// From the first byte to the end of the PROXY header. Its length is bounded by its format.
@@ -44,6 +48,7 @@ pub struct HandshakeLimits {
 impl Default for HandshakeLimits {
     fn default() -> Self {
         Self {
+            total_timeout: Duration::from_secs(20),
             first_byte_timeout: Duration::from_secs(10),
             proxy_header_timeout: Duration::from_secs(5),
             tls_timeout: Duration::from_secs(10),
@@ -86,11 +91,13 @@ async fn steps(
     options: &ListenerOptions,
 ) -> Result<(), Failure> {
     let limits = &options.limits;
+    let deadline = Instant::now() + limits.total_timeout;
     let silent = HandshakeReason::FirstByteTimeout;
     if options.proxy_protocol {
-        within(limits.first_byte_timeout, silent, readable(channel)).await?;
+        within(deadline, limits.first_byte_timeout, silent, readable(channel)).await?;
         let step = read_proxy_header(channel);
-        let header = within(limits.proxy_header_timeout, HandshakeReason::ProxyTimeout, step).await?;
+        let header =
+            within(deadline, limits.proxy_header_timeout, HandshakeReason::ProxyTimeout, step).await?;
         if let Some(source) = header.source {
             peer.proxied_by = Some(std::mem::replace(&mut peer.address, source));
             peer.proxy_tls = header.tls.map(Box::new);
@@ -98,17 +105,17 @@ async fn steps(
     }
     if peer.transport.uses_tls() {
         let check = check_first_bytes(channel, Expected::Tls);
-        within(limits.first_byte_timeout, silent, check).await?;
+        within(deadline, limits.first_byte_timeout, silent, check).await?;
         let Some(acceptor) = &options.tls else {
             return Err((HandshakeReason::TlsFailed, "the listener has no certificate".to_owned()));
         };
         let connection = acceptor.start().map_err(|error| (HandshakeReason::TlsFailed, error.to_string()))?;
         let step = tls::finish(channel, connection, limits.tls_bytes_max);
-        within(limits.tls_timeout, HandshakeReason::TlsTimeout, step).await?;
+        within(deadline, limits.tls_timeout, HandshakeReason::TlsTimeout, step).await?;
         peer.tls = channel.tls().map(|connection| Box::new(crate::tls::TlsPeer::from_connection(connection)));
     }
     let expected = if peer.transport.uses_websocket() { Expected::Http } else { Expected::Mqtt };
-    within(limits.first_byte_timeout, silent, check_first_bytes(channel, expected)).await?;
+    within(deadline, limits.first_byte_timeout, silent, check_first_bytes(channel, expected)).await?;
     if let Some(path) = websocket_path.filter(|_| peer.transport.uses_websocket()) {
         let upgrade = UpgradeOptions {
             path,
@@ -116,20 +123,22 @@ async fn steps(
             origins: &options.websocket_origins,
         };
         let step = upgrade_to_websocket(channel, &upgrade, limits.upgrade_bytes_max);
-        within(limits.upgrade_timeout, HandshakeReason::UpgradeTimeout, step).await?;
+        within(deadline, limits.upgrade_timeout, HandshakeReason::UpgradeTimeout, step).await?;
     }
     Ok(())
 }
 
-/// A step that must end in time.
+/// A step that must end in time: before its own limit, and before the deadline of all.
 async fn within<T>(
+    deadline: Instant,
     limit: Duration,
     late: HandshakeReason,
     step: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, step).await {
+    let started = Instant::now();
+    match tokio::time::timeout_at(deadline.min(started + limit), step).await {
         Ok(result) => result,
-        Err(_) => Err((late, format!("limit {} ms", limit.as_millis()))),
+        Err(_) => Err((late, format!("after {} ms", started.elapsed().as_millis()))),
     }
 }
 

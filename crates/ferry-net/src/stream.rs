@@ -220,3 +220,16 @@ impl DetachedStream {
         Ok(Stream { channel: channel.attach()?, websocket, peer })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        let plain = size_of::<Stream>();
+        assert!(plain <= 256, "{plain} bytes for a plain stream");
+        let websocket = size_of::<WebSocket>();
+        assert!(websocket <= 192, "{websocket} bytes more for WebSocket");
+    }
+}

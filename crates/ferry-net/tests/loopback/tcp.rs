@@ -248,13 +248,16 @@ fn other_protocols_on_a_plain_port_are_told_apart() {
 fn a_silent_client_is_not_waited_for() {
     run(async {
         let listener = listen("tcp://127.0.0.1:0");
-        let client = client(ipv4(&listener), |mut socket| socket.read(&mut [0]).expect("an end"));
-        let first_byte_timeout = Duration::from_millis(1);
-        let limits = HandshakeLimits { first_byte_timeout, ..HandshakeLimits::default() };
-        let options = ListenerOptions { limits, ..ListenerOptions::default() };
-        let error = accept(&listener, &options).await.expect_err("no stream");
-        assert_eq!(error.reason, HandshakeReason::FirstByteTimeout);
-        drop(error);
-        assert_eq!(join(client).await, 0);
+        let (short, default) = (Duration::from_millis(1), HandshakeLimits::default());
+        for limits in [
+            HandshakeLimits { first_byte_timeout: short, ..default },
+            HandshakeLimits { total_timeout: short, ..default },
+        ] {
+            let client = client(ipv4(&listener), |mut socket| socket.read(&mut [0]).expect("an end"));
+            let options = ListenerOptions { limits, ..ListenerOptions::default() };
+            let error = accept(&listener, &options).await.expect_err("no stream");
+            assert_eq!(error.reason, HandshakeReason::FirstByteTimeout);
+            assert_eq!(join(client).await, 0);
+        }
     });
 }
