@@ -67,6 +67,7 @@ impl RunningBroker {
             limits: config.limits,
             session: config.session,
             sys: config.sys,
+            log: config.log,
             server: crate::config::Server {
                 reference: config.server.reference,
                 shutdown_timeout_seconds: config.server.shutdown_timeout_seconds,

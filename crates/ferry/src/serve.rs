@@ -3,41 +3,48 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use ferry_broker::config::{Config, Loaded, LogLevel, Sources};
+use ferry_broker::config::{Config, LogLevel, Sources};
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Registry, fmt, reload};
 
 use crate::output;
 
 /// Runs the broker until a signal ends it.
 pub(crate) fn serve(sources: &Sources) -> ExitCode {
-    let Loaded { config, warnings } = match Config::load(sources) {
+    let loaded = match Config::load(sources) {
         Ok(loaded) => loaded,
         Err(problems) => return output::failure(&problems),
     };
-    output::warnings(&warnings);
-    start_log(config.log.level);
-    match ferry_broker::run(config, &mut || Config::load(sources)) {
+    output::warnings(&loaded.warnings);
+    let level = log_to_standard_error(loaded.config.log.level);
+    let mut reload = || {
+        let loaded = Config::load(sources)?;
+        // It fails only if there is no log any more, and then nobody misses the level.
+        let _ = level.modify(|level| *level = level_filter(loaded.config.log.level));
+        Ok(loaded)
+    };
+    match ferry_broker::run(loaded.config, &mut reload) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::failure(&error);
-            ExitCode::from(error.exit_status())
-        }
+        Err(error) => output::failure(&error),
     }
 }
 
-/// Sends the log to standard error.
-fn start_log(level: LogLevel) {
-    let level = match level {
+fn log_to_standard_error(level: LogLevel) -> reload::Handle<LevelFilter, Registry> {
+    let (level, handle) = reload::Layer::new(level_filter(level));
+    let colours = std::io::stderr().is_terminal();
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(colours).with_target(false);
+    tracing_subscriber::registry().with(level).with(lines).init();
+    handle
+}
+
+fn level_filter(level: LogLevel) -> LevelFilter {
+    match level {
         LogLevel::Error => LevelFilter::ERROR,
         LogLevel::Warn => LevelFilter::WARN,
         LogLevel::Info => LevelFilter::INFO,
         LogLevel::Debug => LevelFilter::DEBUG,
         LogLevel::Trace => LevelFilter::TRACE,
-    };
-    tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .with_max_level(level)
-        .init();
+    }
 }

@@ -1,0 +1,158 @@
+//! `ferry serve` as a process: start, signals, end.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+
+/// CONNECT of MQTT 5.0: clean start, keep alive 60 s, client identifier `c`.
+const CONNECT: &[u8] = &[0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 0x02, 0, 60, 0, 0, 1, b'c'];
+
+struct Ferry {
+    process: Child,
+    standard_error: BufReader<ChildStderr>,
+    /// Where it listens, as it says itself.
+    addresses: Vec<String>,
+}
+
+impl Ferry {
+    /// Starts it and waits until it has said what it serves.
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FERRY_")) {
+            command.env_remove(name);
+        }
+        let mut process =
+            command.arg("serve").args(arguments).stderr(Stdio::piped()).spawn().expect("the binary runs");
+        let mut ferry = Self {
+            standard_error: BufReader::new(process.stderr.take().expect("it is piped")),
+            process,
+            addresses: Vec::new(),
+        };
+        loop {
+            let line = ferry.line();
+            let word = line.split_whitespace().find(|word| word.contains("://"));
+            ferry.addresses.extend(word.map(str::to_owned));
+            if line.starts_with("process ") {
+                return ferry;
+            }
+        }
+    }
+
+    /// The next line of standard error.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        let length = self.standard_error.read_line(&mut line).expect("readable");
+        assert!(length > 0, "ferry has ended");
+        line
+    }
+
+    fn connect(&self) -> TcpStream {
+        let address = self.addresses[0].strip_prefix("tcp://").expect("the first listener is tcp");
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.write_all(CONNECT).expect("it reads");
+        let connack = packet(&mut stream);
+        assert_eq!((connack[0], connack[3]), (0x20, 0), "CONNACK Success");
+        stream
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").arg(format!("-{name}")).arg(self.process.id().to_string()).status();
+        assert!(status.expect("kill runs").success());
+    }
+
+    fn wait(mut self) -> ExitStatus {
+        self.process.wait().expect("it ends")
+    }
+}
+
+impl Drop for Ferry {
+    fn drop(&mut self) {
+        // It fails if the process has ended, as it should have.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One packet of less than 128 bytes after its header.
+fn packet(stream: &mut TcpStream) -> Vec<u8> {
+    let mut packet = vec![0; 2];
+    stream.read_exact(&mut packet).expect("a packet");
+    packet.resize(2 + usize::from(packet[1]), 0);
+    stream.read_exact(&mut packet[2..]).expect("a whole packet");
+    packet
+}
+
+fn directory(test: &str) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    std::fs::create_dir_all(&directory).expect("a directory for the test");
+    directory
+}
+
+#[test]
+fn sigterm_and_sigint_end_it_cleanly() {
+    for signal in ["TERM", "INT"] {
+        let ferry = Ferry::start(&["--listen", "tcp://127.0.0.1:0", "--memory"]);
+        let mut client = ferry.connect();
+        ferry.signal(signal);
+        let disconnect = packet(&mut client);
+        assert_eq!((disconnect[0], disconnect[2]), (0xE0, 0x8B), "DISCONNECT Server shutting down");
+        assert_eq!(client.read(&mut [0]).expect("closed in order"), 0);
+        drop(client);
+        assert_eq!(ferry.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn every_listener_is_named_with_its_port() {
+    let socket = directory("listeners").join("ferry.sock");
+    let unix = format!("unix://{}", socket.display());
+    let ferry =
+        Ferry::start(&["--listen", "tcp://127.0.0.1:0", "--listen", "ws://[::1]:0", "--listen", &unix]);
+    assert_eq!(ferry.addresses.len(), 3);
+    assert!(!ferry.addresses[0].ends_with(":0"), "{:?}", ferry.addresses);
+    assert!(ferry.addresses[1].starts_with("ws://[::1]:"), "{:?}", ferry.addresses);
+    assert_eq!(ferry.addresses[2], unix);
+    ferry.signal("TERM");
+    assert_eq!(ferry.wait().code(), Some(0));
+    assert!(!socket.exists(), "the socket's file is left behind");
+}
+
+#[test]
+fn sighup_reads_the_configuration_again() {
+    let file = directory("reload").join("ferry.toml");
+    let write = |text: &str| std::fs::write(&file, text).expect("a file for the test");
+    let listener = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n";
+    write(listener);
+    let mut ferry = Ferry::start(&["--config", file.to_str().expect("UTF-8")]);
+    let mut client = ferry.connect();
+
+    write(&format!("{listener}[limits]\nconnections_max = 7\n[server]\nname = \"other\"\n"));
+    ferry.signal("HUP");
+    let mut lines = [ferry.line(), ferry.line()];
+    lines.sort_by_key(|line| !line.contains("limits.connections_max"));
+    assert!(lines[0].contains("limits.connections_max is now 7 (was 100000)"), "{lines:?}");
+    assert!(lines[1].contains("server.name stays \"ferry\" until a restart"), "{lines:?}");
+
+    write("[limits]\nconections_max = 7\n");
+    ferry.signal("HUP");
+    while !ferry.line().contains("did you mean \"connections_max\"?") {}
+
+    client.write_all(&[0xC0, 0]).expect("still connected");
+    assert_eq!(packet(&mut client), [0xD0, 0], "PINGRESP");
+    drop(client);
+    ferry.signal("TERM");
+    assert_eq!(ferry.wait().code(), Some(0));
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let ferry = Ferry::start(&["--listen", "tcp://127.0.0.1:0"]);
+    let output = Command::new(env!("CARGO_BIN_EXE_ferry"))
+        .args(["serve", "--listen", &ferry.addresses[0]])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains(&ferry.addresses[0]), "{error}");
+}
