@@ -1,6 +1,6 @@
 //! The broker: driver, configuration, lifecycle.
 //!
-//! [`run`] is what `ferry serve` does: a broker until a signal ends it. [`Broker::start`] starts one inside another
+//! [`run()`] is what `ferry serve` does: a broker until a signal ends it. [`Broker::start`] starts one inside another
 //! program, which may have several.
 
 mod accept;

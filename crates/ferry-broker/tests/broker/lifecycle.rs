@@ -1,3 +1,5 @@
+//! Start, reload and shutdown.
+
 use std::net::TcpStream;
 use std::num::NonZeroU16;
 

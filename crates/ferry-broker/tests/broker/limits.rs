@@ -1,3 +1,5 @@
+//! Limits on connections and their rate.
+
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
 

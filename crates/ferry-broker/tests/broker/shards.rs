@@ -1,3 +1,5 @@
+//! One broker of several shards.
+
 use std::num::NonZeroU16;
 use std::thread;
 
