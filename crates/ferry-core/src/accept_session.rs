@@ -2,13 +2,12 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ferry_codec::{ProtocolVersion, ReasonCode};
-use ferry_session::{
-    KeepAlive, Quota, Receiver, Sender, SessionExpiry, Timestamp, TopicAliasIn, TopicAliasOut,
-};
+use ferry_session::{KeepAlive, Quota, Receiver, Sender, SessionExpiry, Timestamp, TopicAliasOut};
 
 use crate::auth::AuthPhase;
 use crate::conn::{Conn, ConnState, Paused};
 use crate::connect::PendingConnect;
+use crate::disconnect::WillFate;
 use crate::fault::Fault;
 use crate::filter_set::FilterSet;
 use crate::response::{Response, Wait};
@@ -35,7 +34,7 @@ impl Shard {
         conn.state = ConnState::AwaitConnect;
         let identity =
             Identity { client_id: Arc::from(&*pending.client_id), user_name: user_name.map(Into::into) };
-        if let Err(fault) = self.may_enter(turn, &identity, &pending) {
+        if let Err(fault) = self.may_enter(&identity, &pending) {
             return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
         }
         let records_before = turn.effects.records.len();
@@ -47,25 +46,22 @@ impl Shard {
         };
         self.begin_connection(turn, id, session_id, identity, &pending);
         let connack = self.connack(id, session_id, &pending, resumed.is_some(), authentication_data);
-        self.move_will(turn, session_id, pending);
+        self.move_will(turn, session_id, *pending);
         let recorded = turn.effects.records.len() > records_before;
         let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
         match connack {
             // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]
             Some(connack) => self.respond(turn, id, Response::Connack(connack), wait),
-            None => self.leave(turn, id, crate::disconnect::WillFate::Delete),
+            // [MQTT-3.1.2-24]: it cannot be told anything.
+            None => {
+                self.leave(turn, id, WillFate::Delete);
+                self.close(turn, id);
+            }
         }
-        self.unpause(turn, id, Paused::AUTHENTICATION);
-        self.arm_conn(id);
     }
 
     /// Whether a client that is who it says may have a session here.
-    fn may_enter(
-        &mut self,
-        turn: &mut Turn<'_>,
-        identity: &Identity,
-        pending: &PendingConnect,
-    ) -> Result<(), Fault> {
+    fn may_enter(&self, identity: &Identity, pending: &PendingConnect) -> Result<(), Fault> {
         let existing = self.sessions.find(&identity.client_id);
         if let Some(session) = existing.and_then(|existing| self.sessions.get(existing)) {
             if self.config.takeover_same_user && session.identity.user_name != identity.user_name {
@@ -80,7 +76,6 @@ impl Shard {
         {
             return Err(Fault::new(ReasonCode::NOT_AUTHORIZED, "the client may not publish its will"));
         }
-        debug_assert!(turn.now <= self.now);
         Ok(())
     }
 
@@ -124,7 +119,7 @@ impl Shard {
             authentication.phase = AuthPhase::Done;
         }
         if conn.version == ProtocolVersion::V5 {
-            conn.alias_in = Some(Box::new(TopicAliasIn::new(config.topic_alias_maximum)));
+            conn.topic_alias_maximum = config.topic_alias_maximum;
             let aliases_out = pending.topic_alias_maximum.min(config.topic_aliases_out_max);
             conn.alias_out = (aliases_out > 0).then(|| Box::new(TopicAliasOut::new(aliases_out)));
         }
@@ -139,7 +134,9 @@ impl Shard {
         self.timers.disarm(TimerKey::Session(session_id), &mut session.armed);
         session.sender.resume(pending.receive_maximum.min(config.inflight_messages_max));
         let exchanges_max = NonZeroU16::new(config.qos2_awaiting_release_max).unwrap_or(NonZeroU16::MIN);
-        session.receiver.resume(config.receive_maximum, exchanges_max);
+        let receive_maximum =
+            if config.receive_maximum_strict { config.receive_maximum } else { NonZeroU16::MAX };
+        session.receiver.resume(receive_maximum, exchanges_max);
         if self.records(session_id) {
             self.record_session(turn, session_id);
         }
@@ -150,7 +147,7 @@ impl Shard {
     }
 
     /// The will belongs to the session from now on [MQTT-3.1.2-7] [MQTT3-3.1.2-8].
-    fn move_will(&mut self, turn: &mut Turn<'_>, session_id: SessionId, pending: Box<PendingConnect>) {
+    fn move_will(&mut self, turn: &mut Turn<'_>, session_id: SessionId, pending: PendingConnect) {
         let records = self.records(session_id);
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         session.will = pending.will;
@@ -167,7 +164,9 @@ impl Shard {
     pub(crate) fn connack_sent(&mut self, turn: &mut Turn<'_>, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         conn.acknowledged = true;
-        if let Some(session_id) = conn.session() {
+        self.unpause(turn, id, Paused::AUTHENTICATION);
+        self.arm_conn(id);
+        if let Some(session_id) = self.conns.get(id).and_then(Conn::session) {
             self.recheck_subscriptions(turn, session_id);
             self.pump(turn, session_id);
             self.continue_replay(session_id);

@@ -41,6 +41,7 @@ impl Shard {
                 }
                 // [MQTT-4.3.3-4]
                 self.send(turn, conn, &Packet::Pubrel(Ack::new(ack.packet_id, ReasonCode::SUCCESS)));
+                self.check_output(turn, conn);
                 Ok(())
             }
             Acknowledged::UnknownPacketId => {
@@ -48,6 +49,7 @@ impl Shard {
                 let reason_string = Some("no message has this packet identifier");
                 let pubrel = Ack { reason_string, ..Ack::new(ack.packet_id, reason_code) };
                 self.send(turn, conn, &Packet::Pubrel(pubrel));
+                self.check_output(turn, conn);
                 Ok(())
             }
             done => self.acknowledged(turn, session_id, ack, done),

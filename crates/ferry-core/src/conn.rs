@@ -80,8 +80,11 @@ pub(crate) struct Conn {
     pub(crate) publish_quota: Option<Box<Quota>>,
     /// Until when no PUBLISH is taken.
     pub(crate) rate_limited_until: Timestamp,
+    /// Made with the first alias.
     pub(crate) alias_in: Option<Box<TopicAliasIn>>,
     pub(crate) alias_out: Option<Box<TopicAliasOut>>,
+    /// The highest alias that the client was told it may use.
+    pub(crate) topic_alias_maximum: u16,
     /// Bytes of a packet that the client takes.
     pub(crate) maximum_packet_size: u32,
     pub(crate) version: ProtocolVersion,
@@ -157,6 +160,7 @@ impl Conn {
             rate_limited_until: Timestamp::NEVER,
             alias_in: None,
             alias_out: None,
+            topic_alias_maximum: 0,
             maximum_packet_size: u32::MAX,
             version: ProtocolVersion::V5,
             bridge: false,
@@ -173,6 +177,11 @@ impl Conn {
             ConnState::Online(session) => Some(session),
             _ => None,
         }
+    }
+
+    /// Whether its silence counts: not while we are the ones who do not listen.
+    pub(crate) fn counts_keep_alive(&self) -> bool {
+        self.session().is_some() && !self.paused.is_paused()
     }
 
     pub(crate) fn is_closing(&self) -> bool {

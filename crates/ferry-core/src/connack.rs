@@ -1,7 +1,8 @@
 use std::num::NonZeroU32;
 
 use ferry_codec::{
-    Connack, ConnackProperties, Packet, QoS, ReasonCode, UserPropertiesBuf, encode, encoded_length,
+    Connack, ConnackProperties, DecodeLimits, Packet, QoS, ReasonCode, UserPropertiesBuf, encode,
+    encoded_length,
 };
 
 use crate::ConnId;
@@ -36,7 +37,8 @@ impl Shard {
             // [MQTT-3.2.2-9]
             maximum_qos: (maximum_qos < QoS::ExactlyOnce).then_some(maximum_qos),
             retain_available: (!config.retain_available).then_some(false),
-            maximum_packet_size: NonZeroU32::new(config.decode.packet_size_max),
+            maximum_packet_size: NonZeroU32::new(config.decode.packet_size_max)
+                .filter(|max| max.get() < DecodeLimits::UNLIMITED.packet_size_max),
             // [MQTT-3.1.3-7] [MQTT-3.2.2-16]
             assigned_client_identifier: pending.assigned.then_some(&*pending.client_id),
             topic_alias_maximum: (config.topic_alias_maximum > 0).then_some(config.topic_alias_maximum),

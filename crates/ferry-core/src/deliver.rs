@@ -91,7 +91,7 @@ impl Shard {
         let mut shapes = std::mem::take(&mut self.shapes);
         shapes.clear();
         let mut routed = Routed { matched: !matches.targets.is_empty(), ..Routed::default() };
-        for target in &mut matches.targets {
+        for target in &matches.targets {
             let refused = self.deliver(turn, publication, &mut shapes, target);
             routed.refused = routed.refused.or(refused);
         }
@@ -106,7 +106,7 @@ impl Shard {
         turn: &mut Turn<'_>,
         publication: &mut Publication<'_>,
         shapes: &mut WireShapes,
-        target: &mut Target,
+        target: &Target,
     ) -> Option<ReasonCode> {
         let restricted = self.authorizer.restricts_receiving();
         let session = self.sessions.get(target.session)?;
@@ -142,7 +142,7 @@ impl Shard {
             Some((id, conn)) => {
                 let shape = shapes.get(publication, conn.version, target.qos, &target.subscription_ids);
                 if shape.bytes.len() <= conn.maximum_packet_size as usize {
-                    let topic_hash = || self.hasher.hash_one(publication.topic);
+                    let topic_hash = || publication.topic_hash(&self.hasher);
                     write_live(conn, &mut self.counters, shape, publication, target, None, topic_hash);
                     mark_dirty(turn, id, conn);
                     return;
@@ -160,12 +160,12 @@ impl Shard {
         turn: &mut Turn<'_>,
         publication: &mut Publication<'_>,
         shapes: &mut WireShapes,
-        target: &mut Target,
+        target: &Target,
     ) -> Option<ReasonCode> {
         let message = self.message_of(publication, turn.now);
         let delivery = Delivery {
             message,
-            subscription_ids: std::mem::take(&mut target.subscription_ids),
+            subscription_ids: target.subscription_ids.clone(),
             shared_subscription: target.shared_subscription,
             qos: target.qos,
             retain: target.retain,
@@ -178,8 +178,7 @@ impl Shard {
         if !conn.acknowledged || conn.output.len() >= self.config.output_bytes_max {
             return self.enqueue(turn, target.session, delivery);
         }
-        let ids = SmallVec::<[u32; 4]>::from_slice(&delivery.subscription_ids);
-        let shape = shapes.get(publication, conn.version, target.qos, &ids);
+        let shape = shapes.get(publication, conn.version, target.qos, &delivery.subscription_ids);
         if shape.bytes.len() > conn.maximum_packet_size as usize {
             self.counters.drops.count(DropReason::PacketTooLarge, session.client_id(), publication.topic);
             return None;
@@ -190,7 +189,7 @@ impl Shard {
         match session.sender.send_now(delivery) {
             Ok(Outgoing::Publish { packet_id, .. }) => {
                 self.counters.inflight_messages += 1;
-                let topic_hash = || self.hasher.hash_one(publication.topic);
+                let topic_hash = || publication.topic_hash(&self.hasher);
                 write_live(conn, &mut self.counters, shape, publication, target, packet_id, topic_hash);
                 mark_dirty(turn, id, conn);
                 if let (true, Some(packet_id)) = (records, packet_id) {

@@ -1,5 +1,7 @@
+use std::cell::Cell;
 use std::sync::Arc;
 
+use ahash::RandomState;
 use ferry_codec::{MessageProperties, Publish, QoS, ReasonCode};
 use ferry_router::{ShardId, ShareGroupId};
 use ferry_session::{Message, Timestamp};
@@ -21,6 +23,7 @@ pub(crate) struct Publication<'a> {
     /// The session of the client that published it, for No Local.
     pub(crate) publisher: Option<SessionId>,
     message: Option<Arc<Message>>,
+    topic_hash: Cell<Option<u64>>,
 }
 
 /// What became of a message.
@@ -45,6 +48,7 @@ impl<'a> Publication<'a> {
             retain: publish.retain,
             publisher: Some(publisher),
             message: None,
+            topic_hash: Cell::new(None),
         }
     }
 
@@ -62,6 +66,7 @@ impl<'a> Publication<'a> {
             retain: message.retain,
             publisher,
             message: Some(Arc::clone(message)),
+            topic_hash: Cell::new(None),
         }
     }
 
@@ -75,7 +80,16 @@ impl<'a> Publication<'a> {
             retain: publish.retain,
             publisher: None,
             message: None,
+            topic_hash: Cell::new(None),
         }
+    }
+
+    /// By which aliases know the topic: computed when the first receiver uses them.
+    pub(crate) fn topic_hash(&self, hasher: &RandomState) -> u64 {
+        let known = self.topic_hash.get();
+        let topic_hash = known.unwrap_or_else(|| hasher.hash_one(self.topic));
+        self.topic_hash.set(Some(topic_hash));
+        topic_hash
     }
 
     /// What to encode for a receiver without an alias: the packet identifier is patched later.
@@ -173,7 +187,9 @@ impl Shard {
         if self.shared.retained.set(publication.topic, kept, &self.config.retained).is_err() {
             self.counters.retained_refused += 1;
             // The old message would now be wrong: the publisher has replaced it.
-            self.shared.retained.clear(publication.topic);
+            if self.shared.retained.clear(publication.topic).is_some() && recorded {
+                turn.effects.records.push(Record::RetainedCleared { topic: publication.topic.into() });
+            }
             return;
         }
         if let Some(expires_at) = expires_at {

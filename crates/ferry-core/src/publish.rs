@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ferry_codec::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
-use ferry_session::Received;
+use ferry_session::{Received, TopicAliasIn};
 
 use crate::conn::Paused;
 use crate::fault::Fault;
@@ -11,6 +11,15 @@ use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::{ConnId, DeniedPublish, Durability, Receipt, Record, ServerPublish};
+
+/// A PUBLISH of a client.
+struct Incoming<'a> {
+    conn: ConnId,
+    session: SessionId,
+    publish: Publish<'a>,
+    /// The one that its alias stands for, if it has one.
+    topic: &'a str,
+}
 
 /// What a client is answered.
 struct Answer {
@@ -22,6 +31,12 @@ struct Answer {
 impl Answer {
     fn refused(reason_code: ReasonCode, reason: &'static str) -> Self {
         Self { reason_code, reason: Some(reason), wait: Wait::default() }
+    }
+}
+
+impl<'a> Incoming<'a> {
+    fn publication(&'a self) -> Publication<'a> {
+        Publication::from_publish(&self.publish, self.topic, self.session)
     }
 }
 
@@ -40,7 +55,12 @@ impl Shard {
         let mut topic = std::mem::take(&mut self.topic);
         let result = self.resolve_topic(conn, publish, &mut topic).and_then(|aliased| {
             let topic = if aliased { &*topic } else { publish.topic };
-            self.publish_resolved(turn, conn, session, publish, topic)
+            let mut incoming = Incoming { conn, session, publish: *publish, topic };
+            self.check_capabilities(&mut incoming)?;
+            match publish.packet_id {
+                None => self.publish_qos0(turn, &incoming),
+                Some(packet_id) => self.publish_qos1_2(turn, &incoming, packet_id),
+            }
         });
         self.topic = topic;
         self.limit_rate(turn, conn);
@@ -58,9 +78,9 @@ impl Shard {
         if publish.topic_alias.is_none() && !publish.topic.is_empty() {
             return Ok(false);
         }
-        let Some(aliases) = self.conns.get_mut(conn).and_then(|conn| conn.alias_in.as_mut()) else {
-            return Ok(false);
-        };
+        let Some(conn) = self.conns.get_mut(conn) else { return Ok(false) };
+        let maximum = conn.topic_alias_maximum;
+        let aliases = conn.alias_in.get_or_insert_with(|| Box::new(TopicAliasIn::new(maximum)));
         let resolved = aliases.resolve(publish.topic, publish.topic_alias).map_err(|reason_code| {
             // U5-060 U5-061 [MQTT-3.3.2-9]
             Fault::new(reason_code, "the topic alias is not valid")
@@ -70,25 +90,10 @@ impl Shard {
         Ok(publish.topic.is_empty())
     }
 
-    fn publish_resolved(
-        &mut self,
-        turn: &mut Turn<'_>,
-        conn: ConnId,
-        session: SessionId,
-        publish: &Publish<'_>,
-        topic: &str,
-    ) -> Result<(), Fault> {
-        let mut publish = *publish;
-        self.check_capabilities(conn, &mut publish)?;
-        match publish.packet_id {
-            None => self.publish_qos0(turn, conn, session, &publish, topic),
-            Some(packet_id) => self.publish_qos1_2(turn, conn, session, &publish, topic, packet_id),
-        }
-    }
-
     /// What the CONNACK said is not supported. A 3.x client could not be told, so its RETAIN flag is ignored.
-    fn check_capabilities(&self, conn: ConnId, publish: &mut Publish<'_>) -> Result<(), Fault> {
-        let Some(conn) = self.conns.get(conn) else { return Ok(()) };
+    fn check_capabilities(&self, incoming: &mut Incoming<'_>) -> Result<(), Fault> {
+        let Some(conn) = self.conns.get(incoming.conn) else { return Ok(()) };
+        let publish = &mut incoming.publish;
         if publish.qos > self.config.maximum_qos.min(conn.info.listener.maximum_qos) {
             // U5-031 [MQTT-3.2.2-11]
             return Err(Fault::new(ReasonCode::QOS_NOT_SUPPORTED, "the QoS is above the maximum QoS"));
@@ -107,17 +112,10 @@ impl Shard {
     }
 
     /// [MQTT-4.3.1-1]: no answer, whatever happens.
-    fn publish_qos0(
-        &mut self,
-        turn: &mut Turn<'_>,
-        conn: ConnId,
-        session: SessionId,
-        publish: &Publish<'_>,
-        topic: &str,
-    ) -> Result<(), Fault> {
-        match self.judge(conn, session, publish, topic)? {
+    fn publish_qos0(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_>) -> Result<(), Fault> {
+        match self.judge(incoming)? {
             None => {
-                self.route(turn, &mut Publication::from_publish(publish, topic, session), None);
+                self.route(turn, &mut incoming.publication(), None);
             }
             Some(refused) => self.count_refused(&refused),
         }
@@ -127,64 +125,56 @@ impl Shard {
     fn publish_qos1_2(
         &mut self,
         turn: &mut Turn<'_>,
-        conn: ConnId,
-        session_id: SessionId,
-        publish: &Publish<'_>,
-        topic: &str,
+        incoming: &Incoming<'_>,
         packet_id: PacketId,
     ) -> Result<(), Fault> {
-        let records_before = turn.effects.records.len();
-        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
-        let received = session.receiver.publish(publish.qos, packet_id);
-        let answer = match received {
-            Received::Fresh => match self.judge(conn, session_id, publish, topic)? {
-                None => {
-                    self.route_acknowledged(turn, conn, session_id, publish, topic, packet_id, records_before)
+        let Incoming { conn, session, publish, .. } = incoming;
+        let Some(session) = self.sessions.get_mut(*session) else { return Ok(()) };
+        let answer = match session.receiver.publish(publish.qos, packet_id) {
+            Received::Fresh => {
+                self.count_excess(incoming);
+                match self.judge(incoming)? {
+                    None => self.route_acknowledged(turn, incoming, packet_id),
+                    Some(refused) => refused,
                 }
-                Some(refused) => refused,
-            },
+            }
             // [MQTT-4.3.3-10]: it was routed when it came first.
             Received::Duplicate => self.acknowledge_again(turn),
             Received::PacketIdInUse => Answer::refused(
                 ReasonCode::PACKET_IDENTIFIER_IN_USE,
                 "a QoS 2 message has this packet identifier",
             ),
-            Received::ReceiveMaximumExceeded if self.config.receive_maximum_strict => {
+            Received::ReceiveMaximumExceeded => {
                 // [MQTT-3.3.4-7] [MQTT-3.3.4-8]
                 let detail = "more messages are unacknowledged than the receive maximum";
                 return Err(Fault::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, detail));
             }
-            Received::ReceiveMaximumExceeded | Received::TooManyExchanges => {
-                self.counters.receive_maximum_excesses += 1;
-                self.too_many_exchanges(conn)?
-            }
+            Received::TooManyExchanges => self.too_many_exchanges(*conn)?,
         };
-        self.acknowledge(turn, conn, publish.qos, packet_id, answer)
+        self.acknowledge(turn, *conn, publish.qos, packet_id, &answer);
+        Ok(())
     }
 
     /// Routes a message that is to be acknowledged.
-    #[expect(clippy::too_many_arguments, reason = "one step of publish_qos1_2, cut out for its length")]
     fn route_acknowledged(
         &mut self,
         turn: &mut Turn<'_>,
-        conn: ConnId,
-        session_id: SessionId,
-        publish: &Publish<'_>,
-        topic: &str,
+        incoming: &Incoming<'_>,
         packet_id: PacketId,
-        records_before: usize,
     ) -> Answer {
+        let Incoming { conn, session, publish, .. } = incoming;
+        let records_before = turn.effects.records.len();
         let recorded = self.config.durability == Durability::Recorded;
-        if publish.qos == QoS::ExactlyOnce && self.records(session_id) {
-            if let Some(session) = self.sessions.get(session_id) {
-                let client_id = Arc::clone(session.client_id());
-                turn.effects.records.push(Record::Received { client_id, packet_id });
-            }
+        if publish.qos == QoS::ExactlyOnce
+            && self.records(*session)
+            && let Some(session) = self.sessions.get(*session)
+        {
+            let client_id = Arc::clone(session.client_id());
+            turn.effects.records.push(Record::Received { client_id, packet_id });
         }
-        let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
-        let receipt = recorded.then_some(Receipt { conn, sequence });
-        let mut publication = Publication::from_publish(publish, topic, session_id);
-        let routed = self.route(turn, &mut publication, receipt);
+        let sequence = self.conns.get(*conn).map_or(0, |conn| conn.responses.next_sequence());
+        let receipt = recorded.then_some(Receipt { conn: *conn, sequence });
+        let routed = self.route(turn, &mut incoming.publication(), receipt);
         let ticket = (turn.effects.records.len() > records_before).then(|| self.commit.current());
         let wait = Wait { ticket, receipts: routed.receipts };
         match routed {
@@ -195,6 +185,14 @@ impl Shard {
                 Answer { reason_code: ReasonCode::NO_MATCHING_SUBSCRIBERS, reason: None, wait }
             }
             Routed { .. } => Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait },
+        }
+    }
+
+    /// Where the operator lets clients exceed the Receive Maximum, that they do is counted.
+    fn count_excess(&mut self, incoming: &Incoming<'_>) {
+        let Some(session) = self.sessions.get(incoming.session) else { return };
+        if session.receiver.occupied() > self.config.receive_maximum.get() {
+            self.counters.receive_maximum_excesses += 1;
         }
     }
 
@@ -217,17 +215,12 @@ impl Shard {
     }
 
     /// Whether the message may be published: `None` if so, else what its publisher is told.
-    fn judge(
-        &self,
-        conn: ConnId,
-        session: SessionId,
-        publish: &Publish<'_>,
-        topic: &str,
-    ) -> Result<Option<Answer>, Fault> {
-        let Some(session) = self.sessions.get(session) else { return Ok(None) };
+    fn judge(&self, incoming: &Incoming<'_>) -> Result<Option<Answer>, Fault> {
+        let Incoming { conn, session, publish, topic } = incoming;
+        let Some(session) = self.sessions.get(*session) else { return Ok(None) };
         if !self.authorizer.may_publish(&session.identity, topic, publish.qos, publish.retain) {
             let detail = "the client may not publish to this topic";
-            let v3 = self.conns.get(conn).is_some_and(|conn| conn.version.is_v3());
+            let v3 = self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3());
             if v3 && self.config.denied_v3_publish == DeniedPublish::Close {
                 // [MQTT3-3.3.5-2]
                 return Err(Fault::new(ReasonCode::NOT_AUTHORIZED, detail));
@@ -248,12 +241,12 @@ impl Shard {
         conn: ConnId,
         qos: QoS,
         packet_id: PacketId,
-        answer: Answer,
-    ) -> Result<(), Fault> {
+        answer: &Answer,
+    ) {
         if answer.reason_code.is_error() {
-            self.count_refused(&answer);
+            self.count_refused(answer);
         }
-        let Answer { mut reason_code, reason, wait } = answer;
+        let Answer { mut reason_code, reason, wait } = *answer;
         if self.conns.get(conn).is_some_and(|conn| conn.version.is_v3()) {
             // There is only one answer [MQTT3-3.3.5-2], and it keeps a QoS 2 exchange going.
             reason_code = ReasonCode::SUCCESS;
@@ -263,7 +256,6 @@ impl Shard {
             QoS::AtMostOnce | QoS::AtLeastOnce => Response::Puback { packet_id, reason_code, reason },
         };
         self.respond(turn, conn, response, wait);
-        Ok(())
     }
 
     fn count_refused(&mut self, answer: &Answer) {

@@ -134,7 +134,7 @@ impl Shard {
             );
         }
         while let Some(message) = replay.fetched.pop_front() {
-            self.deliver_retained(turn, session_id, message, replay.grant);
+            self.deliver_retained(turn, session_id, &message, replay.grant);
             if !self.may_replay(session_id) {
                 break;
             }
@@ -157,7 +157,7 @@ impl Shard {
         &mut self,
         turn: &mut Turn<'_>,
         session_id: SessionId,
-        message: Arc<Message>,
+        message: &Arc<Message>,
         grant: Grant,
     ) {
         let Some(session) = self.sessions.get(session_id) else { return };
@@ -171,7 +171,7 @@ impl Shard {
             return;
         }
         let qos = message.qos.min(grant.options.maximum_qos);
-        let mut delivery = Delivery::new(Arc::clone(&message), qos, true);
+        let mut delivery = Delivery::new(Arc::clone(message), qos, true);
         delivery.subscription_ids.extend(grant.subscription_id);
         if qos != QoS::AtMostOnce {
             self.enqueue(turn, session_id, delivery);

@@ -1,11 +1,15 @@
 use std::num::NonZeroU32;
 
 use ferry_codec::topic::SharedFilter;
-use ferry_codec::{QoS, ReasonCode};
+use ferry_codec::wire_shape::encoded_publish_length;
+use ferry_codec::{PacketId, QoS, ReasonCode, SubscriptionIds};
 use ferry_router::ShareGroupId;
 use ferry_session::{Delivery, DropReason, InflightState};
 
+use smallvec::SmallVec;
+
 use crate::Mail;
+use crate::conn::Conn;
 use crate::deferred::Deferred;
 use crate::deliver::Target;
 use crate::publication::Publication;
@@ -51,11 +55,13 @@ impl Shard {
         publication: &mut Publication<'_>,
         group: ShareGroupId,
     ) -> Option<ReasonCode> {
-        let Some((session, grant)) = self.choose_member(publication, group) else {
+        // If all queues are full, one of them is dealt with as the overflow policy says.
+        let chosen = self.choose_member(publication, group, false);
+        let Some((session, grant)) = chosen.or_else(|| self.choose_member(publication, group, true)) else {
             self.counters.drops.count(DropReason::NoSharedSubscriber, "", publication.topic);
             return None;
         };
-        let mut target = Target {
+        let target = Target {
             session,
             // [MQTT-4.8.2-3]
             qos: publication.qos.min(grant.options.maximum_qos),
@@ -65,7 +71,7 @@ impl Shard {
         };
         let mut shapes = std::mem::take(&mut self.shapes);
         shapes.clear();
-        let refused = self.deliver(turn, publication, &mut shapes, &mut target);
+        let refused = self.deliver(turn, publication, &mut shapes, &target);
         self.shapes = shapes;
         refused
     }
@@ -74,20 +80,20 @@ impl Shard {
         &mut self,
         publication: &Publication<'_>,
         group: ShareGroupId,
+        full_too: bool,
     ) -> Option<(SessionId, Grant)> {
         let (sessions, conns, config) = (&self.sessions, &self.conns, &self.config);
         let size = publication.topic.len() + publication.payload.len();
-        let chosen = self.share_groups.choose(group, |session, _| {
+        let chosen = self.share_groups.choose(group, |session, grant| {
             let session = sessions.get(session)?;
             let queued = session.sender.queue_len();
             let conn = session.conn.and_then(|conn| conns.get(conn));
-            // One that cannot take it is passed over; properties are not counted here.
-            let too_large = conn.is_some_and(|conn| conn.maximum_packet_size as usize <= size);
             let stuck = conn.is_some_and(|conn| conn.output.len() >= config.output_bytes_max);
-            if too_large
-                || queued >= config.queue_messages_max as usize
-                || (stuck && publication.qos == QoS::AtMostOnce)
-            {
+            let full = queued >= config.queue_messages_max as usize
+                || session.sender.queue_bytes() + size >= config.queue_bytes_max
+                || (stuck && publication.qos == QoS::AtMostOnce);
+            // One that cannot take it is passed over.
+            if conn.is_some_and(|conn| is_too_large(conn, publication, grant)) || (full && !full_too) {
                 return None;
             }
             u32::try_from(session.sender.inflight_len() + queued).ok()
@@ -98,6 +104,9 @@ impl Shard {
     /// The member of a share group that had this copy is gone: another one gets it.
     pub(crate) fn redeliver(&mut self, turn: &mut Turn<'_>, group: ShareGroupId, delivery: Delivery) {
         let message = delivery.message;
+        if message.is_expired(turn.now) {
+            return self.counters.drops.count(DropReason::Expired, "", &message.topic);
+        }
         let mut target = None;
         let seed = self.random.next();
         self.shared.route_table.share_targets(&message.topic, seed, |candidate, shard| {
@@ -154,6 +163,17 @@ impl Shard {
             }
         }
     }
+}
+
+/// Whether a member's copy would be larger than the packets it takes.
+fn is_too_large(conn: &Conn, publication: &Publication<'_>, grant: &Grant) -> bool {
+    let mut packet = publication.packet();
+    let ids: SmallVec<[u32; 1]> = grant.subscription_id.into_iter().collect();
+    packet.qos = publication.qos.min(grant.options.maximum_qos);
+    packet.packet_id = (packet.qos != QoS::AtMostOnce).then_some(PacketId::MIN);
+    packet.subscription_ids = SubscriptionIds::from_slice(&ids);
+    conn.maximum_packet_size != u32::MAX
+        && encoded_publish_length(&packet, conn.version) > conn.maximum_packet_size as usize
 }
 
 /// The note of the share group that a copy carries.

@@ -79,7 +79,7 @@ impl Shard {
         let Some(conn) = self.conns.get_mut(id) else { return };
         if conn.deadline <= turn.now {
             self.connect_timed_out(turn, id);
-        } else if conn.session().is_some() && conn.keep_alive.is_expired(turn.now) {
+        } else if conn.counts_keep_alive() && conn.keep_alive.is_expired(turn.now) {
             // [MQTT-3.1.2-22] [MQTT3-3.1.2-24]
             self.counters.keep_alive_timeouts += 1;
             let fault =
@@ -156,7 +156,9 @@ impl Shard {
         let was_paused = conn.paused.is_paused();
         conn.paused.remove(reason);
         if was_paused && !conn.paused.is_paused() && !conn.is_closing() {
+            conn.keep_alive.received(turn.now);
             turn.resume(id);
+            self.arm_conn(id);
         }
     }
 
@@ -192,7 +194,7 @@ impl Shard {
 
 /// The first of what a connection waits for.
 fn conn_deadline(conn: &Conn, stall_seconds: u32) -> Timestamp {
-    let keep_alive = if conn.session().is_some() { conn.keep_alive.deadline() } else { Timestamp::NEVER };
+    let keep_alive = if conn.counts_keep_alive() { conn.keep_alive.deadline() } else { Timestamp::NEVER };
     conn.deadline
         .min(keep_alive)
         .min(conn.rate_limited_until)
