@@ -13,9 +13,7 @@ use tokio::sync::watch;
 use crate::accept::{Accepting, ListenerSetup};
 use crate::config::{Config, Problems};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
-use crate::from_config::{
-    accept_limits, bind_options, core_config, listener_options, listener_policy, tls_options,
-};
+use crate::from_config::{accept_limits, core_config, listener_options, listener_policy};
 use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
 use crate::sys_topics::SysTopicsSetup;
@@ -181,11 +179,12 @@ fn bind(config: &Config) -> Result<Vec<BoundListenerSetup>, StartError> {
     let mut listeners = Vec::new();
     for listener in &config.listeners {
         let address = listener.address.clone();
-        let tls = tls_options(listener)
+        let tls = listener
+            .tls_options()
             .map(|options| TlsAcceptor::new(&options, address.transport()))
             .transpose()
             .map_err(|error| StartError::Tls { address: address.clone(), error })?;
-        let bound = BoundListener::bind(&address, &bind_options(listener))?;
+        let bound = BoundListener::bind(&address, &listener.bind_options())?;
         let options = listener_options(config, listener, tls.map(Arc::new));
         let setup = ListenerSetup::new(listener_policy(listener), options, listener.connections_max);
         listeners.push(BoundListenerSetup { address, bound, setup: Arc::new(setup) });

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use ferry_codec::{DecodeLimits, ProtocolVersion, QoS};
 use ferry_core::{CoreConfig, DeniedPublish, Durability, ListenerPolicy};
-use ferry_net::{BindOptions, ClientCertificates, HandshakeLimits, ListenerOptions, TlsAcceptor, TlsOptions};
+use ferry_net::{HandshakeLimits, ListenerOptions, TlsAcceptor};
 use ferry_router::RetainedLimits;
 
 use crate::accept::AcceptLimits;
 use crate::config::{
-    ClientCertificate, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions,
-    TakeoverPolicy,
+    Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions, TakeoverPolicy,
 };
 
 /// The limits and choices of the core.
@@ -96,10 +95,6 @@ pub(crate) fn listener_policy(listener: &Listener) -> ListenerPolicy {
     }
 }
 
-pub(crate) fn bind_options(listener: &Listener) -> BindOptions {
-    BindOptions { backlog: listener.backlog, unix_socket_mode: listener.unix_socket_mode.0 }
-}
-
 /// What comes before the first packet on a listener.
 pub(crate) fn listener_options(
     config: &Config,
@@ -121,25 +116,6 @@ pub(crate) fn listener_options(
         },
         ..ListenerOptions::default()
     }
-}
-
-/// Certificates and settings of a `tls` or `wss` listener; `None` if it is none, or lacks its files.
-pub(crate) fn tls_options(listener: &Listener) -> Option<TlsOptions> {
-    if !listener.address.transport().uses_tls() {
-        return None;
-    }
-    let crl_file = listener.tls_client_crl_file.clone();
-    let client_certificates = match (listener.tls_client_certificate, listener.tls_client_ca_file.clone()) {
-        (ClientCertificate::Optional, Some(ca_file)) => ClientCertificates::Optional { ca_file, crl_file },
-        (ClientCertificate::Required, Some(ca_file)) => ClientCertificates::Required { ca_file, crl_file },
-        _ => ClientCertificates::Off,
-    };
-    Some(TlsOptions {
-        certificate_file: listener.tls_certificate_file.clone()?,
-        key_file: listener.tls_key_file.clone()?,
-        client_certificates,
-        minimum_version: listener.tls_version_min,
-    })
 }
 
 fn decode_limits(config: &Config) -> DecodeLimits {

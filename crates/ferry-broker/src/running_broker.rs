@@ -11,7 +11,7 @@ use crate::accept::Accepting;
 use crate::broker::check;
 use crate::config::{Changes, Config, Listener, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
-use crate::from_config::{accept_limits, core_config, tls_options};
+use crate::from_config::{accept_limits, core_config};
 
 /// How long the shards may take to publish wills before clients are disconnected.
 const WILLS_MAX: Duration = Duration::from_secs(2);
@@ -131,7 +131,9 @@ impl RunningBroker {
     fn reload_certificates(&self, config: &Config) {
         for (address, acceptor) in &self.tls_acceptors {
             let same = |listener: &&Listener| listener.address == *address;
-            let Some(options) = config.listeners.iter().find(same).and_then(tls_options) else { continue };
+            let Some(options) = config.listeners.iter().find(same).and_then(Listener::tls_options) else {
+                continue;
+            };
             if let Err(error) = acceptor.reload(&options) {
                 tracing::error!(listener = %address, %error, "the certificates stay as they were");
             }
