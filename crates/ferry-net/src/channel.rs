@@ -231,11 +231,9 @@ fn try_read_tls(tls: &mut ServerConnection, socket: &Socket, scratch: &mut [u8])
 fn read_records(tls: &mut ServerConnection, input: &mut dyn Read, socket: &Socket) -> io::Result<usize> {
     let read = tls.read_tls(input)?;
     let processed = tls.process_new_packets();
-    // The answer may be an alert or a key update; whatever does not fit is left for `try_flush`.
-    match flush_tls(tls, socket) {
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock && processed.is_ok() => return Err(error),
-        _ => {}
-    }
+    // The answer may be an alert or a key update; whatever does not fit is left for `try_flush`. What was read
+    // must not be lost to a failure to write, which the next call finds again.
+    let _ = flush_tls(tls, socket);
     match processed {
         Ok(_) => Ok(read),
         Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),

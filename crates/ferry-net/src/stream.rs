@@ -113,8 +113,7 @@ impl Stream {
     ///
     /// # Errors
     /// `WouldBlock`: nothing now; wait for [`Stream::readable`]. `InvalidData`: the other end broke the rules
-    /// of TLS or WebSocket; what those want to be said is said by [`Stream::start_close`] and
-    /// [`Stream::try_flush`]. Others: the socket failed. See [`crate::failure_name`] for counting.
+    /// of TLS or WebSocket; it has been told so by an alert or close frame, if the socket took it. Others: the socket failed. See [`crate::failure_name`] for counting.
     pub fn try_read(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
         match &mut self.websocket {
             None => self.channel.try_read(scratch),

@@ -22,8 +22,8 @@ pub(crate) struct WebSocket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Open,
-    /// A close frame came.
-    Closed,
+    /// A close frame came, with this code.
+    Closed(Option<u16>),
     Broken(FrameError),
 }
 
@@ -40,20 +40,21 @@ impl WebSocket {
         for _ in 0..CONTROL_READS_MAX {
             match self.verdict {
                 Verdict::Open => {}
-                Verdict::Closed => return Ok(0),
-                Verdict::Broken(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                Verdict::Closed(_) => {
+                    self.answer(channel);
+                    return Ok(0);
+                }
+                Verdict::Broken(error) => {
+                    self.answer(channel);
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
             }
             let read = channel.try_read(scratch)?;
             if read == 0 {
                 return Ok(0);
             }
             let length = self.decode(&mut scratch[..read]);
-            if self.output.wants_write() {
-                match self.output.try_flush(channel) {
-                    Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                    _ => {}
-                }
-            }
+            self.flush_answers(channel);
             if length > 0 {
                 return Ok(length);
             }
@@ -75,10 +76,7 @@ impl WebSocket {
     }
 
     pub(crate) fn start_close(&mut self, code: CloseCode) {
-        let code = match self.verdict {
-            Verdict::Broken(error) => error.close_code(),
-            _ => code,
-        };
+        self.answer_verdict();
         self.output.start_close(code as u16);
     }
 
@@ -86,14 +84,33 @@ impl WebSocket {
         let Self { decoder, verdict, output } = self;
         let decoded = decoder.decode(bytes, |frame| match frame {
             ControlFrame::Ping(payload) => output.answer_ping(payload),
-            ControlFrame::Close(code) => {
-                *verdict = Verdict::Closed;
-                output.answer_close(code);
-            }
+            ControlFrame::Close(code) => *verdict = Verdict::Closed(code),
         });
         decoded.unwrap_or_else(|(length, error)| {
             *verdict = Verdict::Broken(error);
             length
         })
+    }
+
+    /// Says the close frame that the end of the input asks for. Not before the end is told: until then the
+    /// answers to the packets before it may still be written.
+    fn answer(&mut self, channel: &mut Channel) {
+        self.answer_verdict();
+        self.flush_answers(channel);
+    }
+
+    fn answer_verdict(&mut self) {
+        match self.verdict {
+            Verdict::Open => {}
+            Verdict::Closed(code) => self.output.answer_close(code),
+            Verdict::Broken(error) => self.output.answer_close(Some(error.close_code() as u16)),
+        }
+    }
+
+    fn flush_answers(&mut self, channel: &mut Channel) {
+        if self.output.wants_write() {
+            // What was read must not be lost to a failure to write, which the next call finds again.
+            let _ = self.try_flush(channel);
+        }
     }
 }

@@ -218,6 +218,29 @@ fn violations_are_answered_with_their_code() {
 }
 
 #[test]
+fn packets_before_a_close_frame_are_answered_before_it() {
+    run(async {
+        let listener = listen("ws://127.0.0.1:0");
+        let client = client(ipv4(&listener), |socket| {
+            let mut socket = raw(socket);
+            let packet = [0x82, 0x82, 0, 0, 0, 0, 0xC0, 0];
+            let close = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8];
+            socket.write_all(&[packet, close].concat()).expect("writes");
+            let mut received = Vec::new();
+            socket.read_to_end(&mut received).expect("an orderly end");
+            received
+        });
+        let mut stream = accepted(&listener).await;
+        let mut scratch = [0; 100];
+        assert_eq!(read(&mut stream, &mut scratch).await.expect("a packet"), 2);
+        write(&mut stream, &[0xD0, 0]).await;
+        assert_eq!(read(&mut stream, &mut scratch).await.expect("the end"), 0);
+        drop(stream);
+        assert_eq!(join(client).await, [0x82, 2, 0xD0, 0, 0x88, 2, 0x03, 0xE8]);
+    });
+}
+
+#[test]
 fn the_server_closes_with_a_code() {
     run(async {
         let listener = listen("ws://127.0.0.1:0");
