@@ -23,18 +23,6 @@ pub enum StartError {
     System(io::Error),
 }
 
-impl StartError {
-    /// The exit status of a program that fails with this error: 2 if the configuration is to be changed, 1 for
-    /// everything else.
-    #[must_use]
-    pub fn exit_status(&self) -> u8 {
-        match self {
-            Self::Config(_) | Self::Tls { .. } => 2,
-            Self::Bind(_) | Self::System(_) => 1,
-        }
-    }
-}
-
 impl fmt::Display for StartError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -332,3 +332,14 @@ fn the_guide_names_every_drop_reason() {
         assert!(guide.contains(&format!("| `{}` |", reason.name())), "{reason}");
     }
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(
+        words in proptest::collection::vec("[\\[\\]a-z_=\"\n.0-9é ]{1,6}|\\[\\[listener\\]\\]\n|address = |true", 0..20)
+    ) {
+        if let Err(problems) = Config::parse("ferry.toml", &words.concat()) {
+            proptest::prop_assert!(!problems.0.is_empty());
+        }
+    }
+}
