@@ -1,6 +1,8 @@
 use ferry_codec::{DecodeLimits, decode_connect, frame_length};
 use ferry_router::ShardId;
 
+use crate::receive::CONNECT_FIRST_BYTE;
+
 /// Client identifiers are spread over this many slots, and slots over shards, so that the number of shards may
 /// change from one start to the next without moving what is stored by slot.
 pub const SLOT_COUNT: u16 = 1024;
@@ -42,7 +44,7 @@ pub enum FirstPacketHome {
 /// exists. Nothing is judged here: what is wrong is answered by the shard that receives the bytes.
 #[must_use]
 pub fn first_packet_home(bytes: &[u8], limits: &DecodeLimits, shard_count: u16) -> FirstPacketHome {
-    if shard_count == 1 {
+    if shard_count == 1 || bytes.first().is_some_and(|first| *first != CONNECT_FIRST_BYTE) {
         return FirstPacketHome::Any;
     }
     let length = match frame_length(bytes, limits) {

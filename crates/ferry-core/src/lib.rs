@@ -53,6 +53,8 @@ mod shared;
 mod shared_subscription;
 mod subscribe;
 mod takeover;
+#[cfg(test)]
+mod tests;
 mod timers;
 mod turn;
 mod unsubscribe;

@@ -10,7 +10,7 @@ use crate::turn::Turn;
 use crate::{ConnId, Effects};
 
 /// The first byte of every CONNECT (section 3.1.1).
-const CONNECT_FIRST_BYTE: u8 = 0x10;
+pub(crate) const CONNECT_FIRST_BYTE: u8 = 0x10;
 
 impl Shard {
     /// Takes what a client sent and returns how many of the bytes were used; the driver keeps the others and

@@ -1,0 +1,22 @@
+//! Scripts on one or more shards: packets in, packets out, a clock that moves when it is told to.
+
+mod harness;
+mod summary;
+
+mod test_acknowledge;
+mod test_arbitrary;
+mod test_auth;
+mod test_backpressure;
+mod test_connect;
+mod test_deliver;
+mod test_disconnect;
+mod test_durability;
+mod test_limits;
+mod test_publish;
+mod test_retained;
+mod test_session;
+mod test_shards;
+mod test_shared;
+mod test_subscribe;
+mod test_topic_alias;
+mod test_will;
