@@ -33,6 +33,7 @@ impl Driver {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Input::Some,
             Err(error) => {
                 tracing::debug!(peer = %link.stream.peer().address, %error, "reading failed");
+                self.count_refusal(ferry_net::failure_name(&error));
                 return Input::Ended(CloseCause::Error);
             }
         };
