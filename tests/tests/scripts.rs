@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferry_tests::broker::{Broker, Server, TcpBroker};
+use ferry_tests::broker::{Broker, CoreBroker, CoreSetup, Server, TcpBroker};
 use ferry_tests::run::{Manner, check};
 use ferry_tests::script::{Script, all_scripts};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -23,6 +23,8 @@ fn trials(script: &Script) -> Vec<Trial> {
         && !script.header.needs_access_rules()
         && script.duration() <= REAL_TIME_MAX;
     for level in &script.header.versions {
+        trials.push(trial("core", script, *level, |script, level| on_core(script, level, ONE_SHARD)));
+        trials.push(trial("shards", script, *level, |script, level| on_core(script, level, THREE_SHARDS)));
         if on_binary {
             trials.push(trial("tcp", script, *level, on_tcp));
         }
@@ -39,9 +41,17 @@ fn trial(kind: &str, script: &Script, level: u8, run: Run) -> Trial {
     Trial::test(name, move || run(&script, level).map_err(Failed::from))
 }
 
+const ONE_SHARD: CoreSetup = CoreSetup { shards: 1, durable: false };
+const THREE_SHARDS: CoreSetup = CoreSetup { shards: 3, durable: true };
+
+fn on_core(script: &Script, level: u8, setup: CoreSetup) -> Result<(), String> {
+    let mut broker = CoreBroker::new(&script.header, setup)?;
+    check(script, level, &mut broker, Manner::Exact)
+}
+
 /// The `ferry` binary, one for each script, so that scripts cannot disturb each other.
 fn on_tcp(script: &Script, level: u8) -> Result<(), String> {
-    let server = Server::start(&script.header.config)?;
+    let server = Server::start_with(&script.header.config, &script.header.listener, |_| Vec::new())?;
     let mut broker: Box<dyn Broker> = Box::new(TcpBroker::new(&server.address()));
     check(script, level, broker.as_mut(), Manner::Exact)
 }

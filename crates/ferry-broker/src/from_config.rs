@@ -14,7 +14,8 @@ use crate::config::{
 };
 
 /// The limits and choices of the core.
-pub(crate) fn core_config(config: &Config, durability: Durability) -> CoreConfig {
+#[must_use]
+pub fn core_config(config: &Config, durability: Durability) -> CoreConfig {
     let Config { limits, session, .. } = config;
     CoreConfig {
         durability,
@@ -82,7 +83,8 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
 }
 
 /// What the connections of a listener may do.
-pub(crate) fn listener_policy(listener: &Listener) -> ListenerPolicy {
+#[must_use]
+pub fn listener_policy(listener: &Listener) -> ListenerPolicy {
     let allowed = |version| listener.protocol_versions.contains(&version);
     ListenerPolicy {
         name: listener.address.to_string().into(),

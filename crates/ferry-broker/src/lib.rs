@@ -16,6 +16,7 @@ mod start_error;
 mod sys_topics;
 
 pub use broker::{Broker, CommitBell};
+pub use from_config::{core_config, listener_policy};
 pub use run::run;
 pub use running_broker::RunningBroker;
 pub use start_error::StartError;

@@ -1,12 +1,16 @@
 //! What a script is run against: something that takes bytes from clients and sends bytes back.
 
+mod access;
 mod clean_up;
+mod core;
 mod server;
 mod tcp;
 
 use std::time::Duration;
 
+pub use access::Access;
 pub use clean_up::clean_up;
+pub use core::{CoreBroker, CoreSetup};
 pub use server::{ScratchFile, Server, ferry_binary, free_port};
 pub use tcp::TcpBroker;
 
@@ -40,6 +44,14 @@ pub trait Broker {
 
     /// Lets time pass.
     fn advance(&mut self, duration: Duration);
+
+    /// From now on a topic is out of bounds: `receive t/#`.
+    ///
+    /// # Errors
+    /// When this broker cannot be told.
+    fn deny(&mut self, rule: &str) -> Result<(), String> {
+        Err(format!("this broker cannot be told to deny {rule}"))
+    }
 
     /// Whether everything that follows from a call has happened when it returns.
     fn is_immediate(&self) -> bool;

@@ -13,7 +13,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub struct Server {
     child: Child,
     port: u16,
-    _configuration: Option<ScratchFile>,
+    _configuration: ScratchFile,
 }
 
 impl Server {
@@ -22,27 +22,23 @@ impl Server {
     /// # Errors
     /// When it does not start; what it printed.
     pub fn start(configuration: &[String]) -> Result<Self, String> {
-        Self::start_with(configuration, |_| Vec::new())
+        Self::start_with(configuration, &[], |_| Vec::new())
     }
 
-    /// As [`Server::start`], with more arguments, made from the port.
+    /// As [`Server::start`], with lines of the `[[listener]]` block, and more arguments, made from the port.
     ///
     /// # Errors
     /// When it does not start.
     pub fn start_with(
         configuration: &[String],
+        listener: &[String],
         arguments: impl FnOnce(u16) -> Vec<String>,
     ) -> Result<Self, String> {
         let port = free_port()?;
         let mut command = Command::new(ferry_binary());
-        command.args(["serve", "--memory", "--listen"]).arg(format!("tcp://127.0.0.1:{port}"));
-        let file = match configuration {
-            [] => None,
-            lines => Some(ScratchFile::new("toml", &lines.join("\n"))?),
-        };
-        if let Some(file) = &file {
-            command.arg("--config").arg(file.path());
-        }
+        let text = [configuration, &listener_block(port), listener].concat().join("\n");
+        let file = ScratchFile::new("toml", &text)?;
+        command.args(["serve", "--memory", "--config"]).arg(file.path());
         command.args(arguments(port)).stdout(Stdio::null()).stderr(Stdio::inherit()).stdin(Stdio::null());
         let child = command.spawn().map_err(|error| format!("{}: {error}", ferry_binary().display()))?;
         let mut server = Self { child, port, _configuration: file };
@@ -108,6 +104,10 @@ impl Drop for Server {
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
+}
+
+fn listener_block(port: u16) -> [String; 2] {
+    ["[[listener]]".to_owned(), format!("address = \"tcp://127.0.0.1:{port}\"")]
 }
 
 /// A port that nothing listens on now.

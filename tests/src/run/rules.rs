@@ -29,8 +29,8 @@ impl ConnectionRules {
         };
         match kind {
             PacketKind::Connect if self.connacks == 0 => {
-                self.receive_maximum = number("receive_maximum");
-                self.maximum_packet_size = number("maximum_packet_size");
+                self.receive_maximum = number("receive_maximum").filter(|count| *count > 0);
+                self.maximum_packet_size = number("maximum_packet_size").filter(|size| *size > 0);
                 self.topic_alias_maximum = number("topic_alias_maximum").unwrap_or(0);
                 self.request_problem_information = number("request_problem_information") != Some(0);
                 self.with_authentication_method = fields.iter().any(|field| field.name == "auth_method");

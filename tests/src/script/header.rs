@@ -11,6 +11,8 @@ pub struct Header {
     pub versions: Vec<Level>,
     /// Lines of `ferry.toml` that the broker needs.
     pub config: Vec<String>,
+    /// Lines of the `[[listener]]` block.
+    pub listener: Vec<String>,
     /// `# only: core`: needs what only the driver in process has (time, rules of access, a mechanism).
     pub only_in_process: bool,
     /// `# only: ferry`: a choice that the standard leaves to the broker, so not for others.
@@ -29,6 +31,7 @@ impl Default for Header {
             proves: Vec::new(),
             versions: vec![5],
             config: Vec::new(),
+            listener: Vec::new(),
             only_in_process: false,
             only_ferry: false,
             deny: Vec::new(),
@@ -42,7 +45,7 @@ impl Header {
     /// Whether the broker must be started or set up in a special way.
     #[must_use]
     pub fn needs_setup(&self) -> bool {
-        !self.config.is_empty() || self.needs_access_rules()
+        !self.config.is_empty() || !self.listener.is_empty() || self.needs_access_rules()
     }
 
     /// Whether the broker must refuse some clients or topics.
@@ -64,6 +67,7 @@ impl Header {
             "proves" => self.proves.extend(value.split_whitespace().map(str::to_owned)),
             "versions" => self.versions = versions(value)?,
             "config" => self.config.push(value.to_owned()),
+            "listener" => self.listener.push(value.to_owned()),
             "deny" => self.deny.push(value.to_owned()),
             "enhanced" => self.enhanced_method = Some(value.to_owned()),
             "password" => {

@@ -67,6 +67,8 @@ pub enum Action {
     Drop,
     /// `c1 open`: a connection without a packet.
     Open,
+    /// `deny receive t/#`: a new rule of access.
+    Deny(String),
     /// `+30s`
     Advance(Duration),
 }

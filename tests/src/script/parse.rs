@@ -37,6 +37,9 @@ fn step(text: &str) -> Result<(String, Action), String> {
     if let Some(time) = text.strip_prefix('+') {
         return Ok((String::new(), Action::Advance(duration(time)?)));
     }
+    if let Some(rule) = text.strip_prefix("deny ") {
+        return Ok((String::new(), Action::Deny(rule.to_owned())));
+    }
     let end =
         text.find(|c: char| !c.is_ascii_alphanumeric()).ok_or("CLIENT> PACKET, CLIENT< PACKET or +TIME")?;
     let (client, rest) = text.split_at(end);
