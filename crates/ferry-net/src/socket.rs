@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, Read, Write};
 use std::task::{Context, Poll};
 
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 #[derive(Debug)]
@@ -50,8 +51,12 @@ impl Socket {
 
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => socket.try_read(buffer),
-            Self::Unix(socket) => socket.try_read(buffer),
+            Self::Tcp(socket) => {
+                drain(buffer, SockRef::from(socket), |read| socket.try_io(Interest::READABLE, read))
+            }
+            Self::Unix(socket) => {
+                drain(buffer, SockRef::from(socket), |read| socket.try_io(Interest::READABLE, read))
+            }
         }
     }
 
@@ -83,6 +88,24 @@ impl Socket {
             Self::Unix(socket) => socket.into_std().map(DetachedSocket::Unix),
         }
     }
+}
+
+/// Reads what there is. A buffer that is not filled means that the socket is empty: that it is no longer readable is
+/// told to the runtime here, which saves the system call that would only say `WouldBlock`.
+fn drain(
+    buffer: &mut [u8],
+    socket: SockRef<'_>,
+    try_io: impl FnOnce(&mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut last = 0;
+    let result = try_io(&mut || match (&*socket).read(buffer) {
+        Ok(read) if read > 0 && read < buffer.len() => {
+            last = read;
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        result => result,
+    });
+    if last > 0 { Ok(last) } else { result }
 }
 
 impl DetachedSocket {

@@ -134,7 +134,10 @@ impl ConnTask {
             }
             match driver.read(conn) {
                 Input::Some => {
-                    context.waker().wake_by_ref();
+                    // More now: after the others. Mostly there is none, and the socket says so without being asked.
+                    if conn.wants_input() && conn.poll_readable(context).is_ready() {
+                        context.waker().wake_by_ref();
+                    }
                     return Poll::Pending;
                 }
                 Input::None => {}
