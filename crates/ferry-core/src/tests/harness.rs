@@ -146,6 +146,13 @@ impl Broker {
         client
     }
 
+    /// The client connects once more and resumes.
+    pub(super) fn online_again(&mut self, client_id: &str) -> Client {
+        let client = self.connect(&resume(client_id));
+        assert_eq!(self.read(client), ["CONNACK 0x00 present"]);
+        client
+    }
+
     /// A 5.0 client whose session ends with its connection.
     pub(super) fn client(&mut self, client_id: &str) -> Client {
         self.online(&connect(client_id))
