@@ -185,7 +185,7 @@ fn bind(config: &Config) -> Result<Vec<BoundListenerSetup>, StartError> {
             .transpose()
             .map_err(|error| StartError::Tls { address: address.clone(), error })?;
         let bound = BoundListener::bind(&address, &listener.bind_options())?;
-        let options = listener_options(config, listener, tls.map(Arc::new));
+        let options = listener_options(listener, tls.map(Arc::new));
         let setup = ListenerSetup::new(listener_policy(listener), options, listener.connections_max);
         listeners.push(BoundListenerSetup { address, bound, setup: Arc::new(setup) });
     }

@@ -73,7 +73,7 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
         connections_max: limits.connections_max as usize,
         connects_per_second_max: limits.connects_per_second_max,
         handshakes_max: limits.handshakes_max as usize,
-        handshake_timeout: seconds(limits.handshake_timeout_seconds),
+        handshake: handshake_limits(seconds(limits.handshake_timeout_seconds)),
         connect_timeout: seconds(limits.connect_timeout_seconds),
         decode: DecodeLimits {
             packet_size_max: limits.packet_size_bytes_max.min(limits.connect_bytes_max),
@@ -97,25 +97,13 @@ pub fn listener_policy(listener: &Listener) -> ListenerPolicy {
     }
 }
 
-/// What comes before the first packet on a listener.
-pub(crate) fn listener_options(
-    config: &Config,
-    listener: &Listener,
-    tls: Option<Arc<TlsAcceptor>>,
-) -> ListenerOptions {
-    let timeout = seconds(config.limits.handshake_timeout_seconds);
+/// What comes before the first packet on a listener, without the limits, which can change: see [`accept_limits`].
+pub(crate) fn listener_options(listener: &Listener, tls: Option<Arc<TlsAcceptor>>) -> ListenerOptions {
     ListenerOptions {
         tls,
         proxy_protocol: listener.proxy_protocol,
         websocket_require_subprotocol: listener.websocket_subprotocol_required,
         tcp_nodelay: listener.tcp_nodelay,
-        limits: HandshakeLimits {
-            first_byte_timeout: timeout,
-            proxy_header_timeout: timeout,
-            tls_timeout: timeout,
-            upgrade_timeout: timeout,
-            ..HandshakeLimits::default()
-        },
         ..ListenerOptions::default()
     }
 }
@@ -151,6 +139,18 @@ fn overlapping_subscriptions(policy: OverlappingSubscriptions) -> ferry_core::Ov
     match policy {
         OverlappingSubscriptions::Once => ferry_core::OverlappingSubscriptions::Once,
         OverlappingSubscriptions::Each => ferry_core::OverlappingSubscriptions::Each,
+    }
+}
+
+/// One time for all steps together, which each may use up.
+fn handshake_limits(timeout: Duration) -> HandshakeLimits {
+    HandshakeLimits {
+        total_timeout: timeout,
+        first_byte_timeout: timeout,
+        proxy_header_timeout: timeout,
+        tls_timeout: timeout,
+        upgrade_timeout: timeout,
+        ..HandshakeLimits::default()
     }
 }
 

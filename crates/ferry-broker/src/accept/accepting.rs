@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use ferry_codec::DecodeLimits;
 use ferry_core::ListenerPolicy;
-use ferry_net::{Accepted, ListenerOptions};
+use ferry_net::{Accepted, HandshakeLimits, ListenerOptions};
 use ferry_session::Timestamp;
 
 use super::gauge::{Gauge, Place};
@@ -23,7 +23,7 @@ pub(crate) struct AcceptLimits {
     pub(crate) connections_max: usize,
     pub(crate) connects_per_second_max: u32,
     pub(crate) handshakes_max: usize,
-    pub(crate) handshake_timeout: Duration,
+    pub(crate) handshake: HandshakeLimits,
     /// From the end of the handshakes to a whole CONNECT.
     pub(crate) connect_timeout: Duration,
     /// What a CONNECT may hold.
@@ -33,6 +33,7 @@ pub(crate) struct AcceptLimits {
 /// A listener, as all shards that accept from it see it.
 pub(crate) struct ListenerSetup {
     pub(crate) policy: Arc<ListenerPolicy>,
+    /// The limits in it are those of [`AcceptLimits`] instead.
     pub(crate) options: ListenerOptions,
     pub(crate) connections: Arc<Gauge>,
 }

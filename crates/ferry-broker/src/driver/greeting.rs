@@ -1,11 +1,10 @@
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ferry_codec::DecodeLimits;
 use ferry_core::{ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
-use ferry_net::{Accepted, DetachedStream, PeerInfo, Stream, Transport};
+use ferry_net::{Accepted, DetachedStream, HandshakeLimits, ListenerOptions, PeerInfo, Stream, Transport};
 use ferry_session::Timestamp;
 use tokio::time::timeout;
 
@@ -39,7 +38,7 @@ impl Driver {
     pub(crate) async fn greet(self: Rc<Self>, listener: Arc<ListenerSetup>, arrival: Arrival) {
         let Arrival { accepted, places, handshake } = arrival;
         let limits = self.accepting.limits();
-        let shaken = self.shake_hands(&listener, accepted, limits.handshake_timeout).await;
+        let shaken = self.shake_hands(&listener, accepted, limits.handshake).await;
         drop(handshake);
         let Some(mut stream) = shaken else { return };
         let connect_deadline = self.now().plus_milliseconds(limits.connect_timeout.as_millis() as u64);
@@ -64,21 +63,15 @@ impl Driver {
         &self,
         listener: &ListenerSetup,
         accepted: Accepted,
-        limit: Duration,
+        limits: HandshakeLimits,
     ) -> Option<Stream> {
-        let peer = *accepted.peer();
+        let options = ListenerOptions { limits, ..listener.options.clone() };
         // Boxed: of all that is kept for a connection this is the largest part, and it is soon over.
-        let handshake = Box::pin(accepted.handshake(&listener.options));
-        match timeout(limit, handshake).await {
-            Ok(Ok(stream)) => Some(stream),
-            Ok(Err(error)) => {
+        match Box::pin(accepted.handshake(&options)).await {
+            Ok(stream) => Some(stream),
+            Err(error) => {
                 tracing::debug!(listener = %listener.policy.name, "{error}");
                 self.count_refusal(error.reason.name());
-                None
-            }
-            Err(_) => {
-                tracing::debug!(listener = %listener.policy.name, %peer, "no handshake in time");
-                self.count_refusal("handshake_timeout");
                 None
             }
         }
