@@ -1,7 +1,6 @@
 //! `[session]`: how sessions live and which features clients are offered.
 
 use super::option::{choices, section};
-use super::quantity::DAY_SECONDS;
 use super::value::Kind;
 
 choices! {
@@ -53,8 +52,8 @@ section! {
     /// CONNACK and refused from everyone.
     pub struct Session = "session" {
         /// The longest time a session outlives its connection. A client that asks for more gets this, and an MQTT 5.0
-        /// client is told so.
-        expiry_seconds_max: Option<u32> = Some(30 * DAY_SECONDS),
+        /// client is told so. The default takes nobody's session away.
+        expiry_seconds_max: Option<u32> = None,
             Kind::Or("never", &Kind::Seconds { min: 0, max: 4_294_967_294 }), Live;
 
         /// What happens to a message that does not fit in a session's queue: drop the oldest waiting one, drop the new
