@@ -136,9 +136,7 @@ fn field_pattern(shape: Shape, token: &Token) -> Result<Pattern, String> {
         if text == "*" {
             return Ok(Pattern::Any);
         }
-        if let Some(variable) =
-            text.strip_prefix('$').filter(|name| name.chars().all(|c| c.is_ascii_lowercase()))
-        {
+        if let Some(variable) = text.strip_prefix('$').filter(|name| is_variable(name)) {
             return Ok(Pattern::Variable(variable.to_owned()));
         }
     }
@@ -151,6 +149,12 @@ fn field_pattern(shape: Shape, token: &Token) -> Result<Pattern, String> {
         }
         Shape::Number => number_pattern(&text),
     }
+}
+
+/// `a`, and `a7`, which loops make of `a{i}`.
+fn is_variable(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
 }
 
 fn number_pattern(text: &str) -> Result<Pattern, String> {
