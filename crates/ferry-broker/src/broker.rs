@@ -18,7 +18,7 @@ use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
 use crate::sys_topics::SysTopicsSetup;
 
-/// A broker to be started: in this process, next to others if need be.
+/// A broker inside this process, next to others if need be.
 ///
 /// ```no_run
 /// # use ferry_broker::{Broker, config::Config};
@@ -30,7 +30,10 @@ use crate::sys_topics::SysTopicsSetup;
 /// broker.join();
 /// # Ok::<(), ferry_broker::StartError>(())
 /// ```
-pub struct Broker {
+pub struct Broker(());
+
+/// A broker to be started, with parts of the program's own.
+pub struct BrokerBuilder {
     config: Config,
     authenticator: Option<Arc<dyn Authenticator>>,
     authorizer: Arc<dyn Authorizer>,
@@ -45,10 +48,18 @@ type StoreMaker = Box<dyn Fn(ShardId, CommitBell) -> Box<dyn Store<Record>>>;
 pub type CommitBell = Box<dyn Fn() + Send + Sync>;
 
 impl Broker {
-    /// A broker with this configuration that lets everybody in where the listener does, and to all topics.
+    /// Starts a broker with this configuration, which lets everybody in where the listener does, and to all topics.
+    ///
+    /// # Errors
+    /// As [`BrokerBuilder::start`].
+    pub fn start(config: Config) -> Result<RunningBroker, StartError> {
+        Self::builder(config).start()
+    }
+
+    /// A broker with parts of the program's own.
     #[must_use]
-    pub fn new(config: Config) -> Self {
-        Self {
+    pub fn builder(config: Config) -> BrokerBuilder {
+        BrokerBuilder {
             config,
             authenticator: None,
             authorizer: Arc::new(AllowAll),
@@ -56,15 +67,9 @@ impl Broker {
             store: Box::new(|_, _| Box::new(MemoryStore::new())),
         }
     }
+}
 
-    /// Starts a broker with this configuration.
-    ///
-    /// # Errors
-    /// As [`Broker::run`].
-    pub fn start(config: Config) -> Result<RunningBroker, StartError> {
-        Self::new(config).run()
-    }
-
+impl BrokerBuilder {
     /// Another store than memory: `make` is called for each shard, with the function that rings that shard when
     /// [`Store::committed`] has moved on.
     #[must_use]
@@ -96,7 +101,7 @@ impl Broker {
     ///
     /// # Errors
     /// The configuration cannot work, an address is taken, a certificate is unusable; nothing is left behind.
-    pub fn run(self) -> Result<RunningBroker, StartError> {
+    pub fn start(self) -> Result<RunningBroker, StartError> {
         let users_known = self.authenticator.is_some();
         check(&self.config, users_known)?;
         let authenticator = self.authenticator.unwrap_or_else(|| Arc::new(AnonymousAuthenticator));

@@ -15,7 +15,7 @@ mod start_block;
 mod start_error;
 mod sys_topics;
 
-pub use broker::{Broker, CommitBell};
+pub use broker::{Broker, BrokerBuilder, CommitBell};
 pub use from_config::{core_config, listener_policy};
 pub use run::run;
 pub use running_broker::RunningBroker;

@@ -3,7 +3,8 @@ use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ferry_core::{Authorizer, Durability};
+use ferry_codec::ReasonCode;
+use ferry_core::{Authorizer, Durability, home_shard};
 use ferry_net::{ListenAddress, TlsAcceptor};
 use tokio::sync::watch;
 
@@ -86,6 +87,26 @@ impl RunningBroker {
         self.accepting.reload(accept_limits(&self.config));
         self.sys_interval_seconds.send_replace(self.config.sys.interval_seconds);
         Ok(changes)
+    }
+
+    /// Ends the connection of a client, if it has one, as an operator's decision: MQTT 5.0 clients get a DISCONNECT with
+    /// `reason_code`, such as 0x98 (Administrative action), 0x9C (Use another server) or 0x9D (Server moved), the
+    /// latter two with a `server_reference` (section 4.11).
+    pub fn disconnect(
+        &self,
+        client_id: &str,
+        reason_code: ReasonCode,
+        reason_string: Option<&str>,
+        server_reference: Option<&str>,
+    ) {
+        // As many mailboxes as there are shards.
+        let home = home_shard(client_id, self.mailboxes.len() as u16);
+        self.mailboxes[usize::from(home.0)].command(Command::Disconnect {
+            client_id: client_id.to_owned(),
+            reason_code,
+            reason_string: reason_string.map(str::to_owned),
+            server_reference: server_reference.map(str::to_owned),
+        });
     }
 
     /// Begins the end: nobody is accepted any more, wills are published, clients are disconnected (MQTT 5.0 clients

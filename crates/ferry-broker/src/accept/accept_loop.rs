@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferry_net::Listener;
+use tokio::time::Instant;
 
 use super::ListenerSetup;
 use crate::driver::Driver;
@@ -11,29 +12,26 @@ use crate::driver::Driver;
 /// would fail at once again, and the connections that are open need the processor.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Failures in a row between two lines in the log.
-const FAILURES_PER_LINE: u64 = 100;
+/// Between two lines about it in the log.
+const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Accepts from one listener on one shard, for as long as it is polled.
 pub(crate) async fn accept_connections(driver: Rc<Driver>, listener: Listener, setup: Arc<ListenerSetup>) {
-    let mut failures = 0;
+    let mut last_line: Option<Instant> = None;
     loop {
         match listener.accept().await {
-            Ok(accepted) => {
-                failures = 0;
-                match driver.accepting().admit(driver.now(), &setup, accepted) {
-                    Ok(arrival) => {
-                        tokio::task::spawn_local(Rc::clone(&driver).greet(Arc::clone(&setup), arrival));
-                    }
-                    Err(limit) => driver.count_refusal(limit),
+            Ok(accepted) => match driver.accepting().admit(driver.now(), &setup, accepted) {
+                Ok(arrival) => {
+                    tokio::task::spawn_local(Rc::clone(&driver).greet(Arc::clone(&setup), arrival));
                 }
-            }
+                Err(limit) => driver.count_refusal(limit),
+            },
             Err(error) => {
                 driver.count_refusal("accept_failed");
-                if failures % FAILURES_PER_LINE == 0 {
+                if last_line.is_none_or(|last| last.elapsed() > LINE_INTERVAL) {
+                    last_line = Some(Instant::now());
                     tracing::warn!(listener = %setup.policy.name, %error, "connections cannot be accepted");
                 }
-                failures += 1;
                 tokio::time::sleep(FAILURE_PAUSE).await;
             }
         }

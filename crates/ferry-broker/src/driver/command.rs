@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
+use ferry_codec::ReasonCode;
 use ferry_core::{Authorizer, CoreConfig, Counters};
 use ferry_net::DetachedStream;
 use ferry_session::Timestamp;
@@ -16,6 +17,13 @@ pub(crate) enum Command {
     Publish(Vec<(String, String)>),
     /// Tell the counters.
     Report(oneshot::Sender<ShardReport>),
+    /// End the connection of a client that lives here.
+    Disconnect {
+        client_id: String,
+        reason_code: ReasonCode,
+        reason_string: Option<String>,
+        server_reference: Option<String>,
+    },
     /// Work with a new configuration.
     Reload { config: Arc<CoreConfig>, authorizer: Arc<dyn Authorizer> },
     /// Accept nobody any more, and publish the wills that the shutdown causes; then answer.

@@ -124,6 +124,11 @@ impl ConnTask {
     /// Reads once, then lets the other connections have their turn.
     fn poll_input(&self, context: &mut Context<'_>) -> Poll<()> {
         let Self { driver, conn } = self;
+        if driver.has_read_enough() {
+            // A turn is wanted already and comes before this task comes again.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if conn.wants_input() && conn.resumed.replace(false) {
             driver.read_again(conn);
         }

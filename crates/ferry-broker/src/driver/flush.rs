@@ -90,7 +90,9 @@ impl Driver {
         let Some(conn) = self.conn(id) else { return };
         conn.flushing.set(true);
         *conn.unread.borrow_mut() = Vec::new();
-        self.finish_if_written(&conn);
+        if !conn.blocked.get() {
+            self.write(&conn);
+        }
         if conn.link.borrow().is_some() {
             let until = self.now().plus_milliseconds(FLUSH_MILLISECONDS_MAX);
             self.flushing.borrow_mut().push_back((until, id));

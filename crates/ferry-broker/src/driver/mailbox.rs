@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,14 +21,14 @@ pub(crate) struct Mailbox {
 /// What a shard finds in its mailbox.
 pub(crate) enum Parcel {
     /// What one turn of another shard had for this one, in order.
-    Mail { from: ShardId, batch: Vec<Mail> },
+    Mail { from: ShardId, batch: Vec<Mail>, bytes: usize },
     /// From the broker itself.
     Command(Command),
 }
 
 #[derive(Default)]
 struct Waiting {
-    parcels: Vec<Parcel>,
+    parcels: VecDeque<Parcel>,
     mail_bytes: usize,
     /// Shards that found the mailbox full and want to know when it no longer is.
     blocked: Vec<ShardId>,
@@ -59,7 +60,7 @@ impl Mailbox {
         let room = {
             let mut waiting = self.lock();
             waiting.mail_bytes += bytes;
-            waiting.parcels.push(Parcel::Mail { from, batch });
+            waiting.parcels.push_back(Parcel::Mail { from, batch, bytes });
             self.has_room(&mut waiting, from)
         };
         self.ring();
@@ -68,7 +69,7 @@ impl Mailbox {
 
     /// Leaves a command; commands are few and have no limit.
     pub(crate) fn command(&self, command: Command) {
-        self.lock().parcels.push(Parcel::Command(command));
+        self.lock().parcels.push_back(Parcel::Command(command));
         self.ring();
     }
 
@@ -78,7 +79,7 @@ impl Mailbox {
     }
 
     /// Takes everything, in the order it came. The shards in `blocked` are to be woken.
-    pub(crate) fn take(&self, parcels: &mut Vec<Parcel>, blocked: &mut Vec<ShardId>) {
+    pub(crate) fn take(&self, parcels: &mut VecDeque<Parcel>, blocked: &mut Vec<ShardId>) {
         self.rung.store(false, Ordering::SeqCst);
         let mut waiting = self.lock();
         waiting.mail_bytes = 0;

@@ -41,6 +41,11 @@ use crate::accept::Accepting;
 /// Bytes read from a connection at a time, into the shard's one buffer.
 const SCRATCH_BYTES: usize = 128 * 1024;
 
+/// Bytes read from all connections, and bytes of mail opened, in one turn; the rest waits for the next one. What a
+/// turn decides is written only at its end, so much more would not fit in the write buffer of one subscriber to
+/// everything, who is quick enough and must not lose anything.
+const TURN_BYTES_MAX: usize = 512 * 1024;
+
 /// Everything one shard's thread works with. Borrows of the cells never live across an await.
 pub(crate) struct Driver {
     id: ShardId,
@@ -48,12 +53,14 @@ pub(crate) struct Driver {
     shard: RefCell<Shard>,
     effects: RefCell<Effects>,
     scratch: RefCell<Box<[u8]>>,
+    /// Bytes read since the last turn.
+    bytes_read: Cell<usize>,
     conns: RefCell<ConnTable>,
 
     /// Mailboxes of all shards, by shard.
     mailboxes: Arc<[Mailbox]>,
-    /// What was taken from the mailbox; empty between turns.
-    parcels: RefCell<Vec<Parcel>>,
+    /// What was taken from the mailbox and is not opened yet.
+    parcels: RefCell<VecDeque<Parcel>>,
     /// Shards to be told that the mailbox has room; empty between turns.
     blocked: RefCell<Vec<ShardId>>,
     /// Mail of this turn, by the shard it goes to; empty between turns.

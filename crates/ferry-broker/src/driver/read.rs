@@ -3,8 +3,8 @@ use std::rc::Rc;
 
 use ferry_core::{CloseCause, Event};
 
-use super::Driver;
 use super::conn::Conn;
+use super::{Driver, TURN_BYTES_MAX};
 
 /// What reading from a connection came to.
 pub(crate) enum Input {
@@ -17,6 +17,11 @@ pub(crate) enum Input {
 }
 
 impl Driver {
+    /// Whether as much was read as a turn may decide: then it is the turn's turn.
+    pub(crate) fn has_read_enough(&self) -> bool {
+        self.bytes_read.get() >= TURN_BYTES_MAX
+    }
+
     /// Reads what has arrived, once, and gives it to the core.
     pub(crate) fn read(&self, conn: &Rc<Conn>) -> Input {
         let mut link = conn.link.borrow_mut();
@@ -37,6 +42,7 @@ impl Driver {
                 return Input::Ended(CloseCause::Error);
             }
         };
+        self.bytes_read.set(self.bytes_read.get() + read);
         if front == unread.len() {
             scratch[..front].copy_from_slice(&unread);
             let input = &scratch[..front + read];

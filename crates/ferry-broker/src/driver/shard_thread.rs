@@ -96,6 +96,7 @@ impl Driver {
             shard: RefCell::new(shard),
             effects: RefCell::new(Effects::new()),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
+            bytes_read: Cell::new(0),
             conns: RefCell::default(),
             mailboxes: setup.mailboxes,
             parcels: RefCell::default(),

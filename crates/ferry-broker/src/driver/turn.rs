@@ -9,17 +9,17 @@ use ferry_session::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::mailbox::Parcel;
-use super::{Command, Driver, ShardReport};
+use super::{Command, Driver, ShardReport, TURN_BYTES_MAX};
 
 /// Takes turns until the shard is stopped.
 pub(super) async fn take_turns(driver: Rc<Driver>) {
     let mut timer = pin!(sleep_until(Instant::now()));
     let mut armed = None;
     while !driver.is_stopped() {
-        let deadline = driver.next_deadline();
+        let deadline = driver.next_deadline().and_then(|deadline| driver.clock.instant(deadline));
         if deadline != armed {
             armed = deadline;
-            if let Some(instant) = deadline.and_then(|deadline| driver.clock.instant(deadline)) {
+            if let Some(instant) = deadline {
                 timer.as_mut().reset(instant.into());
             }
         }
@@ -37,6 +37,7 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
 
 impl Driver {
     fn turn(self: &Rc<Self>) {
+        self.bytes_read.set(0);
         self.open_mail();
         self.keep_time();
         self.decide();
@@ -75,13 +76,24 @@ impl Driver {
         self.shard.borrow_mut().handle(self.now(), event, &mut effects);
     }
 
+    /// Opens what waits in the mailbox, as much as may be decided before it is written.
     fn open_mail(self: &Rc<Self>) {
         let mut parcels = self.parcels.take();
-        let mut blocked = self.blocked.take();
-        self.mailbox().take(&mut parcels, &mut blocked);
-        for parcel in parcels.drain(..) {
+        if parcels.is_empty() {
+            let mut blocked = self.blocked.take();
+            self.mailbox().take(&mut parcels, &mut blocked);
+            for shard in blocked.drain(..) {
+                self.mailboxes[usize::from(shard.0)].ring();
+            }
+            self.blocked.replace(blocked);
+        }
+        let mut opened_bytes = 0;
+        while opened_bytes < TURN_BYTES_MAX
+            && let Some(parcel) = parcels.pop_front()
+        {
             match parcel {
-                Parcel::Mail { from, batch } => {
+                Parcel::Mail { from, batch, bytes } => {
+                    opened_bytes += bytes;
                     for mail in batch {
                         self.handle(Event::Mail { from, mail });
                     }
@@ -89,11 +101,10 @@ impl Driver {
                 Parcel::Command(command) => self.obey(command),
             }
         }
-        for shard in blocked.drain(..) {
-            self.mailboxes[usize::from(shard.0)].ring();
+        if !parcels.is_empty() {
+            self.want_turn();
         }
         self.parcels.replace(parcels);
-        self.blocked.replace(blocked);
         self.release_held();
     }
 
@@ -132,6 +143,14 @@ impl Driver {
                 let counters = self.shard.borrow().counters().clone();
                 // Whoever asked may have gone.
                 let _ = answer.send(ShardReport { counters, refusals: self.refusals.borrow().clone() });
+            }
+            Command::Disconnect { client_id, reason_code, reason_string, server_reference } => {
+                self.handle(Event::Disconnect {
+                    client_id: &client_id,
+                    reason_code,
+                    reason_string: reason_string.as_deref(),
+                    server_reference: server_reference.as_deref(),
+                });
             }
             Command::Reload { config, authorizer } => self.handle(Event::Reload { config, authorizer }),
             Command::PublishWills(done) => {

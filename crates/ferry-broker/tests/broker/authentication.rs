@@ -37,7 +37,8 @@ impl Doorkeeper {
 #[test]
 fn packets_behind_connect_wait_for_a_late_judgement() {
     let doorkeeper = Arc::new(Doorkeeper::default());
-    let broker = Broker::new(config()).authenticator(Arc::clone(&doorkeeper) as _).run().expect("started");
+    let broker =
+        Broker::builder(config()).authenticator(Arc::clone(&doorkeeper) as _).start().expect("started");
     let mut client = Client::open(&broker);
     client.send(&Packet::Connect(connect_packet("c")));
     client.send(&Packet::Pingreq);
@@ -49,7 +50,8 @@ fn packets_behind_connect_wait_for_a_late_judgement() {
 #[test]
 fn a_refusal_closes_the_connection_with_its_reason() {
     let doorkeeper = Arc::new(Doorkeeper::default());
-    let broker = Broker::new(config()).authenticator(Arc::clone(&doorkeeper) as _).run().expect("started");
+    let broker =
+        Broker::builder(config()).authenticator(Arc::clone(&doorkeeper) as _).start().expect("started");
     let mut client = Client::open(&broker);
     client.send(&Packet::Connect(connect_packet("c")));
     client.publish("t", b"never seen", QoS::AtMostOnce, None);
@@ -125,7 +127,7 @@ fn expect_question(client: &mut Client) {
 /// [MQTT-4.12.0-2] [MQTT-4.12.0-5]
 #[test]
 fn a_mechanism_converses_and_again_when_asked_to() {
-    let broker = Broker::new(config()).authenticator(Arc::new(Twice)).run().expect("started");
+    let broker = Broker::builder(config()).authenticator(Arc::new(Twice)).start().expect("started");
     let mut client = Client::open(&broker);
     let properties = ConnectProperties {
         authentication_method: Some("TWICE"),
@@ -152,7 +154,7 @@ fn a_mechanism_converses_and_again_when_asked_to() {
 
 #[test]
 fn an_unknown_method_is_refused() {
-    let broker = Broker::new(config()).authenticator(Arc::new(Twice)).run().expect("started");
+    let broker = Broker::builder(config()).authenticator(Arc::new(Twice)).start().expect("started");
     let mut client = Client::open(&broker);
     let properties =
         ConnectProperties { authentication_method: Some("NONE"), ..ConnectProperties::default() };

@@ -47,12 +47,12 @@ fn a_puback_waits_until_the_copies_of_durable_sessions_are_committed() {
     let disk = Disk::default();
     disk.immediate.store(true, Ordering::SeqCst);
     let made = disk.clone();
-    let broker = Broker::new(config())
+    let broker = Broker::builder(config())
         .store(Durability::Recorded, move |_, bell| {
             *made.bell.lock().expect("not poisoned") = Some(bell);
             Box::new(made.clone())
         })
-        .run()
+        .start()
         .expect("started");
     let mut subscriber = Client::open(&broker);
     let properties =

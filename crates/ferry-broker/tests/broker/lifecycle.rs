@@ -98,3 +98,19 @@ fn sys_topics_are_retained_from_the_start() {
     client.subscribe("$SYS/broker/drops/queue_full", QoS::AtMostOnce);
     assert_eq!(client.receive_publish().1, b"0");
 }
+
+/// Section 4.11.
+#[test]
+fn an_operator_can_send_a_client_elsewhere() {
+    let broker = Broker::start(config()).expect("started");
+    let mut client = Client::connect(&broker, "c");
+    broker.disconnect("nobody", ReasonCode::ADMINISTRATIVE_ACTION, None, None);
+    broker.disconnect("c", ReasonCode::USE_ANOTHER_SERVER, Some("maintenance"), Some("other:1883"));
+    client.receive(|packet| {
+        let Packet::Disconnect(disconnect) = packet else { panic!("{packet:?}") };
+        assert_eq!(disconnect.reason_code, ReasonCode::USE_ANOTHER_SERVER);
+        assert_eq!(disconnect.reason_string, Some("maintenance"));
+        assert_eq!(disconnect.server_reference, Some("other:1883"));
+    });
+    client.receive_end();
+}
