@@ -52,10 +52,10 @@ impl Socket {
     pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => {
-                drain(buffer, SockRef::from(socket), |read| socket.try_io(Interest::READABLE, read))
+                drain(buffer, &SockRef::from(socket), |read| socket.try_io(Interest::READABLE, read))
             }
             Self::Unix(socket) => {
-                drain(buffer, SockRef::from(socket), |read| socket.try_io(Interest::READABLE, read))
+                drain(buffer, &SockRef::from(socket), |read| socket.try_io(Interest::READABLE, read))
             }
         }
     }
@@ -94,11 +94,11 @@ impl Socket {
 /// told to the runtime here, which saves the system call that would only say `WouldBlock`.
 fn drain(
     buffer: &mut [u8],
-    socket: SockRef<'_>,
+    socket: &SockRef<'_>,
     try_io: impl FnOnce(&mut dyn FnMut() -> io::Result<usize>) -> io::Result<usize>,
 ) -> io::Result<usize> {
     let mut last = 0;
-    let result = try_io(&mut || match (&*socket).read(buffer) {
+    let result = try_io(&mut || match (&**socket).read(buffer) {
         Ok(read) if read > 0 && read < buffer.len() => {
             last = read;
             Err(io::ErrorKind::WouldBlock.into())

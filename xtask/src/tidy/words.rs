@@ -28,11 +28,12 @@ pub(crate) fn check_source(source: &Source) -> Vec<String> {
     problems
 }
 
-/// The root of a crate or module has a header. Any other file has one, or the documentation of its main type.
+/// The root of a crate or module has a header. Any other file has one, or the documentation of its main type; a file
+/// of tests has the names of its tests.
 fn says_what_it_is_for(source: &Source) -> bool {
     let is_root = ["lib.rs", "main.rs", "mod.rs"].iter().any(|root| source.path.ends_with(root));
-    source.text.starts_with("//!")
-        || !is_root && (source.text.contains("///") || source.path.ends_with("tests.rs"))
+    let is_test = source.path.contains("/tests/") || source.path.ends_with("tests.rs");
+    source.text.starts_with("//!") || !is_root && (is_test || source.text.contains("///"))
 }
 
 /// Documents, scripts and configuration.

@@ -74,6 +74,7 @@ pub(super) struct TestClient {
 /// Names a client of a test.
 pub(super) type Client = usize;
 
+#[allow(dead_code, reason = "a vocabulary for scripts; not each word is in use at all times")]
 impl Broker {
     pub(super) fn new() -> Self {
         Self::with(|_| {})
