@@ -134,8 +134,9 @@ impl Shard {
         self.timers.disarm(TimerKey::Session(session_id), &mut session.armed);
         session.sender.resume(pending.receive_maximum.min(config.inflight_messages_max));
         let exchanges_max = NonZeroU16::new(config.qos2_awaiting_release_max).unwrap_or(NonZeroU16::MIN);
-        let receive_maximum =
-            if config.receive_maximum_strict { config.receive_maximum } else { NonZeroU16::MAX };
+        // A 3.x client has no way to know it.
+        let is_strict = config.receive_maximum_strict && conn.version == ProtocolVersion::V5;
+        let receive_maximum = if is_strict { config.receive_maximum } else { NonZeroU16::MAX };
         session.receiver.resume(receive_maximum, exchanges_max);
         if self.records(session_id) {
             self.record_session(turn, session_id);

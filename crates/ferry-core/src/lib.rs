@@ -36,7 +36,6 @@ mod event;
 mod fault;
 mod filter_set;
 mod home;
-mod legal_reason;
 mod listener_policy;
 mod mailbox;
 mod output_buffer;

@@ -29,6 +29,12 @@ pub enum Mail {
         /// Wanted by a publisher that waits for durable copies.
         receipt: Option<Receipt>,
     },
+    /// All that was mailed before is to be durable: for a publisher that has lost the connection that the receipts
+    /// for it name.
+    Settle {
+        /// Answered with [`Mail::Accepted`].
+        receipt: Receipt,
+    },
     /// The copies of a message are durable, or owed to nobody durable.
     Accepted {
         /// As received.
@@ -53,7 +59,7 @@ impl Mail {
             Self::Publish { message, .. } | Self::SharePick { message, .. } => {
                 size_of::<Self>() + message.size_bytes()
             }
-            Self::Accepted { .. } => size_of::<Self>(),
+            Self::Settle { .. } | Self::Accepted { .. } => size_of::<Self>(),
         }
     }
 }
@@ -70,6 +76,13 @@ impl Shard {
             Mail::SharePick { group, message, receipt } => {
                 let mut publication = Publication::from_message(&message, None, turn.now);
                 (self.deliver_shared(turn, &mut publication, group), receipt)
+            }
+            Mail::Settle { receipt } => {
+                match self.commit.newest(turn.effects) {
+                    Some(ticket) => self.commit.wait(ticket, Waiter::Receipt(from, receipt, None)),
+                    None => turn.effects.mail.push((from, Mail::Accepted { receipt, refused: None })),
+                }
+                return;
             }
             Mail::Accepted { receipt: Receipt { conn, sequence }, refused } => {
                 return self.receipt_came(turn, conn, sequence, refused);

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use ferry_codec::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
+use ferry_router::ShardId;
 use ferry_session::{Received, TopicAliasIn};
 
 use crate::conn::Paused;
@@ -10,7 +11,7 @@ use crate::response::{Response, Wait};
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, DeniedPublish, Durability, Receipt, Record, ServerPublish};
+use crate::{ConnId, DeniedPublish, Durability, Mail, Receipt, Record, ServerPublish};
 
 /// A PUBLISH of a client.
 struct Incoming<'a> {
@@ -139,7 +140,7 @@ impl Shard {
                 }
             }
             // [MQTT-4.3.3-10]: it was routed when it came first.
-            Received::Duplicate => self.acknowledge_again(turn),
+            Received::Duplicate => self.acknowledge_again(turn, *conn),
             Received::PacketIdInUse => Answer::refused(
                 ReasonCode::PACKET_IDENTIFIER_IN_USE,
                 "a QoS 2 message has this packet identifier",
@@ -196,13 +197,19 @@ impl Shard {
         }
     }
 
-    /// The answer to a repeated QoS 2 PUBLISH: its first one may not be durable yet.
-    fn acknowledge_again(&self, turn: &Turn<'_>) -> Answer {
-        let ticket = match self.config.durability {
-            Durability::Memory => None,
-            Durability::Recorded => self.commit.newest(turn.effects),
-        };
-        Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait: Wait { ticket, receipts: 0 } }
+    /// The answer to a repeated QoS 2 PUBLISH: its first one may not be durable yet, here or on another shard, and
+    /// the receipts for it name a connection that is gone.
+    fn acknowledge_again(&self, turn: &mut Turn<'_>, conn: ConnId) -> Answer {
+        let mut wait = Wait::default();
+        if self.config.durability == Durability::Recorded {
+            wait.ticket = self.commit.newest(turn.effects);
+            let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
+            let receipt = Receipt { conn, sequence };
+            let others = (0..self.shard_count()).map(ShardId).filter(|shard| *shard != self.id);
+            turn.effects.mail.extend(others.map(|shard| (shard, Mail::Settle { receipt })));
+            wait.receipts = self.shard_count() - 1;
+        }
+        Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait }
     }
 
     /// A client that never sends PUBREL may not fill the memory. 3.x has no way to refuse one message.

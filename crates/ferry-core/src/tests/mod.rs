@@ -11,6 +11,7 @@ mod test_connect;
 mod test_deliver;
 mod test_disconnect;
 mod test_durability;
+mod test_found_by_simulation;
 mod test_limits;
 mod test_publish;
 mod test_retained;
