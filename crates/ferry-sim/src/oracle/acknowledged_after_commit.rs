@@ -1,0 +1,111 @@
+//! Nothing is acknowledged before what it stands for is durable.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ferry_core::{Record, Ticket};
+use ferry_router::ShardId;
+
+use super::{Oracle, is_shared_topic};
+use crate::fact::Fact;
+use crate::journal::MessageId;
+use crate::model::Model;
+
+type Batch = (ShardId, Ticket);
+
+#[derive(Default)]
+pub(super) struct AcknowledgedAfterCommit {
+    committed: BTreeMap<ShardId, Ticket>,
+    /// Batches with copies of the message, or with it as retained.
+    copies: BTreeMap<MessageId, Vec<Batch>>,
+    /// Batches with the subscription, as often as it was made and is not yet granted.
+    subscriptions: BTreeMap<(String, String), VecDeque<Batch>>,
+    /// Batches with the packet identifier of a QoS 2 message.
+    received: BTreeMap<(String, u16), Batch>,
+    acknowledged: BTreeSet<MessageId>,
+    published_again: BTreeSet<MessageId>,
+    published: BTreeSet<MessageId>,
+}
+
+impl AcknowledgedAfterCommit {
+    fn is_committed(&self, (shard, ticket): &Batch) -> bool {
+        self.committed.get(shard).is_some_and(|committed| committed >= ticket)
+    }
+
+    fn recorded(&mut self, model: &Model, batch: Batch, record: &Record) -> Result<(), String> {
+        match record {
+            Record::Queued { message, .. } | Record::Retained { message } => {
+                let Some(id) = model.journal.identify(&message.payload) else { return Ok(()) };
+                let authored = model.journal.get(id);
+                // A retained message is copied for each new subscriber, a share group's may change its member, and
+                // for a will nobody waits.
+                let is_queued = matches!(record, Record::Queued { .. });
+                if authored.is_will || is_shared_topic(&authored.topic) || (is_queued && authored.retain) {
+                    return Ok(());
+                }
+                self.copies.entry(id).or_default().push(batch);
+                let is_late = self.acknowledged.contains(&id) && !self.published_again.contains(&id);
+                if is_late {
+                    return Err(format!("{id:?} was acknowledged before {record:?} was recorded"));
+                }
+            }
+            Record::Subscribed { client_id, filter, .. } => {
+                self.subscriptions
+                    .entry((client_id.to_string(), filter.to_string()))
+                    .or_default()
+                    .push_back(batch);
+            }
+            Record::Received { client_id, packet_id } => {
+                self.received.insert((client_id.to_string(), packet_id.get()), batch);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Oracle for AcknowledgedAfterCommit {
+    fn property(&self) -> &'static str {
+        "acknowledged after commit"
+    }
+
+    fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
+        match fact {
+            Fact::Recorded { shard, ticket, record } => {
+                return self.recorded(model, (*shard, *ticket), record);
+            }
+            Fact::Committed { shard, ticket } => drop(self.committed.insert(*shard, *ticket)),
+            Fact::Published { message: Some(message), is_repeated: false, .. }
+                if !self.published.insert(*message) =>
+            {
+                self.published_again.insert(*message);
+            }
+            Fact::Acknowledged { client, packet_id, message: Some(message), is_success: true } => {
+                let is_first = self.acknowledged.insert(*message);
+                let copies = self.copies.get(message).into_iter().flatten();
+                let received = self.received.get(&(crate::client_id(*client), packet_id.get()));
+                let mut pending = copies.chain(received).filter(|batch| !self.is_committed(batch));
+                if is_first && let Some(batch) = pending.next() {
+                    return Err(format!("{message:?} of client {client} was acknowledged before {batch:?}"));
+                }
+            }
+            Fact::SessionLost { client } => {
+                let client_id = crate::client_id(*client);
+                self.received.retain(|(other, _), _| *other != client_id);
+            }
+            Fact::Gone { client, .. } => {
+                // Nobody is waiting for SUBACK any more.
+                let client_id = crate::client_id(*client);
+                self.subscriptions.retain(|(other, _), _| *other != client_id);
+            }
+            Fact::Granted { client, filter, .. } => {
+                let made = self.subscriptions.get_mut(&(crate::client_id(*client), (*filter).to_owned()));
+                let oldest = made.and_then(VecDeque::pop_front);
+                if let Some(batch) = oldest.filter(|batch| !self.is_committed(batch)) {
+                    return Err(format!("{filter} of client {client} was granted before {batch:?}"));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}

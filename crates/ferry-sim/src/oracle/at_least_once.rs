@@ -1,0 +1,119 @@
+//! QoS 1 and 2: a message reaches every session that had subscribed to it [MQTT-4.3.2-4] [MQTT-4.3.3-10].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use ferry_codec::QoS;
+use ferry_codec::topic::{matches, parse_shared};
+
+use super::{Oracle, Rest, Rules, is_shared_topic};
+use crate::fact::Fact;
+use crate::journal::MessageId;
+use crate::model::{Model, Presence};
+
+pub(super) struct AtLeastOnce {
+    rules: Rc<Rules>,
+    published: BTreeSet<MessageId>,
+    /// Client and message: the client's session must get it as long as it lives.
+    owed: BTreeSet<(usize, MessageId)>,
+    /// Message and clients: one of them must get it, unless one of them goes.
+    owed_to_group: BTreeMap<MessageId, Vec<usize>>,
+}
+
+impl AtLeastOnce {
+    pub(super) fn new(rules: Rc<Rules>) -> Self {
+        Self { rules, published: BTreeSet::new(), owed: BTreeSet::new(), owed_to_group: BTreeMap::new() }
+    }
+
+    fn owe(&mut self, model: &Model, message: MessageId) {
+        let authored = model.journal.get(message);
+        if self.rules.may_drop || authored.qos == QoS::AtMostOnce || authored.expiry_seconds.is_some() {
+            return;
+        }
+        if is_shared_topic(&authored.topic) {
+            let members: Vec<_> = (0..model.sessions.len())
+                .filter_map(|client| {
+                    is_member(model, client, &authored.topic).map(|definite| (client, definite))
+                })
+                .collect();
+            if !members.is_empty() && members.iter().all(|(_, is_definite)| *is_definite) {
+                self.owed_to_group.insert(message, members.into_iter().map(|(client, _)| client).collect());
+            }
+            return;
+        }
+        for (client, session) in model.sessions.iter().enumerate() {
+            let is_owed = model.matching(client, &authored.topic).any(|subscription| {
+                subscription.is_definite
+                    && subscription.options.maximum_qos > QoS::AtMostOnce
+                    && !(subscription.options.no_local && client == authored.publisher)
+            });
+            if is_owed && session.presence == Presence::Yes && !self.rules.lossy_clients[client] {
+                self.owed.insert((client, message));
+            }
+        }
+    }
+}
+
+/// Whether the client is a member of the group that gets `topic`, and if so whether for sure.
+fn is_member(model: &Model, client: usize, topic: &str) -> Option<bool> {
+    let session = &model.sessions[client];
+    session.subscriptions.iter().find_map(|(filter, subscription)| {
+        let shared = parse_shared(filter).ok()??;
+        matches(shared.filter, topic).then_some(subscription.is_definite && session.presence == Presence::Yes)
+    })
+}
+
+impl Oracle for AtLeastOnce {
+    fn property(&self) -> &'static str {
+        "at least once"
+    }
+
+    fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
+        match fact {
+            Fact::Published { message: Some(message), is_repeated: false, .. }
+            | Fact::WillDue { message }
+                if self.published.insert(*message) =>
+            {
+                self.owe(model, *message);
+            }
+            Fact::Acknowledged { message: Some(message), is_success: false, .. } => {
+                self.owed.retain(|(_, other)| other != message);
+                self.owed_to_group.remove(message);
+            }
+            Fact::Delivered { client, copy, .. } if copy.qos > QoS::AtMostOnce => {
+                if let Some(message) = copy.message {
+                    self.owed.remove(&(*client, message));
+                    self.owed_to_group.remove(&message);
+                }
+            }
+            Fact::SessionLost { client } => {
+                self.owed.retain(|(other, _)| other != client);
+                self.owed_to_group.retain(|_, members| !members.contains(client));
+            }
+            Fact::Unsubscribing { client, filter } => {
+                let topic = |message: &MessageId| &model.journal.get(*message).topic;
+                self.owed.retain(|(other, message)| other != client || !matches(filter, topic(message)));
+                if matches!(parse_shared(filter), Ok(Some(_))) {
+                    self.owed_to_group.retain(|_, members| !members.contains(client));
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn at_rest(&mut self, model: &Model, _rest: &Rest) -> Vec<String> {
+        let describe = |message: &MessageId| {
+            let authored = model.journal.get(*message);
+            format!("{message:?} ({:?}, {}, by {})", authored.qos, authored.topic, authored.publisher)
+        };
+        let alone = self
+            .owed
+            .iter()
+            .map(|(client, message)| format!("client {client} never got {}", describe(message)));
+        let groups = self.owed_to_group.iter();
+        let groups =
+            groups.map(|(message, members)| format!("none of {members:?} ever got {}", describe(message)));
+        alone.chain(groups).collect()
+    }
+}

@@ -1,0 +1,111 @@
+//! QoS 2: a message arrives exactly once [MQTT-4.3.3-10]; that it arrives at all is the business of `at_least_once`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use ferry_codec::QoS;
+use ferry_session::Timestamp;
+
+use super::{Oracle, Rules, is_shared_topic};
+use crate::fact::{Copy, Fact};
+use crate::journal::MessageId;
+use crate::model::Model;
+
+pub(super) struct ExactlyOnce {
+    allowance: Allowance,
+}
+
+impl ExactlyOnce {
+    pub(super) fn new(rules: Rc<Rules>) -> Self {
+        Self { allowance: Allowance::new(rules) }
+    }
+}
+
+impl Oracle for ExactlyOnce {
+    fn property(&self) -> &'static str {
+        "exactly once"
+    }
+
+    fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
+        self.allowance.grow(model, fact);
+        match fact {
+            Fact::Delivered { client, copy, is_new: true } if copy.qos == QoS::ExactlyOnce => {
+                self.allowance.take(model, *client, copy)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How many more copies of each message each client may get. Messages for share groups have one account for all
+/// clients, `None`.
+pub(super) struct Allowance {
+    rules: Rc<Rules>,
+    copies: BTreeMap<(Option<usize>, MessageId), u32>,
+    used: BTreeMap<(Option<usize>, MessageId), u32>,
+    /// Publications that may still be on their way to other shards.
+    recent: VecDeque<(Timestamp, MessageId)>,
+}
+
+/// Longer than mail between shards takes.
+const ON_THE_WAY_MILLISECONDS: u64 = 20;
+
+impl Allowance {
+    pub(super) fn new(rules: Rc<Rules>) -> Self {
+        Self { rules, copies: BTreeMap::new(), used: BTreeMap::new(), recent: VecDeque::new() }
+    }
+
+    /// A publication gives every subscriber of that moment a right to its copies.
+    pub(super) fn grow(&mut self, model: &Model, fact: &Fact<'_>) {
+        let message = match fact {
+            Fact::Published { message: Some(message), is_repeated: false, .. } => message,
+            Fact::Subscribing { client } => return self.catch_up(model, *client),
+            _ => return,
+        };
+        self.recent.push_back((model.now, *message));
+        if is_shared_topic(&model.journal.get(*message).topic) {
+            *self.copies.entry((None, *message)).or_default() += 1;
+            return;
+        }
+        for client in 0..model.sessions.len() {
+            let copies = self.rules.copies_max(model, client, *message);
+            *self.copies.entry((Some(client), *message)).or_default() += copies;
+        }
+    }
+
+    /// Uses up one. Retained messages come as often as one subscribes, and wills have their own oracle.
+    pub(super) fn take(&mut self, model: &Model, client: usize, copy: &Copy) -> Result<(), String> {
+        let Some(message) = copy.message.filter(|_| !copy.retain) else { return Ok(()) };
+        let authored = model.journal.get(message);
+        if authored.is_will {
+            return Ok(());
+        }
+        let is_shared = is_shared_topic(&authored.topic);
+        if is_shared && copy.qos == QoS::AtLeastOnce {
+            // When a member goes another one may get its messages as well.
+            return Ok(());
+        }
+        let account = if is_shared { None } else { Some(client) };
+        let used = self.used.entry((account, message)).or_default();
+        *used += 1;
+        if *used > self.copies.get(&(account, message)).copied().unwrap_or(0) {
+            return Err(format!(
+                "client {client} got {message:?} ({}) once too often: {copy:?}",
+                authored.topic
+            ));
+        }
+        Ok(())
+    }
+
+    /// A message that is on its way to another shard also finds the subscriptions that are made meanwhile.
+    fn catch_up(&mut self, model: &Model, client: usize) {
+        while self.recent.front().is_some_and(|(at, _)| at.0 + ON_THE_WAY_MILLISECONDS < model.now.0) {
+            self.recent.pop_front();
+        }
+        for (_, message) in &self.recent {
+            let copies = self.rules.copies_max(model, client, *message);
+            let granted = self.copies.entry((Some(client), *message)).or_default();
+            *granted = (*granted).max(copies);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! An expired message is not sent [MQTT-3.3.2-5], and what is left of its interval is told right [MQTT-3.3.2-6].
+
+use std::collections::BTreeMap;
+
+use ferry_session::Timestamp;
+
+use super::Oracle;
+use crate::fact::Fact;
+use crate::journal::MessageId;
+use crate::model::Model;
+
+#[derive(Default)]
+pub(super) struct NoExpired {
+    /// When the broker got a message last: one that was published again lives again.
+    received: BTreeMap<MessageId, Timestamp>,
+}
+
+impl Oracle for NoExpired {
+    fn property(&self) -> &'static str {
+        "no expired"
+    }
+
+    fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
+        match fact {
+            Fact::Published { message: Some(message), is_repeated: false, .. }
+            | Fact::WillDue { message } => {
+                self.received.insert(*message, model.now);
+                Ok(())
+            }
+            Fact::Sent { client, copy, .. } => {
+                let Some(message) = copy.message else { return Ok(()) };
+                let (Some(interval), Some(received)) =
+                    (model.journal.get(message).expiry_seconds, self.received.get(&message))
+                else {
+                    return Ok(());
+                };
+                let waited = model.now.0 - received.0;
+                let is_expired = waited > u64::from(interval) * 1000;
+                // Once a PUBLISH was sent its exchange goes on, expired or not.
+                if is_expired && !copy.dup {
+                    return Err(format!(
+                        "client {client} was sent {message:?}, {waited} ms old, of {interval} s"
+                    ));
+                }
+                let left = (u64::from(interval) * 1000).saturating_sub(waited).div_ceil(1000);
+                match copy.expiry_seconds {
+                    Some(told) if u64::from(told) > left => Err(format!(
+                        "client {client} was told {told} s for {message:?}, of which {left} s are left"
+                    )),
+                    _ => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! Time, and everything that moves with it.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use ferry_session::Timestamp;
+
+use crate::broker::Broker;
+use crate::client::{Client, ClientEffects, Ending};
+use crate::conditions::Conditions;
+use crate::fact::Fact;
+use crate::model::Model;
+use crate::network::{Link, LinkId, Pipe};
+use crate::options::Options;
+use crate::oracle::{Oracles, Rest, Rules};
+use crate::random::Random;
+use crate::report::Report;
+use crate::wire::from_server;
+
+/// When every world begins.
+pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
+
+/// Long enough for every expiry, delay and timeout that clients choose, but those that are as good as never.
+const CALM_SECONDS: u64 = 100;
+
+/// For the auditor, who comes at the very end.
+const AUDIT_SECONDS: u64 = 10;
+
+/// Bytes that sockets and networks hold in each direction.
+const WINDOW_BYTES: [usize; 3] = [300, 5_000, 100_000];
+
+/// More events than this in one millisecond mean that somebody works without getting anywhere.
+const STANDSTILL_MAX: u64 = 100_000;
+
+/// What is to be looked at when its time comes. Looking too often does no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wake {
+    Client(usize),
+    Upwards(LinkId),
+    Downwards(LinkId),
+    EndOfTurn(usize),
+    Deadline(usize),
+    Mail(usize),
+    Commits(usize),
+    Judgements(usize),
+    /// The driver waits no longer for the output of a closing connection.
+    Linger(LinkId),
+}
+
+/// What is to be done and when; what falls on the same millisecond comes in random order.
+pub(crate) struct Agenda {
+    entries: BinaryHeap<Reverse<(Timestamp, u64, Wake)>>,
+    random: Random,
+}
+
+impl Agenda {
+    pub(crate) fn add(&mut self, at: Timestamp, wake: Wake) {
+        self.entries.push(Reverse((at, self.random.next(), wake)));
+    }
+}
+
+/// Model and oracles: who watches.
+pub(crate) struct Watch {
+    pub(crate) model: Model,
+    pub(crate) oracles: Oracles,
+    pub(crate) digest: u64,
+    pub(crate) deliveries: u64,
+    pub(crate) trace: bool,
+}
+
+impl Watch {
+    /// Lets `change` happen to the model and tells the oracles what follows from it.
+    pub(crate) fn see(&mut self, change: impl FnOnce(&mut Model, crate::model::Tell<'_>)) {
+        let (oracles, trace) = (&mut self.oracles, self.trace);
+        change(&mut self.model, &mut |model, fact| {
+            if trace {
+                trace_line(model, &format!("    {fact:?}"));
+            }
+            oracles.observe(model, fact);
+        });
+    }
+
+    /// Tells the oracles a fact that changes nothing in the model.
+    pub(crate) fn tell(&mut self, fact: &Fact<'_>) {
+        self.see(|model, tell| tell(model, fact));
+    }
+
+    /// The broker sent a packet.
+    pub(crate) fn sent(&mut self, link: LinkId, client: usize, frame: &[u8]) {
+        self.note("downwards", link, frame);
+        match self.model.version(link).map(|version| from_server(frame, version)) {
+            Some(Ok(packet)) => self.see(|model, tell| model.sent(link, client, &packet, tell)),
+            Some(Err(what)) => self.tell(&Fact::Misbehaved { client, what }),
+            None => {}
+        }
+    }
+
+    /// Takes bytes into the digest, and shows them.
+    pub(crate) fn note(&mut self, what: &str, link: LinkId, bytes: &[u8]) {
+        for &byte in bytes {
+            self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
+        }
+        if self.trace {
+            trace_line(&self.model, &format!("{what} {link:?} {} bytes", bytes.len()));
+        }
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "the trace is for a person who asked for it")]
+fn trace_line(model: &Model, text: &str) {
+    eprintln!("{:>8} {text}", model.now.0.saturating_sub(START.0));
+}
+
+/// Everything there is.
+pub(crate) struct World {
+    now: Timestamp,
+    random: Random,
+    pub(crate) agenda: Agenda,
+    pub(crate) watch: Watch,
+    pub(crate) links: Vec<Link>,
+    clients: Vec<Client>,
+    broker: Broker,
+    latency_milliseconds_max: u64,
+    events: u64,
+    /// Events since the clock moved.
+    standstill: u64,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, options: &Options) -> Self {
+        let mut random = Random::new(seed);
+        let conditions = Conditions::draw(&mut random);
+        let audit = Timestamp(START.0 + (options.trouble_seconds + CALM_SECONDS) * 1000);
+        let auditor = conditions.client_count;
+        let mut clients: Vec<_> =
+            (0..auditor).map(|index| Client::new(index, random.fork(), START)).collect();
+        clients.push(Client::new_auditor(auditor, random.fork(), audit));
+        let mut agenda = Agenda { entries: BinaryHeap::new(), random: random.fork() };
+        (0..clients.len()).for_each(|client| agenda.add(START, Wake::Client(client)));
+        let rules = Rules {
+            config: conditions.config.clone(),
+            may_drop: conditions.may_drop,
+            lossy_clients: clients
+                .iter()
+                .map(|client| client.profile.maximum_packet_size.is_some())
+                .collect(),
+            auditor,
+        };
+        let watch = Watch {
+            model: Model::new(clients.len(), START),
+            oracles: Oracles::new(rules),
+            digest: 0xCBF2_9CE4_8422_2325,
+            deliveries: 0,
+            trace: options.trace,
+        };
+        let latency_milliseconds_max = conditions.latency_milliseconds_max;
+        let broker = Broker::new(conditions, options.planted_bug, random.fork(), START);
+        Self {
+            now: START,
+            random,
+            agenda,
+            watch,
+            links: Vec::new(),
+            clients,
+            broker,
+            latency_milliseconds_max,
+            events: 0,
+            standstill: 0,
+        }
+    }
+
+    /// From the first CONNECT to the audit.
+    pub(crate) fn run(mut self, seed: u64, options: &Options) -> Report {
+        let trouble_ends = Timestamp(START.0 + options.trouble_seconds * 1000);
+        self.run_until(trouble_ends);
+        self.heal();
+        self.run_until(Timestamp(trouble_ends.0 + (CALM_SECONDS + AUDIT_SECONDS) * 1000));
+        let rest = self.rest();
+        self.watch.oracles.at_rest(&self.watch.model, &rest);
+        Report {
+            seed,
+            events: self.events,
+            messages: self.watch.model.journal.len() as u64,
+            deliveries: self.watch.deliveries,
+            digest: self.watch.digest,
+            violations: self.watch.oracles.violations,
+        }
+    }
+
+    fn run_until(&mut self, end: Timestamp) {
+        while let Some(Reverse((at, _, _))) = self.agenda.entries.peek() {
+            if *at > end || self.watch.oracles.violations.len() == Report::VIOLATIONS_MAX {
+                break;
+            }
+            let Some(Reverse((at, _, wake))) = self.agenda.entries.pop() else { break };
+            self.standstill += 1;
+            if self.standstill > STANDSTILL_MAX {
+                self.watch.tell(&Fact::Standstill { what: format!("{wake:?}") });
+                break;
+            }
+            if at > self.now {
+                self.now = at;
+                self.standstill = 0;
+                self.watch.see(|model, tell| model.advance(at, tell));
+            }
+            self.events += 1;
+            self.step(wake);
+        }
+        self.now = self.now.max(end);
+    }
+
+    fn step(&mut self, wake: Wake) {
+        let now = self.now;
+        match wake {
+            Wake::Client(client) => self.client_acts(client),
+            Wake::Downwards(link) => self.downwards(link),
+            Wake::Upwards(link) => {
+                self.broker.upwards(now, link, &mut self.links, &mut self.agenda, &mut self.watch);
+            }
+            Wake::Linger(link) => {
+                self.broker.linger_ends(now, link, &mut self.links, &mut self.agenda, &mut self.watch);
+            }
+            Wake::EndOfTurn(shard) => {
+                self.broker.end_turn(now, shard, &mut self.links, &mut self.agenda, &mut self.watch);
+            }
+            Wake::Deadline(shard) => self.broker.deadline(now, shard, &mut self.agenda, &mut self.watch),
+            Wake::Mail(shard) => self.broker.mail(now, shard, &mut self.agenda, &mut self.watch),
+            Wake::Commits(shard) => self.broker.commits(now, shard, &mut self.agenda, &mut self.watch),
+            Wake::Judgements(shard) => self.broker.judgements(now, shard, &mut self.agenda, &mut self.watch),
+        }
+    }
+
+    fn client_acts(&mut self, client: usize) {
+        let mut effects = ClientEffects::default();
+        let next = self.clients[client].act(self.now, &mut self.watch.model.journal, &mut effects);
+        self.agenda.add(next.max(Timestamp(self.now.0 + 1)), Wake::Client(client));
+        self.apply(client, effects);
+    }
+
+    fn downwards(&mut self, link: LinkId) {
+        let client = self.links[link.0].client;
+        if self.links[link.0].is_half_open || self.clients[client].link != Some(link) {
+            return;
+        }
+        let reads_from = self.clients[client].reads_from();
+        if reads_from > self.now {
+            self.agenda.add(reads_from, Wake::Downwards(link));
+            return;
+        }
+        let bytes = self.links[link.0].down.receive(self.now);
+        if !bytes.is_empty() {
+            let mut effects = ClientEffects::default();
+            let journal = &mut self.watch.model.journal;
+            self.clients[client].receive(self.now, &bytes, journal, &mut effects);
+            self.apply(client, effects);
+            self.broker.has_room(self.now, link, &mut self.links, &mut self.agenda, &mut self.watch);
+            if self.clients[client].acknowledges_at_once() {
+                self.agenda.add(self.now, Wake::Client(client));
+            }
+        }
+        if self.links[link.0].down.has_ended(self.now) && self.clients[client].link == Some(link) {
+            self.close(client, Ending::Close);
+        }
+    }
+
+    /// Does what a client wants done.
+    fn apply(&mut self, client: usize, effects: ClientEffects) {
+        for what in effects.misbehaved {
+            self.watch.tell(&Fact::Misbehaved { client, what });
+        }
+        for (copy, is_new) in effects.delivered {
+            self.watch.deliveries += 1;
+            self.watch.tell(&Fact::Delivered { client, copy, is_new });
+        }
+        if effects.open {
+            self.open(client);
+        }
+        if let (Some(link), false) = (self.clients[client].link, effects.bytes.is_empty()) {
+            let pipe = &mut self.links[link.0];
+            if !pipe.is_half_open {
+                let before = self.now;
+                let arrival = pipe.up.send(before, &effects.bytes, &mut self.random);
+                self.agenda.add(before, Wake::Upwards(link));
+                self.agenda.add(arrival, Wake::Upwards(link));
+            }
+        }
+        if let Some(ending) = effects.ending {
+            self.close(client, ending);
+        }
+    }
+
+    fn open(&mut self, client: usize) {
+        let link = LinkId(self.links.len());
+        let latency = self.random.between(1, self.latency_milliseconds_max);
+        self.links.push(Link {
+            client,
+            up: Pipe::new(usize::MAX, latency),
+            down: Pipe::new(*self.random.pick(&WINDOW_BYTES), latency),
+            is_half_open: false,
+        });
+        self.clients[client].link = Some(link);
+    }
+
+    /// The client leaves its connection.
+    fn close(&mut self, client: usize, ending: Ending) {
+        let Some(link) = self.clients[client].link else { return };
+        self.clients[client].closed(self.now);
+        let state = &mut self.links[link.0];
+        let arrival = match ending {
+            Ending::HalfOpen => {
+                state.is_half_open = true;
+                return;
+            }
+            Ending::Close => state.up.finish(self.now, &mut self.random),
+            Ending::Cut => state.up.cut(self.now, &mut self.random),
+        };
+        self.agenda.add(arrival, Wake::Upwards(link));
+    }
+
+    /// No more faults: what is broken is found to be broken, and clients calm down.
+    fn heal(&mut self) {
+        for client in &mut self.clients {
+            client.calm_down(self.now);
+        }
+        for index in 0..self.links.len() {
+            let (link, client) = (LinkId(index), self.links[index].client);
+            self.links[index].down.set_window_bytes(usize::MAX);
+            if self.clients[client].link != Some(link) {
+                self.links[index].is_half_open = false;
+                let arrival = self.links[index].up.cut(self.now, &mut self.random);
+                self.agenda.add(arrival, Wake::Upwards(link));
+            } else {
+                self.agenda.add(self.now, Wake::Downwards(link));
+                self.broker.has_room(self.now, link, &mut self.links, &mut self.agenda, &mut self.watch);
+            }
+        }
+        (0..self.clients.len()).for_each(|client| self.agenda.add(self.now, Wake::Client(client)));
+    }
+
+    fn rest(&self) -> Rest {
+        let counters = self.broker.counters();
+        Rest {
+            unacknowledged_by_broker: self.clients.iter().map(Client::unacknowledged).collect(),
+            queued_messages: counters.iter().map(|counters| counters.queued_messages).sum(),
+            inflight_messages: counters.iter().map(|counters| counters.inflight_messages).sum(),
+            clients_connected: self.clients.iter().filter(|client| client.is_online()).count(),
+            clients: self.clients.len(),
+        }
+    }
+}
