@@ -7,6 +7,7 @@ use ferry_session::{SessionExpiry, StoredWill, Timestamp};
 use crate::auth::{AuthPhase, Authentication};
 use crate::conn::{ConnState, Paused};
 use crate::fault::Fault;
+use crate::legal_reason::in_connack;
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::write_packet::mark_dirty;
@@ -192,6 +193,7 @@ impl Shard {
         server_reference: Option<&str>,
     ) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        let reason_code = in_connack(reason_code);
         self.counters.refusals.count(reason_code);
         let mut connack = Connack { session_present: false, reason_code, ..Connack::default() };
         connack.properties.reason_string = reason_string;

@@ -7,6 +7,7 @@ use crate::accept_session::limited_expiry;
 use crate::conn::ConnState;
 use crate::deferred::Deferred;
 use crate::fault::Fault;
+use crate::legal_reason::in_disconnect;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::timers::TimerKey;
@@ -80,6 +81,7 @@ impl Shard {
         if self.conns.get(id).is_none_or(|conn| conn.is_closing()) {
             return;
         }
+        let reason_code = in_disconnect(reason_code);
         self.counters.refusals.count(reason_code);
         self.send_disconnect(turn, id, reason_code, reason_string, server_reference);
         self.leave(turn, id, WillFate::Publish);

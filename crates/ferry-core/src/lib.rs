@@ -36,6 +36,7 @@ mod event;
 mod fault;
 mod filter_set;
 mod home;
+mod legal_reason;
 mod listener_policy;
 mod mailbox;
 mod output_buffer;

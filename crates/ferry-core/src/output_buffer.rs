@@ -41,6 +41,12 @@ impl OutputBuffer {
         self.len() == 0
     }
 
+    /// Bytes of memory held.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     /// The vector to append packets to.
     pub(crate) fn appending(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {

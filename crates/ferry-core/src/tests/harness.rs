@@ -147,6 +147,13 @@ impl Broker {
         client
     }
 
+    /// As [`online`](Self::online), for a session that exists.
+    pub(super) fn online_with_present(&mut self, connect: &Connect<'_>) -> Client {
+        let client = self.connect(connect);
+        assert_eq!(self.read(client), ["CONNACK 0x00 present"]);
+        client
+    }
+
     /// The client connects once more and resumes.
     pub(super) fn online_again(&mut self, client_id: &str) -> Client {
         let client = self.connect(&resume(client_id));
