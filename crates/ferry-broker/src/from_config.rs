@@ -103,8 +103,10 @@ pub(crate) fn listener_options(listener: &Listener, tls: Option<Arc<TlsAcceptor>
         tls,
         proxy_protocol: listener.proxy_protocol,
         websocket_require_subprotocol: listener.websocket_subprotocol_required,
+        websocket_origins: listener.origin_rules(),
         tcp_nodelay: listener.tcp_nodelay,
-        ..ListenerOptions::default()
+        tcp_keepalive: listener.tcp_keepalive_seconds.map(|time| seconds(u32::from(time))),
+        limits: HandshakeLimits::default(),
     }
 }
 

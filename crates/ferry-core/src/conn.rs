@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ferry_codec::ProtocolVersion;
+use ferry_codec::{ProtocolVersion, ReasonCode};
 use ferry_session::{KeepAlive, Quota, Timestamp, TopicAliasIn, TopicAliasOut};
 
 use crate::auth::Authentication;
@@ -96,6 +96,8 @@ pub(crate) struct Conn {
     /// Named in [`Effects::dirty`](crate::Effects::dirty) and not looked at since.
     pub(crate) dirty: bool,
     pub(crate) paused: Paused,
+    /// Why the connection ends, once it does.
+    pub(crate) end_reason: ReasonCode,
 }
 
 /// ```text
@@ -168,6 +170,7 @@ impl Conn {
             acknowledged: false,
             dirty: false,
             paused: Paused::default(),
+            end_reason: ReasonCode::NORMAL_DISCONNECTION,
         }
     }
 

@@ -195,6 +195,7 @@ impl Shard {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let reason_code = in_connack(reason_code);
         self.counters.refusals.count(reason_code);
+        conn.end_reason = reason_code;
         let mut connack = Connack { session_present: false, reason_code, ..Connack::default() };
         connack.properties.reason_string = reason_string;
         connack.properties.server_reference = server_reference;

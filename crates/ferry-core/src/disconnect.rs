@@ -62,6 +62,7 @@ impl Shard {
     /// What is not MQTT gets no answer.
     pub(crate) fn ignore(&mut self, turn: &mut Turn<'_>, id: ConnId) {
         self.counters.connects_ignored += 1;
+        self.ends_for(id, ReasonCode::PROTOCOL_ERROR);
         self.close(turn, id);
     }
 
@@ -83,6 +84,7 @@ impl Shard {
         }
         let reason_code = in_disconnect(reason_code);
         self.counters.refusals.count(reason_code);
+        self.ends_for(id, reason_code);
         self.send_disconnect(turn, id, reason_code, reason_string, server_reference);
         self.leave(turn, id, WillFate::Publish);
         self.close(turn, id);
@@ -111,9 +113,17 @@ impl Shard {
     /// The connection that a session had before is told and closed; session and will are the new one's business.
     pub(crate) fn end_old_connection(&mut self, turn: &mut Turn<'_>, old: ConnId, fault: Fault) {
         self.counters.refusals.count(fault.reason_code);
+        self.ends_for(old, fault.reason_code);
         self.send_disconnect(turn, old, fault.reason_code, Some(fault.detail), None);
         self.detach(old);
         self.close(turn, old);
+    }
+
+    /// Notes why a connection is about to end, for [`Shard::end_reason`].
+    pub(crate) fn ends_for(&mut self, id: ConnId, reason_code: ReasonCode) {
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.end_reason = reason_code;
+        }
     }
 
     /// Asks the driver to close the connection when its output is written. Nothing more is taken from it

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use ahash::RandomState;
+use ferry_codec::ReasonCode;
 use ferry_router::{ShardId, SharedGroups, SubscriptionTrie};
 use ferry_session::{Quota, Timestamp};
 
@@ -145,6 +146,13 @@ impl Shard {
         let conn = self.conns.get_mut(conn)?;
         conn.dirty = false;
         Some(&mut conn.output)
+    }
+
+    /// Why the shard closed a connection that is named in [`Effects::close`], until it is told that it is gone: for
+    /// transports that can say it. Normal disconnection if the client has asked for it.
+    #[must_use]
+    pub fn end_reason(&self, conn: ConnId) -> ReasonCode {
+        self.conns.get(conn).map_or(ReasonCode::NORMAL_DISCONNECTION, |conn| conn.end_reason)
     }
 
     /// When to send [`Event::Tick`] at the latest; it may be in the past: there is work left.

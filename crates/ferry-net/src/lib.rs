@@ -42,3 +42,4 @@ pub use listener::{Accepted, BindError, BindOptions, BoundListener, Listener, Li
 pub use peer::{PeerAddress, PeerInfo, Transport};
 pub use stream::{CloseCode, DetachedStream, Stream};
 pub use tls::{ClientCertificates, TlsAcceptor, TlsError, TlsOptions, TlsPeer, TlsVersion};
+pub use websocket::origin::{OriginError, OriginRule};

@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket as RawSocket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 pub use self::bind_error::BindError;
@@ -20,6 +21,10 @@ use crate::socket::Socket;
 use crate::stream::Stream;
 use crate::tls::TlsAcceptor;
 use crate::unix_socket::UnixSocketFile;
+use crate::websocket::origin::OriginRule;
+
+/// Questions of TCP keepalive that may stay unanswered.
+const KEEPALIVE_PROBES: u32 = 5;
 
 /// How to listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +51,14 @@ pub struct ListenerOptions {
     pub proxy_protocol: bool,
     /// Refuse WebSocket clients that offer no subprotocol [MQTT-6.0.0-3]; those that offer only others always are.
     pub websocket_require_subprotocol: bool,
-    /// Web pages that may connect by WebSocket, as in `https://example.org`; empty means all. Only browsers send
-    /// an origin, so clients without one are not affected.
-    pub websocket_origins: Vec<String>,
+    /// Web pages that may connect by WebSocket. Clients that send no origin, which is all but browsers and a few,
+    /// are not affected.
+    pub websocket_origins: Vec<OriginRule>,
     /// Send small packets at once (no Nagle algorithm).
     pub tcp_nodelay: bool,
+    /// Silence on a TCP connection after which the system asks whether the other end is still there. If it does
+    /// not answer, the connection fails after half that time more.
+    pub tcp_keepalive: Option<Duration>,
     /// Limits of the steps before the first MQTT packet.
     pub limits: HandshakeLimits,
 }
@@ -61,8 +69,9 @@ impl Default for ListenerOptions {
             tls: None,
             proxy_protocol: false,
             websocket_require_subprotocol: true,
-            websocket_origins: Vec::new(),
+            websocket_origins: vec![OriginRule::Any],
             tcp_nodelay: true,
+            tcp_keepalive: None,
             limits: HandshakeLimits::default(),
         }
     }
@@ -244,14 +253,22 @@ impl Accepted {
     /// # Errors
     /// The connection has ended; the reason is to be counted.
     pub async fn handshake(self, options: &ListenerOptions) -> Result<Stream, HandshakeError> {
-        if options.tcp_nodelay
-            && let Socket::Tcp(socket) = &self.socket
-        {
+        if let Socket::Tcp(socket) = &self.socket {
             // Fails only if the connection is gone already; the next step finds that out.
-            let _ = socket.set_nodelay(true);
+            let _ = set_options(&SockRef::from(socket), options);
         }
         handshake::run(self.socket, self.peer, self.transport, self.websocket_path.as_deref(), options).await
     }
+}
+
+fn set_options(socket: &SockRef<'_>, options: &ListenerOptions) -> io::Result<()> {
+    if options.tcp_nodelay {
+        socket.set_tcp_nodelay(true)?;
+    }
+    let Some(silence) = options.tcp_keepalive else { return Ok(()) };
+    let interval = (silence / (2 * KEEPALIVE_PROBES)).max(Duration::from_secs(1));
+    let keepalive = TcpKeepalive::new().with_time(silence).with_interval(interval);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))
 }
 
 /// Whether the connection was gone before we came, and the listener itself is well (accept(2)).
@@ -306,4 +323,29 @@ const EAFNOSUPPORT: i32 = 97;
 
 fn local_address(socket: &RawSocket) -> io::Result<SocketAddr> {
     socket.local_addr()?.as_socket().ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_get_their_options() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let client = std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connects");
+        let socket = SockRef::from(&client);
+        let options = ListenerOptions { tcp_nodelay: false, ..ListenerOptions::default() };
+        set_options(&socket, &options).expect("set");
+        assert!(!socket.tcp_nodelay().expect("known") && !socket.keepalive().expect("known"));
+        let options =
+            ListenerOptions { tcp_keepalive: Some(Duration::from_secs(600)), ..ListenerOptions::default() };
+        set_options(&socket, &options).expect("set");
+        assert!(socket.tcp_nodelay().expect("known") && socket.keepalive().expect("known"));
+        assert_eq!(socket.tcp_keepalive_time().expect("known"), Duration::from_secs(600));
+        assert_eq!(socket.tcp_keepalive_interval().expect("known"), Duration::from_secs(60));
+        let options =
+            ListenerOptions { tcp_keepalive: Some(Duration::from_secs(1)), ..ListenerOptions::default() };
+        set_options(&socket, &options).expect("set");
+        assert_eq!(socket.tcp_keepalive_interval().expect("known"), Duration::from_secs(1));
+    }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use ferry_codec::{ProtocolVersion, QoS};
 use ferry_net::{
-    BindOptions, ClientCertificates, HostPort, ListenAddress, TlsOptions, TlsVersion, Transport,
+    BindOptions, ClientCertificates, HostPort, ListenAddress, OriginRule, TlsOptions, TlsVersion, Transport,
 };
 
 use super::option::{Field, choices, section};
@@ -91,6 +91,16 @@ impl Field for ListenAddress {
     }
 }
 
+impl Field for OriginRule {
+    fn from_setting(setting: Setting) -> Option<Self> {
+        String::from_setting(setting)?.parse().ok()
+    }
+
+    fn to_setting(&self) -> Setting {
+        Setting::Text(self.to_string())
+    }
+}
+
 /// The access mode of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileMode(pub u32);
@@ -140,11 +150,23 @@ section! {
         /// offers only others is refused either way.
         websocket_subprotocol_required: bool = true, Kind::Flag, Restart;
 
+        /// Web pages that may connect by WebSocket: a list of origins such as `"https://example.org"`; `"local"` stands
+        /// for pages of the machine on which the browser runs (`http://localhost:3000`), `"*"` for all pages. `"auto"`:
+        /// `["local"]` on a loopback address, so that no other page can reach the broker through a browser on this
+        /// machine, and `["*"]` on others. Only browsers, and few other clients, say an origin; those that do not are not
+        /// affected.
+        websocket_origins: Option<Vec<OriginRule>> = None, Kind::Or("auto", &Kind::Origins), Restart;
+
         /// The access mode of a Unix socket's file, in octal. Connecting needs the right to write.
         unix_socket_mode: FileMode = FileMode(0o660), Kind::FileMode, Restart;
 
         /// Whether small packets are sent at once (TCP_NODELAY).
         tcp_nodelay: bool = true, Kind::Flag, Restart;
+
+        /// Silence on a TCP connection after which the system asks whether the other end is still there (TCP keepalive).
+        /// If there is no answer, the connection ends after half that time more. It finds dead clients without a keep
+        /// alive of MQTT; `"none"`: it is not asked.
+        tcp_keepalive_seconds: Option<u16> = Some(600), Kind::Or("none", &Kind::Seconds { min: 1, max: 32_767 }), Restart;
 
         /// Connections that the system keeps waiting until they are accepted.
         backlog: u32 = 4_096, Kind::Count { min: 1, max: 65_535 }, Restart;
@@ -182,6 +204,15 @@ impl Listener {
             AllowAnonymous::Yes => true,
             AllowAnonymous::No => false,
             AllowAnonymous::Local => self.address.is_local_only(),
+        }
+    }
+
+    /// The web pages that may connect, with `"auto"` resolved.
+    pub fn origin_rules(&self) -> Vec<OriginRule> {
+        match &self.websocket_origins {
+            Some(rules) => rules.clone(),
+            None if self.address.is_local_only() => vec![OriginRule::Local],
+            None => vec![OriginRule::Any],
         }
     }
 

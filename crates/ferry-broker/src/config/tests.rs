@@ -213,6 +213,32 @@ fn the_same_address_twice() {
 }
 
 #[test]
+fn web_pages_are_named_by_their_origins() {
+    let listener =
+        |line: &str| format!("[[listener]]\naddress = \"ws://127.0.0.1:1\"\nwebsocket_origins = {line}\n");
+    for (line, rules) in [
+        ("\"auto\"", "[Local]"),
+        ("[]", "[]"),
+        ("[\"*\"]", "[Any]"),
+        ("[\"local\", \"HTTPS://a.example:443\"]", "[Local, Page(\"https://a.example\")]"),
+    ] {
+        let config = Config::parse("ferry.toml", &listener(line)).unwrap().config;
+        assert_eq!(format!("{:?}", config.listeners[0].origin_rules()), rules);
+    }
+    let error = problems(&listener("[\"https://a.example/\"]"));
+    assert!(error.contains("ferry.toml:3:1: listener[0].websocket_origins: "), "{error}");
+    assert!(error.contains("without a path"), "{error}");
+    let flags = Flags { allow_anonymous: true, ..Flags::default() };
+    let environment =
+        [("FERRY_LISTEN", "ws://*:1"), ("FERRY_LISTENER_0_WEBSOCKET_ORIGINS", "local,https://a.example")];
+    let config = load("", &environment, flags.clone()).unwrap().config;
+    assert_eq!(config.listeners[0].origin_rules().len(), 2);
+    let loaded = load("", &environment[..1], flags).unwrap();
+    assert_eq!(loaded.config.listeners[0].origin_rules(), [ferry_net::OriginRule::Any]);
+    assert!(loaded.warnings[0].message.contains("so may every web page"), "{:?}", loaded.warnings);
+}
+
+#[test]
 fn limits_that_contradict_each_other() {
     let error = problems("[limits]\npacket_size_bytes_max = \"64 MiB\"\n");
     assert!(
@@ -251,6 +277,7 @@ fn the_bounds_of_every_kind_fit_the_field() {
                 vec![Setting::List(names.iter().map(|name| (*name).to_owned()).collect())]
             }
             Kind::Or(_, kind) => [vec![Setting::Absent], bounds(*kind)].concat(),
+            Kind::Origins => vec![Setting::List(vec![]), Setting::List(vec!["https://a.example".to_owned()])],
             Kind::Flag => vec![Setting::Flag(true), Setting::Flag(false)],
             Kind::Path => vec![Setting::Absent, Setting::Text("/a".to_owned())],
             Kind::Text => vec![Setting::Text("a".to_owned())],

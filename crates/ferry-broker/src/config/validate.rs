@@ -159,13 +159,14 @@ impl ListenerCheck<'_> {
         let address = &self.listener.address;
         match self.listener.allow_anonymous {
             AllowAnonymous::Yes if !address.is_local_only() => {
-                let message =
+                let mut message =
                     format!("everyone who reaches {address} may publish and subscribe to everything");
-                self.warning(
-                    "allow_anonymous",
-                    message,
-                    "use it only in a network that you trust".to_owned(),
-                );
+                let mut remedy = "use it only in a network that you trust".to_owned();
+                if address.transport().uses_websocket() && self.listener.websocket_origins.is_none() {
+                    message.push_str(", and so may every web page that someone there opens");
+                    remedy.push_str(", and name the pages that may connect in websocket_origins");
+                }
+                self.warning("allow_anonymous", message, remedy);
             }
             AllowAnonymous::Local if !address.is_local_only() => {
                 let message = format!(

@@ -1,6 +1,6 @@
 //! Raw values from the sources, checked against an option's kind.
 
-use ferry_net::ListenAddress;
+use ferry_net::{ListenAddress, OriginRule};
 
 use super::listener::parse_file_mode;
 use super::quantity;
@@ -69,6 +69,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// A list of some of these names, at least one.
     Choices(&'static [&'static str]),
+    /// A list of origins of web pages.
+    Origins,
     /// A kind, or a word that means "no value".
     Or(&'static str, &'static Kind),
 }
@@ -105,6 +107,7 @@ impl Kind {
                 self.check_name(names, &flag.to_string()).map(Setting::Text)
             }
             (Self::Choices(names), Raw::List(items)) => self.check_list(names, items),
+            (Self::Origins, Raw::List(items)) => self.check_origins(items),
             (Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. }, _) => self.check_number(raw),
             _ => Err(self.wrong_type(raw)),
         }
@@ -137,7 +140,7 @@ impl Kind {
             Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. } => {
                 text.parse().map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
             }
-            Self::Choices(_) => Raw::List(
+            Self::Choices(_) | Self::Origins => Raw::List(
                 text.split(',')
                     .map(str::trim)
                     .filter(|item| !item.is_empty())
@@ -173,6 +176,7 @@ impl Kind {
             Self::Choices(names) => {
                 format!("list of {}", names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", "))
             }
+            Self::Origins => "list of origins such as \"https://example.org\", \"local\", \"*\"".to_owned(),
             Self::Or(word, kind) => format!("{}, or {}", kind.describe(), quote(word)),
         }
     }
@@ -233,6 +237,18 @@ impl Kind {
         Ok(Setting::List(texts))
     }
 
+    fn check_origins(&self, items: &[Raw]) -> Result<Setting, Misfit> {
+        let mut texts = Vec::with_capacity(items.len());
+        for item in items {
+            let Raw::Text(text) = item else { return Err(self.wrong_type(item)) };
+            match text.parse::<OriginRule>() {
+                Ok(rule) => texts.push(rule.to_string()),
+                Err(error) => return Err(Misfit { message: error.to_string(), remedy: self.remedy() }),
+            }
+        }
+        Ok(Setting::List(texts))
+    }
+
     fn wrong_type(&self, raw: &Raw) -> Misfit {
         let expected = match self {
             Self::Flag => "true or false",
@@ -242,7 +258,7 @@ impl Kind {
             Self::Text | Self::Address | Self::Path => "a text in quotes",
             Self::FileMode => "an octal access mode in quotes such as \"0660\"",
             Self::Choice(_) => "a name in quotes",
-            Self::Choices(_) => "a list of texts",
+            Self::Choices(_) | Self::Origins => "a list of texts",
             Self::Or(_, kind) => return kind.wrong_type(raw),
         };
         let found = match raw {

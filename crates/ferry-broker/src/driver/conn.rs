@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
 use ferry_core::{CloseCause, ConnId};
-use ferry_net::Stream;
+use ferry_net::{CloseCode, Stream};
 
 use super::Driver;
 use super::read::Input;
@@ -131,6 +131,9 @@ impl ConnTask {
         }
         if conn.wants_input() && conn.resumed.replace(false) {
             driver.read_again(conn);
+            // What that was is answered before more is read, which may be the end.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
         }
         while conn.wants_input() {
             if ready!(conn.poll_readable(context)).is_err() {
@@ -146,8 +149,16 @@ impl ConnTask {
                     return Poll::Pending;
                 }
                 Input::None => {}
-                Input::Ended(cause) => {
-                    driver.lose(conn, cause);
+                Input::Ended => {
+                    driver.part(conn, CloseCause::Peer, CloseCode::Normal);
+                    return Poll::Ready(());
+                }
+                Input::Broken => {
+                    driver.part(conn, CloseCause::Error, CloseCode::ProtocolError);
+                    return Poll::Ready(());
+                }
+                Input::Failed => {
+                    driver.lose(conn, CloseCause::Error);
                     return Poll::Ready(());
                 }
             }

@@ -1,9 +1,10 @@
 use std::io;
 use std::rc::Rc;
-
-use ferry_core::{CloseCause, ConnId, Event};
-use ferry_net::CloseCode;
 use std::time::Duration;
+
+use ferry_codec::ReasonCode;
+use ferry_core::{CloseCause, ConnId, Event};
+use ferry_net::{CloseCode, Transport};
 
 use super::Driver;
 use super::conn::{Conn, Link};
@@ -12,7 +13,7 @@ use super::conn::{Conn, Link};
 const FLUSH_MILLISECONDS_MAX: u64 = 5_000;
 
 /// How long the peer of a closed connection may take to close its end.
-const LINGER_MAX: Duration = Duration::from_secs(2);
+pub(super) const LINGER_MAX: Duration = Duration::from_secs(2);
 
 impl Driver {
     /// Writes each connection that has output, once, and closes those that are over.
@@ -108,10 +109,25 @@ impl Driver {
 
     /// Everything is written: lets the stream end in its own time, so that the last packet is not lost to a reset.
     fn finish(self: &Rc<Self>, conn: &Rc<Conn>) {
-        let Some(Link { stream, places }) = conn.link.borrow_mut().take() else { return };
+        let code = close_code(self.shard.borrow().end_reason(conn.id));
+        let Some(link) = conn.link.borrow_mut().take() else { return };
         self.forget(conn, CloseCause::Asked);
+        self.close_slowly(link, code);
+    }
+
+    /// The peer has ended the connection, or broken it: transports that have a word for it say it.
+    pub(super) fn part(self: &Rc<Self>, conn: &Rc<Conn>, cause: CloseCause, code: CloseCode) {
+        let Some(link) = conn.link.borrow_mut().take() else { return };
+        self.forget(conn, cause);
+        if !matches!(link.stream.peer().transport, Transport::Tcp | Transport::Unix) {
+            self.close_slowly(link, code);
+        }
+    }
+
+    /// Ends a stream as its transport has it, while the others go on.
+    fn close_slowly(self: &Rc<Self>, link: Link, code: CloseCode) {
+        let Link { stream, places } = link;
         self.lingering.set(self.lingering.get() + 1);
-        let code = if self.stopping.get().is_some() { CloseCode::GoingAway } else { CloseCode::Normal };
         let driver = Rc::clone(self);
         tokio::task::spawn_local(async move {
             stream.close(code, LINGER_MAX).await;
@@ -139,5 +155,22 @@ impl Driver {
                 self.lose(&conn, CloseCause::Stalled);
             }
         }
+    }
+}
+
+/// What the reason of the core is in the words of WebSocket, for clients whose MQTT has no DISCONNECT from the server.
+fn close_code(reason: ReasonCode) -> CloseCode {
+    match reason {
+        ReasonCode::NORMAL_DISCONNECTION => CloseCode::Normal,
+        ReasonCode::MALFORMED_PACKET
+        | ReasonCode::PROTOCOL_ERROR
+        | ReasonCode::UNSUPPORTED_PROTOCOL_VERSION
+        | ReasonCode::RECEIVE_MAXIMUM_EXCEEDED
+        | ReasonCode::TOPIC_ALIAS_INVALID => CloseCode::ProtocolError,
+        ReasonCode::PACKET_TOO_LARGE => CloseCode::TooLarge,
+        ReasonCode::SERVER_SHUTTING_DOWN | ReasonCode::USE_ANOTHER_SERVER | ReasonCode::SERVER_MOVED => {
+            CloseCode::GoingAway
+        }
+        _ => CloseCode::PolicyViolation,
     }
 }

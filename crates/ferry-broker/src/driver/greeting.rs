@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use ferry_codec::DecodeLimits;
 use ferry_core::{ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
-use ferry_net::{Accepted, DetachedStream, HandshakeLimits, ListenerOptions, PeerInfo, Stream, Transport};
+use ferry_net::{
+    Accepted, CloseCode, DetachedStream, HandshakeLimits, ListenerOptions, PeerInfo, Stream, Transport,
+};
 use ferry_session::Timestamp;
 use tokio::time::timeout;
 
 use super::conn::{Conn, ConnTask, Link};
+use super::flush::LINGER_MAX;
 use super::{Command, Driver};
 use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup};
 
@@ -51,10 +54,12 @@ impl Driver {
             Ok(Err(error)) => {
                 tracing::debug!(peer = %stream.peer().address, %error, "gone before CONNECT");
                 self.count_refusal(ferry_net::failure_name(&error));
+                stream.close(CloseCode::ProtocolError, LINGER_MAX).await;
             }
             Err(_) => {
                 tracing::debug!(peer = %stream.peer().address, "no CONNECT in time");
                 self.count_refusal("connect_timeout");
+                stream.close(CloseCode::PolicyViolation, LINGER_MAX).await;
             }
         }
     }

@@ -12,8 +12,12 @@ pub(crate) enum Input {
     Some,
     /// Nothing for now.
     None,
-    /// Nothing ever again.
-    Ended(CloseCause),
+    /// The peer has finished.
+    Ended,
+    /// The peer broke the rules of TLS or WebSocket, and is to be told so.
+    Broken,
+    /// The socket failed.
+    Failed,
 }
 
 impl Driver {
@@ -25,21 +29,24 @@ impl Driver {
     /// Reads what has arrived, once, and gives it to the core.
     pub(crate) fn read(&self, conn: &Rc<Conn>) -> Input {
         let mut link = conn.link.borrow_mut();
-        let Some(link) = &mut *link else { return Input::Ended(CloseCause::Error) };
+        let Some(link) = &mut *link else { return Input::Failed };
         let mut scratch = self.scratch.borrow_mut();
         let mut unread = conn.unread.borrow_mut();
         // A short remainder goes to the front of the scratch buffer; a long one, the beginning of a large packet,
         // grows in place instead of being copied with each read.
         let front = if unread.len() <= scratch.len() / 2 { unread.len() } else { 0 };
         let read = match link.stream.try_read(&mut scratch[front..]) {
-            Ok(0) => return Input::Ended(CloseCause::Peer),
+            Ok(0) => return Input::Ended,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.after_read(conn, link),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Input::Some,
             Err(error) => {
                 tracing::debug!(peer = %link.stream.peer().address, %error, "reading failed");
                 self.count_refusal(ferry_net::failure_name(&error));
-                return Input::Ended(CloseCause::Error);
+                return match error.kind() {
+                    io::ErrorKind::InvalidData => Input::Broken,
+                    _ => Input::Failed,
+                };
             }
         };
         self.bytes_read.set(self.bytes_read.get() + read);
@@ -87,7 +94,7 @@ impl Driver {
         Input::None
     }
 
-    /// The connection is over: the core is told, and the socket closed.
+    /// The connection is over, with nobody left to be told: the core hears of it, and the socket is closed.
     pub(crate) fn lose(&self, conn: &Rc<Conn>, cause: CloseCause) {
         if conn.link.borrow_mut().take().is_none() {
             return;

@@ -7,6 +7,7 @@ mod commit;
 mod lifecycle;
 mod limits;
 mod shards;
+mod websocket;
 
 use ferry_broker::config::{Config, Listener};
 

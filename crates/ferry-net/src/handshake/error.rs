@@ -108,5 +108,5 @@ handshake_reasons! {
     /// No subprotocol in common.
     UpgradeSubprotocol "upgrade_subprotocol" "a WebSocket upgrade without the subprotocol mqtt";
     /// A web page that is not among the origins allowed.
-    UpgradeOrigin "upgrade_origin" "a WebSocket upgrade from a web page that may not; add it to the allowed origins";
+    UpgradeOrigin "upgrade_origin" "a WebSocket upgrade from a web page that may not connect";
 }

@@ -2,6 +2,7 @@
 
 mod connection;
 pub mod frame;
+pub(crate) mod origin;
 mod output;
 pub mod upgrade;
 

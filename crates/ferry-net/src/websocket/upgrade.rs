@@ -6,10 +6,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
 
+use super::origin::OriginRule;
 use crate::handshake::HandshakeReason;
 
 /// Headers of a request; browsers send about 15.
 const HEADERS_MAX: usize = 64;
+/// Characters of an origin that are repeated in a refusal and in the log.
+const ORIGIN_SHOWN_MAX: usize = 200;
 /// RFC 6455, section 1.3.
 const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -20,8 +23,8 @@ pub struct UpgradeOptions<'a> {
     pub path: &'a str,
     /// Refuse clients that offer no subprotocol at all [MQTT-6.0.0-3].
     pub require_subprotocol: bool,
-    /// Origins that browsers may come from; empty means all.
-    pub origins: &'a [String],
+    /// Web pages that may connect; only browsers, and few other clients, send an origin.
+    pub origins: &'a [OriginRule],
 }
 
 /// A request that is to be granted.
@@ -54,7 +57,7 @@ impl Subprotocol {
 }
 
 /// Why an upgrade is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpgradeRefusal {
     /// Not HTTP/1.1, or something that an upgrade needs is missing or wrong.
     Malformed(&'static str),
@@ -68,8 +71,8 @@ pub enum UpgradeRefusal {
     Version,
     /// Neither `mqtt` nor `mqttv3.1` is offered.
     Subprotocol,
-    /// A web page from an origin that is not allowed (section 10.2).
-    Origin,
+    /// A web page of this origin, which is not allowed (section 10.2).
+    Origin(Box<str>),
 }
 
 impl Upgrade {
@@ -92,7 +95,7 @@ impl Upgrade {
 
 impl UpgradeRefusal {
     /// What to count.
-    pub const fn reason(self) -> HandshakeReason {
+    pub const fn reason(&self) -> HandshakeReason {
         match self {
             Self::Malformed(_) => HandshakeReason::UpgradeMalformed,
             Self::TooLarge => HandshakeReason::UpgradeTooLarge,
@@ -100,15 +103,15 @@ impl UpgradeRefusal {
             Self::Path => HandshakeReason::UpgradePath,
             Self::Version => HandshakeReason::UpgradeVersion,
             Self::Subprotocol => HandshakeReason::UpgradeSubprotocol,
-            Self::Origin => HandshakeReason::UpgradeOrigin,
+            Self::Origin(_) => HandshakeReason::UpgradeOrigin,
         }
     }
 
     /// The HTTP status of the refusal.
-    pub const fn status(self) -> u16 {
+    pub const fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) | Self::Subprotocol => 400,
-            Self::Origin => 403,
+            Self::Origin(_) => 403,
             Self::Path => 404,
             Self::NotUpgrade | Self::Version => 426,
             Self::TooLarge => 431,
@@ -116,14 +119,18 @@ impl UpgradeRefusal {
     }
 
     /// The response that tells it.
-    pub fn response(self, options: &UpgradeOptions<'_>) -> String {
+    pub fn response(&self, options: &UpgradeOptions<'_>) -> String {
         let text = match self {
             Self::NotUpgrade | Self::Path => format!(
                 "This is an MQTT broker. Connect with an MQTT client over WebSocket to path {}, \
                  subprotocol mqtt.",
                 options.path
             ),
-            Self::Subprotocol => "Offer the WebSocket subprotocol mqtt.".to_owned(),
+            Self::Subprotocol => {
+                "Offer the WebSocket subprotocol mqtt. (Clients that offer none are let in by a \
+                                  listener with websocket_subprotocol_required = false.)"
+                    .to_owned()
+            }
             other => other.to_string(),
         };
         plain_response(self.status(), &text)
@@ -139,7 +146,10 @@ impl fmt::Display for UpgradeRefusal {
             Self::Path => f.write_str("Nothing at this path."),
             Self::Version => f.write_str("Only version 13 of WebSocket is spoken here."),
             Self::Subprotocol => f.write_str("Neither mqtt nor mqttv3.1 is offered."),
-            Self::Origin => f.write_str("Not for pages of this origin."),
+            Self::Origin(origin) => write!(
+                f,
+                "Web pages of {origin} may not connect here; add it to websocket_origins of this listener."
+            ),
         }
     }
 }
@@ -182,8 +192,8 @@ pub fn parse(
     if sole_value(&request, "Sec-WebSocket-Version") != Some(b"13") {
         return Err(UpgradeRefusal::Version);
     }
-    if !is_origin_allowed(&request, options.origins) {
-        return Err(UpgradeRefusal::Origin);
+    if let Some(stranger) = stranger(&request, options.origins) {
+        return Err(UpgradeRefusal::Origin(stranger));
     }
     let subprotocol = choose_subprotocol(&request, options)?;
     let accept = accept(&request)?;
@@ -236,9 +246,11 @@ fn sole_value<'a>(request: &'a httparse::Request<'_, '_>, name: &str) -> Option<
     values.next().filter(|_| values.next().is_none())
 }
 
-fn is_origin_allowed(request: &httparse::Request<'_, '_>, allowed: &[String]) -> bool {
-    let is_allowed = |origin: &[u8]| allowed.iter().any(|one| one.as_bytes().eq_ignore_ascii_case(origin));
-    allowed.is_empty() || values(request, "Origin").all(is_allowed)
+/// The web page that sent the request, if it may not connect, fit to be printed.
+fn stranger(request: &httparse::Request<'_, '_>, allowed: &[OriginRule]) -> Option<Box<str>> {
+    let origin = values(request, "Origin").find(|origin| !allowed.iter().any(|rule| rule.admits(origin)))?;
+    let printable = |byte: &u8| if byte.is_ascii_graphic() { char::from(*byte) } else { '?' };
+    Some(origin.iter().take(ORIGIN_SHOWN_MAX).map(printable).collect())
 }
 
 /// `mqtt` before `mqttv3.1`, whatever their order: the server chooses [MQTT-6.0.0-4].
@@ -279,7 +291,7 @@ mod tests {
     use super::*;
 
     const OPTIONS: UpgradeOptions<'_> =
-        UpgradeOptions { path: "/mqtt", require_subprotocol: true, origins: &[] };
+        UpgradeOptions { path: "/mqtt", require_subprotocol: true, origins: &[OriginRule::Any] };
     const BYTES_MAX: usize = 8192;
 
     /// The example of RFC 6455, section 1.2, for MQTT.
@@ -382,11 +394,17 @@ mod tests {
 
     #[test]
     fn only_allowed_pages_connect() {
-        let allowed = ["http://EXAMPLE.com".to_owned()];
+        let allowed = [OriginRule::Local, "http://EXAMPLE.com".parse().expect("an origin")];
         let options = UpgradeOptions { origins: &allowed, ..OPTIONS };
         assert!(parse(REQUEST.as_bytes(), &options, BYTES_MAX).is_ok());
         let stranger = REQUEST.replace("example.com\r\nSec", "evil.example\r\nSec");
-        assert_eq!(parse(stranger.as_bytes(), &options, BYTES_MAX), Err(UpgradeRefusal::Origin));
+        let refusal = parse(stranger.as_bytes(), &options, BYTES_MAX).expect_err("a stranger");
+        assert_eq!(refusal, UpgradeRefusal::Origin("http://evil.example".into()));
+        let response = refusal.response(&options);
+        assert!(response.starts_with("HTTP/1.1 403 Forbidden\r\n"), "{response}");
+        assert!(response.contains("add it to websocket_origins"), "{response}");
+        let two = REQUEST.replace("Origin:", "Origin: http://localhost\r\nOrigin: http://a.example\r\nX:");
+        assert!(parse(two.as_bytes(), &options, BYTES_MAX).is_err(), "one page and one stranger");
         let no_browser = REQUEST.replace("Origin: http://example.com\r\n", "");
         assert!(parse(no_browser.as_bytes(), &options, BYTES_MAX).is_ok());
     }
