@@ -2,6 +2,7 @@
 //! clients need.
 
 pub mod broker;
+pub mod ferry;
 pub mod run;
 pub mod script;
 pub mod wire;
