@@ -5,7 +5,7 @@ use ferry_router::ShardId;
 
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, Effects, Mail, Receipt, Ticket};
+use crate::{ConnId, Effects, Receipt, Ticket};
 
 /// What waits for batches of records to be committed, in the order of the batches.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl Shard {
             match self.commit.waiting.pop_front() {
                 Some((_, Waiter::Conn(conn))) => self.release_responses(turn, conn),
                 Some((_, Waiter::Receipt(to, receipt, refused))) => {
-                    turn.effects.mail.push((to, Mail::Accepted { receipt, refused }));
+                    self.give_receipt(turn, to, receipt, refused);
                 }
                 None => break,
             }

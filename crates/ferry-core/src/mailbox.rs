@@ -29,6 +29,15 @@ pub enum Mail {
         /// Wanted by a publisher that waits for durable copies.
         receipt: Option<Receipt>,
     },
+    /// A [`SharePick`](Self::SharePick) back at its sender: the last member on the other shard had left meanwhile.
+    ShareReturned {
+        /// As received.
+        group: ShareGroupId,
+        /// As received.
+        message: Arc<Message>,
+        /// As received.
+        receipt: Option<Receipt>,
+    },
     /// All that was mailed before is to be durable: for a publisher that has lost the connection that the receipts
     /// for it name.
     Settle {
@@ -56,9 +65,9 @@ impl Mail {
     #[must_use]
     pub fn size_bytes(&self) -> usize {
         match self {
-            Self::Publish { message, .. } | Self::SharePick { message, .. } => {
-                size_of::<Self>() + message.size_bytes()
-            }
+            Self::Publish { message, .. }
+            | Self::SharePick { message, .. }
+            | Self::ShareReturned { message, .. } => size_of::<Self>() + message.size_bytes(),
             Self::Settle { .. } | Self::Accepted { .. } => size_of::<Self>(),
         }
     }
@@ -74,26 +83,58 @@ impl Shard {
                 (self.deliver_matching(turn, &mut publication).refused, receipt)
             }
             Mail::SharePick { group, message, receipt } => {
+                if !self.has_members(group) {
+                    return turn.effects.mail.push((from, Mail::ShareReturned { group, message, receipt }));
+                }
                 let mut publication = Publication::from_message(&message, None, turn.now);
                 (self.deliver_shared(turn, &mut publication, group), receipt)
             }
+            Mail::ShareReturned { group, message, receipt } => {
+                return self.pick_again(turn, group, message, receipt);
+            }
             Mail::Settle { receipt } => {
-                match self.commit.newest(turn.effects) {
+                return match self.commit.newest(turn.effects) {
                     Some(ticket) => self.commit.wait(ticket, Waiter::Receipt(from, receipt, None)),
-                    None => turn.effects.mail.push((from, Mail::Accepted { receipt, refused: None })),
-                }
-                return;
+                    None => self.give_receipt(turn, from, receipt, None),
+                };
             }
             Mail::Accepted { receipt: Receipt { conn, sequence }, refused } => {
                 return self.receipt_came(turn, conn, sequence, refused);
             }
         };
+        self.give_receipt_when_durable(turn, from, receipt, refused, records_before);
+    }
+
+    /// Accepts copies, once what was recorded for them is committed.
+    pub(crate) fn give_receipt_when_durable(
+        &mut self,
+        turn: &mut Turn<'_>,
+        to: ShardId,
+        receipt: Option<Receipt>,
+        refused: Option<ReasonCode>,
+        records_before: usize,
+    ) {
         let Some(receipt) = receipt else { return };
         if turn.effects.records.len() > records_before {
             let ticket = self.commit.current();
-            self.commit.wait(ticket, Waiter::Receipt(from, receipt, refused));
+            self.commit.wait(ticket, Waiter::Receipt(to, receipt, refused));
         } else {
-            turn.effects.mail.push((from, Mail::Accepted { receipt, refused }));
+            self.give_receipt(turn, to, receipt, refused);
+        }
+    }
+
+    /// Tells the shard whose publisher waits, which may be this one, that the copies are durable.
+    pub(crate) fn give_receipt(
+        &mut self,
+        turn: &mut Turn<'_>,
+        to: ShardId,
+        receipt: Receipt,
+        refused: Option<ReasonCode>,
+    ) {
+        if to == self.id {
+            self.receipt_came(turn, receipt.conn, receipt.sequence, refused);
+        } else {
+            turn.effects.mail.push((to, Mail::Accepted { receipt, refused }));
         }
     }
 }

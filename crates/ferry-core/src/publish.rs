@@ -253,11 +253,7 @@ impl Shard {
         if answer.reason_code.is_error() {
             self.count_refused(answer);
         }
-        let Answer { mut reason_code, reason, wait } = *answer;
-        if self.conns.get(conn).is_some_and(|conn| conn.version.is_v3()) {
-            // There is only one answer [MQTT3-3.3.5-2], and it keeps a QoS 2 exchange going.
-            reason_code = ReasonCode::SUCCESS;
-        }
+        let Answer { reason_code, reason, wait } = *answer;
         let response = match qos {
             QoS::ExactlyOnce => Response::Pubrec { packet_id, reason_code, reason },
             QoS::AtMostOnce | QoS::AtLeastOnce => Response::Puback { packet_id, reason_code, reason },

@@ -132,14 +132,18 @@ impl Shard {
     }
 
     fn write_response(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) {
+        // 3.x has only one answer [MQTT3-3.3.5-2], and it keeps a QoS 2 exchange going.
+        let is_v3 = self.conns.get(id).is_some_and(|conn| conn.version.is_v3());
+        let said = |reason_code| if is_v3 { ReasonCode::SUCCESS } else { reason_code };
         match response {
             Response::Puback { packet_id, reason_code, reason } => {
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.puback_sent();
                 }
-                self.send(turn, id, &Packet::Puback(ack(packet_id, reason_code, reason)));
+                self.send(turn, id, &Packet::Puback(ack(packet_id, said(reason_code), reason)));
             }
             Response::Pubrec { packet_id, reason_code, reason } => {
+                let reason_code = said(reason_code);
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.pubrec_sent(packet_id, reason_code);
                 }

@@ -126,11 +126,7 @@ impl Shard {
                 &replay.filter,
                 &mut replay.cursor,
                 steps,
-                |_, message| {
-                    if !message.is_expired(turn.now) {
-                        fetched.push_back(Arc::clone(message));
-                    }
-                },
+                |_, message| fetched.push_back(Arc::clone(message)),
             );
         }
         while let Some(message) = replay.fetched.pop_front() {
@@ -162,6 +158,10 @@ impl Shard {
     ) {
         let Some(session) = self.sessions.get(session_id) else { return };
         let topic = &message.topic;
+        // Only now: the client may have come for it long after it was fetched [MQTT-3.3.2-5].
+        if message.is_expired(turn.now) {
+            return;
+        }
         // No Local holds for retained messages too [MQTT-3.8.3-3].
         if grant.options.no_local && message.publisher.as_ref() == Some(session.client_id()) {
             return;

@@ -1,14 +1,14 @@
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use ferry_codec::topic::SharedFilter;
 use ferry_codec::wire_shape::encoded_publish_length;
 use ferry_codec::{PacketId, QoS, ReasonCode, SubscriptionIds};
 use ferry_router::ShareGroupId;
-use ferry_session::{Delivery, DropReason, InflightState};
+use ferry_session::{Delivery, DropReason, InflightState, Message};
 
 use smallvec::SmallVec;
 
-use crate::Mail;
 use crate::conn::Conn;
 use crate::deferred::Deferred;
 use crate::deliver::Target;
@@ -17,6 +17,7 @@ use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::subscribe::{Grant, shared_filter};
 use crate::turn::Turn;
+use crate::{Mail, Receipt};
 
 impl Shard {
     pub(crate) fn join_share(&mut self, session: SessionId, shared: SharedFilter<'_>, grant: Grant) {
@@ -103,10 +104,17 @@ impl Shard {
 
     /// The member of a share group that had this copy is gone: another one gets it.
     pub(crate) fn redeliver(&mut self, turn: &mut Turn<'_>, group: ShareGroupId, delivery: Delivery) {
-        let message = delivery.message;
-        if message.is_expired(turn.now) {
-            return self.counters.drops.count(DropReason::Expired, "", &message.topic);
-        }
+        self.pick_again(turn, group, delivery.message, None);
+    }
+
+    /// Gives a message to a member of a share group, wherever there is one now.
+    pub(crate) fn pick_again(
+        &mut self,
+        turn: &mut Turn<'_>,
+        group: ShareGroupId,
+        message: Arc<Message>,
+        receipt: Option<Receipt>,
+    ) {
         let mut target = None;
         let seed = self.random.next();
         self.shared.route_table.share_targets(&message.topic, seed, |candidate, shard| {
@@ -114,16 +122,26 @@ impl Shard {
                 target = Some(shard);
             }
         });
-        match target {
-            None => self.counters.drops.count(DropReason::SessionEnded, "", &message.topic),
-            Some(shard) if shard == self.id => {
-                let mut publication = Publication::from_message(&message, None, turn.now);
-                self.deliver_shared(turn, &mut publication, group);
-            }
-            Some(shard) => {
-                turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt: None }));
-            }
+        if let Some(shard) = target.filter(|shard| *shard != self.id && !message.is_expired(turn.now)) {
+            return turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt }));
         }
+        let records_before = turn.effects.records.len();
+        let mut refused = None;
+        if message.is_expired(turn.now) {
+            self.counters.drops.count(DropReason::Expired, "", &message.topic);
+        } else if target.is_none() {
+            self.counters.drops.count(DropReason::SessionEnded, "", &message.topic);
+        } else {
+            let mut publication = Publication::from_message(&message, None, turn.now);
+            refused = self.deliver_shared(turn, &mut publication, group);
+        }
+        self.give_receipt_when_durable(turn, self.id, receipt, refused, records_before);
+    }
+
+    /// Whether the group has members on this shard.
+    pub(crate) fn has_members(&self, group: ShareGroupId) -> bool {
+        let members = self.share_groups.members(group);
+        members.online + members.offline > 0
     }
 
     /// A member has lost its connection but keeps its session: what another member, who is online, can do instead

@@ -56,6 +56,9 @@ pub(super) struct Broker {
     pub(super) tickets: Vec<(usize, Ticket)>,
     pub(super) records: Vec<Record>,
     pub(super) mail_count: usize,
+    /// Mail arrives at the end of the turn. If not, it gathers in `mail`.
+    pub(super) delivers: bool,
+    pub(super) mail: Vec<(ShardId, ShardId, Mail)>,
     effects: Vec<Effects>,
 }
 
@@ -108,6 +111,8 @@ impl Broker {
             tickets: Vec::new(),
             records: Vec::new(),
             mail_count: 0,
+            delivers: true,
+            mail: Vec::new(),
             effects: (0..count).map(|_| Effects::new()).collect(),
         }
     }
@@ -299,6 +304,14 @@ impl Broker {
         }
     }
 
+    /// Mail that was held back arrives.
+    pub(super) fn deliver(&mut self) {
+        self.delivers = true;
+        for (from, to, mail) in std::mem::take(&mut self.mail) {
+            self.handle(usize::from(to.0), Event::Mail { from, mail });
+        }
+    }
+
     /// The packets that a client has got since it last looked.
     pub(super) fn read(&mut self, client: Client) -> Vec<String> {
         self.read_with(client, summary)
@@ -365,7 +378,12 @@ impl Broker {
         }
         for (to, mail) in effects.mail {
             self.mail_count += 1;
-            let (to, from) = (usize::from(to.0), ShardId(shard as u16));
+            let from = ShardId(shard as u16);
+            if !self.delivers {
+                self.mail.push((from, to, mail));
+                continue;
+            }
+            let to = usize::from(to.0);
             self.shards[to].handle(self.now, Event::Mail { from, mail }, &mut self.effects[to]);
         }
         for request in effects.authenticate {

@@ -72,3 +72,85 @@ fn a_3x_client_is_not_held_to_a_receive_maximum_it_cannot_know() {
     broker.commit();
     assert_eq!(broker.read(client).len(), 3);
 }
+
+#[test]
+fn a_message_for_a_group_whose_member_left_meanwhile_goes_to_another_shard() {
+    // The members on the shard that was to choose one had left when the mail came, and the message was dropped
+    // although the group still had members elsewhere (section 4.8.2).
+    for durability in [Durability::Memory, Durability::Recorded] {
+        let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |config| config.durability = durability);
+        let (stays, leaves) = (client_of(0), client_of(1));
+        let member = broker.online(&resume(&stays));
+        broker.subscribe(member, "$share/g/t", 1);
+        broker.cut(member);
+        let leaving = broker.client(&leaves);
+        broker.subscribe(leaving, "$share/g/t", 1);
+        let publisher = broker.client(&format!("{stays}-publisher"));
+
+        (broker.delivers, broker.commits) = (false, false);
+        broker.publish(publisher, "t", 1, 1, "x");
+        assert_eq!(broker.mail.len(), 1);
+        broker.cut(leaving);
+        broker.deliver();
+        let recorded = durability == Durability::Recorded;
+        assert_eq!(broker.read(publisher).is_empty(), recorded);
+        broker.commit();
+        assert_eq!(broker.read(publisher).is_empty(), !recorded);
+        broker.commits = true;
+        let member = broker.connect(&resume(&stays));
+        assert_eq!(broker.read(member), ["CONNACK 0x00 present", "PUBLISH t q1 id=1 x"]);
+        assert_eq!(broker.drops(DropReason::NoSharedSubscriber), 0);
+    }
+}
+
+#[test]
+fn a_3x_message_that_another_shard_refused_is_not_published_again() {
+    // 3.1.1 knows no refusal, so PUBREC said that the message was taken [MQTT3-4.3.3-2]; but its packet identifier
+    // was forgotten, and when it came again it was published again.
+    let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |config| {
+        config.durability = Durability::Recorded;
+        config.queue_messages_max = 1;
+        config.overflow_policy = OverflowPolicy::RejectPublisher;
+    });
+    let full = broker.online(&resume(&client_of(1)));
+    broker.subscribe(full, "t", 1);
+    broker.cut(full);
+    let reader = broker.client(&format!("{}-reader", client_of(0)));
+    broker.subscribe(reader, "t", 0);
+    let publisher_id = client_of(0);
+    let publisher = broker.online(&ferry_codec::Connect {
+        protocol_version: V311,
+        clean_start: false,
+        ..connect(&publisher_id)
+    });
+    for packet_id in 1..=2 {
+        broker.publish(publisher, "t", 2, packet_id, "x");
+    }
+    let again = Publish { topic: "t", payload: b"x", dup: true, ..Publish::default() };
+    broker.publish_packet(publisher, 2, 2, again);
+    assert_eq!(broker.read(publisher), ["PUBREC 1", "PUBREC 2", "PUBREC 2"]);
+    assert_eq!(broker.read(reader), ["PUBLISH t q0 x", "PUBLISH t q0 x"]);
+}
+
+#[test]
+fn a_retained_message_that_expires_while_a_slow_client_waits_for_it_is_not_sent() {
+    // It was looked at when it was fetched, not when it was sent, which may be a reconnect later [MQTT-3.3.2-5].
+    let mut broker = Broker::with(|config| config.output_bytes_max = 1_000);
+    let publisher = broker.client("p");
+    let (long, properties) = (
+        [b'x'; 1_000],
+        ferry_codec::MessageProperties { message_expiry_interval: Some(5), ..Default::default() },
+    );
+    for topic in ["t/1", "t/2", "t/3"] {
+        let publish = Publish { topic, payload: &long, retain: true, properties, ..Publish::default() };
+        broker.publish_packet(publisher, 0, 0, publish);
+    }
+    let slow = broker.client("slow");
+    broker.clients[slow].reads = false;
+    broker.subscribe(slow, "t/#", 0);
+    broker.advance(6);
+    broker.read_again(slow);
+    broker.advance(1);
+    let sent = broker.read_with(slow, |packet| matches!(packet, ferry_codec::Packet::Publish(_)));
+    assert_eq!(sent.into_iter().filter(|is_publish| *is_publish).count(), 1);
+}
