@@ -198,15 +198,19 @@ impl World {
                 self.watch.tell(&Fact::Standstill { what: format!("{wake:?}") });
                 break;
             }
-            if at > self.now {
-                self.now = at;
-                self.standstill = 0;
-                self.watch.see(|model, tell| model.advance(at, tell));
-            }
+            self.advance(at);
             self.events += 1;
             self.step(wake);
         }
-        self.now = self.now.max(end);
+        self.advance(end);
+    }
+
+    fn advance(&mut self, now: Timestamp) {
+        if now > self.now {
+            self.now = now;
+            self.standstill = 0;
+            self.watch.see(|model, tell| model.advance(now, tell));
+        }
     }
 
     fn step(&mut self, wake: Wake) {
@@ -319,12 +323,14 @@ impl World {
 
     /// No more faults: what is broken is found to be broken, and clients calm down.
     fn heal(&mut self) {
+        self.latency_milliseconds_max = 1;
         for client in &mut self.clients {
             client.calm_down(self.now);
         }
         for index in 0..self.links.len() {
             let (link, client) = (LinkId(index), self.links[index].client);
-            self.links[index].down.set_window_bytes(usize::MAX);
+            self.links[index].up.heal();
+            self.links[index].down.heal();
             if self.clients[client].link != Some(link) {
                 self.links[index].is_half_open = false;
                 let arrival = self.links[index].up.cut(self.now, &mut self.random);

@@ -15,8 +15,8 @@ type Batch = (ShardId, Ticket);
 #[derive(Default)]
 pub(super) struct AcknowledgedAfterCommit {
     committed: BTreeMap<ShardId, Ticket>,
-    /// Batches with copies of the message, or with it as retained.
-    copies: BTreeMap<MessageId, Vec<Batch>>,
+    /// Batches with copies of the message, for whom, or with it as retained.
+    copies: BTreeMap<MessageId, Vec<(Option<String>, Batch)>>,
     /// Batches with the subscription, as often as it was made and is not yet granted.
     subscriptions: BTreeMap<(String, String), VecDeque<Batch>>,
     /// Batches with the packet identifier of a QoS 2 message.
@@ -42,7 +42,11 @@ impl AcknowledgedAfterCommit {
                 if authored.is_will || is_shared_topic(&authored.topic) || (is_queued && authored.retain) {
                     return Ok(());
                 }
-                self.copies.entry(id).or_default().push(batch);
+                let owner = match record {
+                    Record::Queued { client_id, .. } => Some(client_id.to_string()),
+                    _ => None,
+                };
+                self.copies.entry(id).or_default().push((owner, batch));
                 let is_late = self.acknowledged.contains(&id) && !self.published_again.contains(&id);
                 if is_late {
                     return Err(format!("{id:?} was acknowledged before {record:?} was recorded"));
@@ -78,10 +82,12 @@ impl Oracle for AcknowledgedAfterCommit {
                 if !self.published.insert(*message) =>
             {
                 self.published_again.insert(*message);
+                // Nobody was told that the first one is durable.
+                self.copies.remove(message);
             }
             Fact::Acknowledged { client, packet_id, message: Some(message), is_success: true } => {
                 let is_first = self.acknowledged.insert(*message);
-                let copies = self.copies.get(message).into_iter().flatten();
+                let copies = self.copies.get(message).into_iter().flatten().map(|(_, batch)| batch);
                 let received = self.received.get(&(crate::client_id(*client), packet_id.get()));
                 let mut pending = copies.chain(received).filter(|batch| !self.is_committed(batch));
                 if is_first && let Some(batch) = pending.next() {
@@ -91,8 +97,11 @@ impl Oracle for AcknowledgedAfterCommit {
             Fact::SessionLost { client } => {
                 let client_id = crate::client_id(*client);
                 self.received.retain(|(other, _), _| *other != client_id);
+                for copies in self.copies.values_mut() {
+                    copies.retain(|(owner, _)| owner.as_ref() != Some(&client_id));
+                }
             }
-            Fact::Gone { client, .. } => {
+            Fact::Gone { client, link } if model.sessions[*client].live == Some(*link) => {
                 // Nobody is waiting for SUBACK any more.
                 let client_id = crate::client_id(*client);
                 self.subscriptions.retain(|(other, _), _| *other != client_id);

@@ -5,15 +5,16 @@ use std::rc::Rc;
 
 use ferry_codec::QoS;
 use ferry_codec::topic::{matches, parse_shared};
+use ferry_session::Timestamp;
 
-use super::{Oracle, Rest, Rules, is_shared_topic};
-use crate::fact::Fact;
+use super::{ON_THE_WAY_MILLISECONDS, Oracle, Rest, Rules, is_shared_topic};
+use crate::fact::{Copy, Fact};
 use crate::journal::MessageId;
 use crate::model::{Model, Presence};
 
 pub(super) struct AtLeastOnce {
     rules: Rc<Rules>,
-    published: BTreeSet<MessageId>,
+    published: BTreeMap<MessageId, Timestamp>,
     /// Client and message: the client's session must get it as long as it lives.
     owed: BTreeSet<(usize, MessageId)>,
     /// Message and clients: one of them must get it, unless one of them goes.
@@ -22,7 +23,7 @@ pub(super) struct AtLeastOnce {
 
 impl AtLeastOnce {
     pub(super) fn new(rules: Rc<Rules>) -> Self {
-        Self { rules, published: BTreeSet::new(), owed: BTreeSet::new(), owed_to_group: BTreeMap::new() }
+        Self { rules, published: BTreeMap::new(), owed: BTreeSet::new(), owed_to_group: BTreeMap::new() }
     }
 
     fn owe(&mut self, model: &Model, message: MessageId) {
@@ -72,7 +73,7 @@ impl Oracle for AtLeastOnce {
         match fact {
             Fact::Published { message: Some(message), is_repeated: false, .. }
             | Fact::WillDue { message }
-                if self.published.insert(*message) =>
+                if self.published.insert(*message, model.now).is_none() =>
             {
                 self.owe(model, *message);
             }
@@ -85,6 +86,22 @@ impl Oracle for AtLeastOnce {
                     self.owed.remove(&(*client, message));
                     self.owed_to_group.remove(&message);
                 }
+            }
+            Fact::Sent { client, copy: Copy { message: Some(message), .. }, .. } => {
+                if let Some(members) = self.owed_to_group.get_mut(message)
+                    && !members.contains(client)
+                {
+                    members.push(*client);
+                }
+            }
+            Fact::Subscribing { client } => {
+                // What is on its way to another shard may find the new subscription, with a lower QoS.
+                let is_recent = |message: &MessageId| {
+                    self.published
+                        .get(message)
+                        .is_some_and(|at| at.0 + ON_THE_WAY_MILLISECONDS >= model.now.0)
+                };
+                self.owed.retain(|(other, message)| other != client || !is_recent(message));
             }
             Fact::SessionLost { client } => {
                 self.owed.retain(|(other, _)| other != client);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use ferry_codec::QoS;
 use ferry_session::Timestamp;
 
-use super::{Oracle, Rules, is_shared_topic};
+use super::{ON_THE_WAY_MILLISECONDS, Oracle, Rules, is_shared_topic};
 use crate::fact::{Copy, Fact};
 use crate::journal::MessageId;
 use crate::model::Model;
@@ -44,11 +44,15 @@ pub(super) struct Allowance {
     copies: BTreeMap<(Option<usize>, MessageId), u32>,
     used: BTreeMap<(Option<usize>, MessageId), u32>,
     /// Publications that may still be on their way to other shards.
-    recent: VecDeque<(Timestamp, MessageId)>,
+    recent: VecDeque<Recent>,
 }
 
-/// Longer than mail between shards takes.
-const ON_THE_WAY_MILLISECONDS: u64 = 20;
+struct Recent {
+    at: Timestamp,
+    message: MessageId,
+    /// What each client was allowed for this publication.
+    copies: Vec<u32>,
+}
 
 impl Allowance {
     pub(super) fn new(rules: Rc<Rules>) -> Self {
@@ -62,15 +66,16 @@ impl Allowance {
             Fact::Subscribing { client } => return self.catch_up(model, *client),
             _ => return,
         };
-        self.recent.push_back((model.now, *message));
         if is_shared_topic(&model.journal.get(*message).topic) {
             *self.copies.entry((None, *message)).or_default() += 1;
             return;
         }
-        for client in 0..model.sessions.len() {
-            let copies = self.rules.copies_max(model, client, *message);
+        let clients = 0..model.sessions.len();
+        let copies: Vec<_> = clients.map(|client| self.rules.copies_max(model, client, *message)).collect();
+        for (client, copies) in copies.iter().enumerate() {
             *self.copies.entry((Some(client), *message)).or_default() += copies;
         }
+        self.recent.push_back(Recent { at: model.now, message: *message, copies });
     }
 
     /// Uses up one. Retained messages come as often as one subscribes, and wills have their own oracle.
@@ -99,13 +104,14 @@ impl Allowance {
 
     /// A message that is on its way to another shard also finds the subscriptions that are made meanwhile.
     fn catch_up(&mut self, model: &Model, client: usize) {
-        while self.recent.front().is_some_and(|(at, _)| at.0 + ON_THE_WAY_MILLISECONDS < model.now.0) {
+        while self.recent.front().is_some_and(|recent| recent.at.0 + ON_THE_WAY_MILLISECONDS < model.now.0) {
             self.recent.pop_front();
         }
-        for (_, message) in &self.recent {
-            let copies = self.rules.copies_max(model, client, *message);
-            let granted = self.copies.entry((Some(client), *message)).or_default();
-            *granted = (*granted).max(copies);
+        for recent in &mut self.recent {
+            let copies = self.rules.copies_max(model, client, recent.message);
+            let more = copies.saturating_sub(recent.copies[client]);
+            recent.copies[client] += more;
+            *self.copies.entry((Some(client), recent.message)).or_default() += more;
         }
     }
 }

@@ -74,6 +74,9 @@ pub(crate) struct Rest {
     pub(crate) clients: usize,
 }
 
+/// Longer than mail between shards takes.
+const ON_THE_WAY_MILLISECONDS: u64 = 20;
+
 /// Topics below this are subscribed to by shared subscriptions only, of which no two match the same topic.
 const SHARED_TOPICS: &str = "q/";
 

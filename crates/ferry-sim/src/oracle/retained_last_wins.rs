@@ -52,7 +52,9 @@ impl Oracle for RetainedLastWins {
             Fact::WillUncertain { message } if model.journal.get(*message).retain => {
                 self.uncertain.insert(model.journal.get(*message).topic.clone());
             }
-            Fact::Delivered { client, copy, .. } if *client == self.rules.auditor => {
+            Fact::Delivered { client, copy, is_new: true }
+                if *client == self.rules.auditor && copy.retain && !copy.dup =>
+            {
                 let Some(message) = copy.message else { return Ok(()) };
                 let topic = model.journal.get(message).topic.clone();
                 if let Some(other) = self.audited.insert(topic, message) {
