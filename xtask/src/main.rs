@@ -7,6 +7,7 @@ mod dependencies;
 mod fuzz;
 mod licence;
 mod progress;
+mod spec;
 mod test;
 mod test_tools;
 mod tidy;
@@ -27,6 +28,8 @@ cargo xtask TASK
   dependencies       licences, known bad, yanked and duplicate dependencies
   conformance --against HOST:PORT [FILTER]
                      run the scripts under tests/scripts against any broker and print a table
+  spec [--format text|markdown|toml] [--id ID] [--missing] [--check] [--update]
+                     the statements of the standards, their code and their tests; fails when one is not tested
   fuzz [SECONDS]     run each fuzz target (default 60 s)
 ";
 
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
         arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
     let outcome = match task {
         "ci" => ci::run(rest),
+        "spec" => spec::run(rest),
         "test" => test::run(rest),
         "test-tools" => test_tools::prepare().map(drop),
         "tidy" => tidy::run(),

@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: the rules of the source tree that no compiler checks.
 
 mod crate_rules;
-mod lexer;
+pub(crate) mod lexer;
 mod purity;
 mod ratchet;
 mod sizes;
