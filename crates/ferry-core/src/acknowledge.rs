@@ -44,6 +44,8 @@ impl Shard {
                 self.check_output(turn, conn);
                 Ok(())
             }
+            // A refusal ends an exchange, and there is none [MQTT-4.3.3-4].
+            Acknowledged::UnknownPacketId if ack.reason_code.is_error() => Ok(()),
             Acknowledged::UnknownPacketId => {
                 let reason_code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
                 let reason_string = Some("no message has this packet identifier");

@@ -192,7 +192,8 @@ impl Shard {
     /// Where the operator lets clients exceed the Receive Maximum, that they do is counted.
     fn count_excess(&mut self, incoming: &Incoming<'_>) {
         let Some(session) = self.sessions.get(incoming.session) else { return };
-        if session.receiver.occupied() > self.config.receive_maximum.get() {
+        let told = self.conns.get(incoming.conn).is_some_and(|conn| conn.version == ProtocolVersion::V5);
+        if told && session.receiver.occupied() > self.config.receive_maximum.get() {
             self.counters.receive_maximum_excesses += 1;
         }
     }

@@ -147,7 +147,10 @@ impl CoreBroker {
                 }
             }
             if !busy {
-                return;
+                match self.next_tick(self.now) {
+                    Some((_, shard)) => self.handle(shard, Event::Tick),
+                    None => return,
+                }
             }
         }
         panic!("the shards never come to rest");

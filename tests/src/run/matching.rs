@@ -8,6 +8,21 @@ use crate::wire::{DecodedPacket, Level, PacketKind, Value, property_by_name};
 /// Values that names like `$a` have got.
 pub(super) type Variables = HashMap<String, Value>;
 
+/// Values that names get while a packet is compared; they count only when all of it fits.
+struct Binding<'a> {
+    before: &'a Variables,
+    new: Variables,
+}
+
+impl Binding<'_> {
+    fn fits(&mut self, name: &str, value: &Value) -> bool {
+        match self.before.get(name) {
+            Some(known) => known == value,
+            None => self.new.entry(name.to_owned()).or_insert_with(|| value.clone()) == value,
+        }
+    }
+}
+
 /// Compares; when all fits, the variables of the pattern get their values.
 ///
 /// A PUBLISH must be exactly as written: no property more, flags not written are 0. In other packets what is not
@@ -21,10 +36,10 @@ pub(super) fn matches(
     if pattern.kind != packet.kind {
         return Err("another packet".to_owned());
     }
-    let mut bound = variables.clone();
+    let mut binding = Binding { before: variables, new: Variables::new() };
     for name in names(pattern) {
         if is_compared(pattern.kind, name, level) {
-            compare(pattern, packet, name, level, &mut bound)?;
+            compare(pattern, packet, name, level, &mut binding)?;
         }
     }
     if let Some(name) = pattern.absent.iter().find(|name| packet.get(name).is_some()) {
@@ -33,7 +48,8 @@ pub(super) fn matches(
     if pattern.kind == PacketKind::Publish {
         exactly(pattern, packet)?;
     }
-    *variables = bound;
+    let new = binding.new;
+    variables.extend(new);
     Ok(())
 }
 
@@ -60,7 +76,7 @@ fn compare(
     packet: &DecodedPacket,
     name: &str,
     level: Level,
-    variables: &mut Variables,
+    binding: &mut Binding<'_>,
 ) -> Result<(), String> {
     let expected: Vec<&FieldPattern> = pattern.fields.iter().filter(|field| field.name == name).collect();
     let mut found: Vec<Value> =
@@ -74,7 +90,7 @@ fn compare(
     for (field, value) in expected.iter().zip(&found) {
         let expected =
             if name == "code" { failure_of_level(&field.pattern, level) } else { field.pattern.clone() };
-        if !fits(&expected, value, variables) {
+        if !fits(&expected, value, binding) {
             return Err(format!("{name} is {value}"));
         }
     }
@@ -91,15 +107,13 @@ fn failure_of_level(pattern: &Pattern, level: Level) -> Pattern {
     }
 }
 
-fn fits(pattern: &Pattern, value: &Value, variables: &mut Variables) -> bool {
+fn fits(pattern: &Pattern, value: &Value, binding: &mut Binding<'_>) -> bool {
     match (pattern, value) {
         (Pattern::Any, _) => true,
         (Pattern::Exactly(expected), value) => expected == value,
         (Pattern::Range(low, high), Value::Number(number)) => (low..=high).contains(&number),
         (Pattern::OneOf(numbers), Value::Number(number)) => numbers.contains(number),
-        (Pattern::Variable(name), value) => {
-            variables.entry(name.clone()).or_insert_with(|| value.clone()) == value
-        }
+        (Pattern::Variable(name), value) => binding.fits(name, value),
         _ => false,
     }
 }
