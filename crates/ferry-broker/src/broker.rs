@@ -6,14 +6,14 @@ use std::thread;
 
 use ferry_auth::{AnonymousAuthenticator, Authenticator};
 use ferry_core::{AllowAll, Authorizer, Durability, Record, ShardId, Shared};
-use ferry_net::{BoundListener, ListenAddress, TlsAcceptor};
 use ferry_store::{MemoryStore, Store};
 use tokio::sync::watch;
 
-use crate::accept::{Accepting, ListenerSetup};
+use crate::accept::Accepting;
 use crate::config::{Config, Problems};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
-use crate::from_config::{accept_limits, core_config, listener_options, listener_policy};
+use crate::from_config::{accept_limits, core_config};
+use crate::listeners::{ListenerHandle, Listeners};
 use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
 use crate::sys_topics::SysTopicsSetup;
@@ -106,7 +106,7 @@ impl BrokerBuilder {
         check(&self.config, users_known)?;
         let authenticator = self.authenticator.unwrap_or_else(|| Arc::new(AnonymousAuthenticator));
         let clock = Clock::start();
-        let listeners = bind(&self.config)?;
+        let (listeners, handles) = Listeners::bind(&self.config.listeners)?;
         let shard_count = shard_count(&self.config);
         let mailboxes = mailboxes(shard_count, self.config.limits.mailbox_bytes_max);
         // Keys of hash tables: different in each process, so that no client can prepare collisions.
@@ -124,8 +124,8 @@ impl BrokerBuilder {
             users_known,
             durability: self.durability,
             sys_interval_seconds,
-            local_addresses: listeners.iter().map(|listener| listener.bound.address().clone()).collect(),
-            tls_acceptors: listeners.iter().filter_map(BoundListenerSetup::tls_acceptor).collect(),
+            local_addresses: listeners.local_addresses(),
+            listeners,
             shards: Vec::new(),
             shutdown_begun: AtomicBool::new(false),
         };
@@ -146,7 +146,7 @@ impl BrokerBuilder {
                 store: (self.store)(id, bell),
                 authenticator: Arc::clone(&authenticator),
                 accepting: Arc::clone(&accepting),
-                listeners: shares(&listeners)?,
+                listeners: handles.iter().map(ListenerHandle::share).collect::<Result<_, _>>()?,
                 sys_topics: sys_topics.take(),
             };
             // On failure, dropping `running` stops the shards that run already.
@@ -164,44 +164,6 @@ pub(crate) fn check(config: &Config, users_known: bool) -> Result<(), Problems> 
         problems.retain(|problem| !problem.option.ends_with(".allow_anonymous"));
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
-}
-
-/// A listening socket and what its connections are given.
-struct BoundListenerSetup {
-    /// As configured: a port that was 0 is still 0.
-    address: ListenAddress,
-    bound: BoundListener,
-    setup: Arc<ListenerSetup>,
-}
-
-impl BoundListenerSetup {
-    fn tls_acceptor(&self) -> Option<(ListenAddress, Arc<TlsAcceptor>)> {
-        self.setup.options.tls.as_ref().map(|acceptor| (self.address.clone(), Arc::clone(acceptor)))
-    }
-}
-
-fn bind(config: &Config) -> Result<Vec<BoundListenerSetup>, StartError> {
-    let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        let address = listener.address.clone();
-        let tls = listener
-            .tls_options()
-            .map(|options| TlsAcceptor::new(&options, address.transport()))
-            .transpose()
-            .map_err(|error| StartError::Tls { address: address.clone(), error })?;
-        let bound = BoundListener::bind(&address, &listener.bind_options())?;
-        let options = listener_options(listener, tls.map(Arc::new));
-        let setup = ListenerSetup::new(listener_policy(listener), options, listener.connections_max);
-        listeners.push(BoundListenerSetup { address, bound, setup: Arc::new(setup) });
-    }
-    Ok(listeners)
-}
-
-/// A shard's own handles of all listening sockets.
-fn shares(listeners: &[BoundListenerSetup]) -> Result<Vec<(BoundListener, Arc<ListenerSetup>)>, StartError> {
-    let share =
-        |listener: &BoundListenerSetup| Ok((listener.bound.try_clone()?, Arc::clone(&listener.setup)));
-    listeners.iter().map(share).collect()
 }
 
 /// One shard on up to two cores, else one for each.

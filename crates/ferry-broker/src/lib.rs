@@ -8,6 +8,7 @@ mod broker;
 pub mod config;
 mod driver;
 mod from_config;
+mod listeners;
 mod process_limits;
 mod run;
 mod running_broker;

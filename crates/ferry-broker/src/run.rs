@@ -1,36 +1,44 @@
+use std::path::PathBuf;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::broker::Broker;
-use crate::config::{Changes, Config, Loaded, Problems};
+use crate::config::{Changes, Config, FileWatch, Listener, Sources};
 use crate::process_limits::raise_open_files;
 use crate::running_broker::RunningBroker;
 use crate::start_block::start_block;
 use crate::start_error::StartError;
 
-/// Runs a broker as this process does nothing else: until SIGTERM or SIGINT, then shuts it down. On SIGHUP `reload`
-/// reads the configuration again.
+/// Runs a broker with `config`, as it was loaded from `sources`, as if this process did nothing else: until SIGTERM or
+/// SIGINT, then shuts it down. On SIGHUP, and when a file that was read for the configuration has changed, reads all of
+/// it again, and calls `reloaded` once the new configuration is in force.
 ///
 /// Says once, on standard error, what was started.
 ///
 /// # Errors
 /// The broker could not start. After a signal the end is always `Ok`.
-pub fn run(config: Config, reload: &mut dyn FnMut() -> Result<Loaded, Problems>) -> Result<(), StartError> {
+pub fn run(config: Config, sources: &Sources, reloaded: &mut dyn FnMut(&Config)) -> Result<(), StartError> {
     let open_files = raise_open_files();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let _in_runtime = runtime.enter();
     // Before anything is started: a signal that comes at once must not find the default, which kills.
-    let mut signals = {
-        let _in_runtime = runtime.enter();
-        Signals::new()?
-    };
+    let mut signals = Signals::new()?;
+    let mut watch = FileWatch::new();
+    watch.watch(files(sources, &config));
     let mut broker = Broker::start(config)?;
     eprintln!("{}", start_block(&broker, open_files));
     loop {
-        match runtime.block_on(signals.next()) {
-            Wanted::Reload => reload_config(&mut broker, reload()),
+        let cause = match runtime.block_on(next(&mut signals, &mut watch)) {
             Wanted::End(name) => {
                 tracing::info!("{name}: shutting down");
                 break;
             }
+            Wanted::Reload(cause) => cause,
+        };
+        watch.reading();
+        if reload(&mut broker, sources, &cause) {
+            reloaded(broker.config());
+            watch.watch(files(sources, broker.config()));
         }
     }
     broker.shutdown();
@@ -40,7 +48,8 @@ pub fn run(config: Config, reload: &mut dyn FnMut() -> Result<Loaded, Problems>)
 }
 
 enum Wanted {
-    Reload,
+    /// With the reason, for the log.
+    Reload(String),
     End(&'static str),
 }
 
@@ -58,43 +67,52 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
         })
     }
+}
 
-    async fn next(&mut self) -> Wanted {
-        tokio::select! {
-            _ = self.terminate.recv() => Wanted::End("SIGTERM"),
-            _ = self.interrupt.recv() => Wanted::End("SIGINT"),
-            _ = self.hangup.recv() => Wanted::Reload,
-        }
+async fn next(signals: &mut Signals, watch: &mut FileWatch) -> Wanted {
+    tokio::select! {
+        _ = signals.terminate.recv() => Wanted::End("SIGTERM"),
+        _ = signals.interrupt.recv() => Wanted::End("SIGINT"),
+        _ = signals.hangup.recv() => Wanted::Reload("SIGHUP".to_owned()),
+        file = watch.changed() => Wanted::Reload(format!("{} has changed", file.display())),
     }
 }
 
-fn reload_config(broker: &mut RunningBroker, loaded: Result<Loaded, Problems>) {
-    let reloaded = loaded.and_then(|loaded| {
+/// Every file that the configuration is read from.
+fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
+    let tls_files = config.listeners.iter().flat_map(Listener::tls_files);
+    let mut files: Vec<PathBuf> = sources.file.iter().chain(tls_files).cloned().collect();
+    files.sort();
+    files.dedup();
+    files
+}
+
+/// Reads the configuration again and puts it in force; `false` if it cannot be.
+fn reload(broker: &mut RunningBroker, sources: &Sources, cause: &str) -> bool {
+    let reloaded = Config::load(sources).and_then(|loaded| {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
         broker.reload(loaded.config)
     });
-    match reloaded {
-        Ok(changes) => log_changes(&changes),
-        Err(problems) => tracing::error!("SIGHUP: the configuration stays as it was:\n{problems}"),
+    match &reloaded {
+        Ok(changes) => log_changes(changes, cause),
+        Err(problems) => tracing::error!("{cause}: the configuration stays as it was:\n{problems}"),
     }
+    reloaded.is_ok()
 }
 
-fn log_changes(changes: &Changes) {
+fn log_changes(changes: &Changes, cause: &str) {
     if changes.is_empty() {
-        tracing::info!("SIGHUP: nothing has changed in the configuration; certificates are loaded again");
+        tracing::info!("{cause}: no option is different; certificates are loaded again");
     }
     for change in &changes.live {
-        tracing::info!("SIGHUP: {} is now {} (was {})", change.option, change.after, change.before);
+        let (before, after) = (shown(&change.before), shown(&change.after));
+        tracing::info!("{cause}: {} is now {after} (was {before})", change.option);
     }
     for change in &changes.restart {
-        tracing::warn!(
-            "SIGHUP: {} stays {} until a restart, then it will be {}",
-            change.option,
-            shown(&change.before),
-            shown(&change.after)
-        );
+        let (before, after) = (shown(&change.before), shown(&change.after));
+        tracing::warn!("{cause}: {} stays {before} until a restart, then it will be {after}", change.option);
     }
 }
 

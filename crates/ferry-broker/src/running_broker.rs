@@ -5,17 +5,21 @@ use std::time::Duration;
 
 use ferry_codec::ReasonCode;
 use ferry_core::{Authorizer, Durability, home_shard};
-use ferry_net::{ListenAddress, TlsAcceptor};
+use ferry_net::ListenAddress;
 use tokio::sync::watch;
 
-use crate::accept::Accepting;
+use crate::accept::{Accepting, ListenerSetup};
 use crate::broker::check;
 use crate::config::{Changes, Config, Listener, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
+use crate::listeners::{ListenerHandle, Listeners};
 
 /// How long the shards may take to publish wills before clients are disconnected.
 const WILLS_MAX: Duration = Duration::from_secs(2);
+
+/// How long the shards may take to let go of the sockets of a removed listener.
+const STOP_LISTENING_MAX: Duration = Duration::from_secs(2);
 
 /// A broker at work. Dropping it shuts it down and waits for the end.
 pub struct RunningBroker {
@@ -29,7 +33,7 @@ pub struct RunningBroker {
     pub(crate) durability: Durability,
     pub(crate) sys_interval_seconds: watch::Sender<u32>,
     pub(crate) local_addresses: Vec<ListenAddress>,
-    pub(crate) tls_acceptors: Vec<(ListenAddress, Arc<TlsAcceptor>)>,
+    pub(crate) listeners: Listeners,
     pub(crate) shards: Vec<JoinHandle<()>>,
     pub(crate) shutdown_begun: AtomicBool,
 }
@@ -54,17 +58,18 @@ impl RunningBroker {
     }
 
     /// Works with `config` from now on, as far as that is possible without a restart, and loads the certificates of
-    /// TLS listeners again. No connection is dropped. Returns what changed, and what will only at the next start.
+    /// TLS listeners again. No connection is dropped, not even those of a listener that is gone. Returns what changed,
+    /// and what will only at the next start.
     ///
     /// # Errors
-    /// The configuration cannot work: nothing has changed. Certificates that cannot be loaded are logged, and the old
-    /// ones stay.
+    /// The configuration cannot work: nothing has changed.
     pub fn reload(&mut self, config: Config) -> Result<Changes, Problems> {
         check(&config, self.users_known)?;
-        self.reload_certificates(&config);
         let changes = diff(&self.config, &config);
+        self.reload_listeners(&config.listeners)?;
         // Options that need a restart stay as they are, so that the next reload names them again.
         self.config = Config {
+            listeners: self.listeners.configs(),
             limits: config.limits,
             session: config.session,
             sys: config.sys,
@@ -149,16 +154,42 @@ impl RunningBroker {
         }
     }
 
-    fn reload_certificates(&self, config: &Config) {
-        for (address, acceptor) in &self.tls_acceptors {
-            let same = |listener: &&Listener| listener.address == *address;
-            let Some(options) = config.listeners.iter().find(same).and_then(Listener::tls_options) else {
-                continue;
-            };
-            if let Err(error) = acceptor.reload(&options) {
-                tracing::error!(listener = %address, %error, "the certificates stay as they were");
+    /// Opens, changes and closes listeners; connections stay.
+    ///
+    /// # Errors
+    /// A new one cannot be opened: all stay as they were.
+    fn reload_listeners(&mut self, configs: &[Listener]) -> Result<(), Problems> {
+        let changes = self.listeners.prepare(configs)?;
+        if !changes.removed.is_empty() {
+            let (done, stopped) = mpsc::channel();
+            for mailbox in &*self.mailboxes {
+                mailbox.command(Command::StopListening(changes.removed.clone(), done.clone()));
+            }
+            drop(done);
+            for _ in &*self.mailboxes {
+                if stopped.recv_timeout(STOP_LISTENING_MAX).is_err() {
+                    break;
+                }
             }
         }
+        let mailboxes = &self.mailboxes;
+        let opened = |handle: &ListenerHandle| {
+            tracing::info!("listening on {}", handle.bound.address());
+            for mailbox in &**mailboxes {
+                match handle.share() {
+                    Ok(handle) => mailbox.command(Command::Listen(handle)),
+                    Err(error) => tracing::error!(%error, "a new listener does not work on every shard"),
+                }
+            }
+        };
+        let changed = |id, setup: &Arc<ListenerSetup>| {
+            for mailbox in &**mailboxes {
+                mailbox.command(Command::ChangeListener(id, Arc::clone(setup)));
+            }
+        };
+        self.listeners.apply(changes, opened, changed);
+        self.local_addresses = self.listeners.local_addresses();
+        Ok(())
     }
 }
 

@@ -106,6 +106,12 @@ impl Stream {
         self.channel.has_buffered_input() || self.websocket.as_ref().is_some_and(|ws| ws.has_verdict())
     }
 
+    /// Whether all that [`Stream::try_read`] is still to say is how the input ended, by a close frame or a violation.
+    /// After it has said so nothing can be written: write first what is an answer to the input before.
+    pub fn has_ended_input(&self) -> bool {
+        self.websocket.as_ref().is_some_and(|ws| ws.has_verdict())
+    }
+
     /// Reads bytes of MQTT packets to the front of `scratch`, which must not be empty, and returns how many.
     /// `Ok(0)`: the other end has finished; do not wait for more. The rest of `scratch` may be overwritten.
     ///

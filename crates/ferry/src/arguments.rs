@@ -99,7 +99,7 @@ Examples:
 Settings, the stronger first: flags, environment variables, configuration file, defaults.
 ferry.example.toml shows every option; each is also an environment variable, FERRY_<SECTION>_<KEY>.
 
-Signals: SIGTERM and SIGINT stop the broker, SIGHUP reads the configuration again.
+Signals: SIGTERM and SIGINT stop the broker, SIGHUP reads the configuration again, as does a change of its file.
 Exit codes: 0 stopped by a signal; 1 wrong configuration or could not start or go on; 2 wrong command line.";
 
 /// Check a configuration file

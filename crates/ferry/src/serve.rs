@@ -19,13 +19,11 @@ pub(crate) fn serve(sources: &Sources) -> ExitCode {
     };
     output::warnings(&loaded.warnings);
     let level = log_to_standard_error(loaded.config.log.level);
-    let mut reload = || {
-        let loaded = Config::load(sources)?;
+    let mut reloaded = |config: &Config| {
         // It fails only if there is no log any more, and then nobody misses the level.
-        let _ = level.modify(|level| *level = level_filter(loaded.config.log.level));
-        Ok(loaded)
+        let _ = level.modify(|level| *level = level_filter(config.log.level));
     };
-    match ferry_broker::run(loaded.config, &mut reload) {
+    match ferry_broker::run(loaded.config, sources, &mut reloaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::failure(&error),
     }

@@ -47,6 +47,16 @@ impl Ferry {
         line
     }
 
+    /// The next line of standard error that contains `text`.
+    fn line_with(&mut self, text: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
     fn connect(&self) -> TcpStream {
         let address = self.addresses[0].strip_prefix("tcp://").expect("the first listener is tcp");
         let mut stream = TcpStream::connect(address).expect("it listens");
@@ -143,6 +153,40 @@ fn sighup_reads_the_configuration_again() {
     drop(client);
     ferry.signal("TERM");
     assert_eq!(ferry.wait().code(), Some(0));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_change_of_the_file_is_noticed() {
+    let directory = directory("watch");
+    let file = directory.join("ferry.toml");
+    let write = |text: &str| std::fs::write(&file, text).expect("a file for the test");
+    let listener = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n";
+    write(listener);
+    let mut ferry = Ferry::start(&["--config", file.to_str().expect("UTF-8")]);
+    let mut client = ferry.connect();
+
+    write(&format!("{listener}{listener}[limits]\nconnections_max = 7\n"));
+    let opened = ferry.line_with("listening on tcp://");
+    let address = opened.trim_end().rsplit("tcp://").next().expect("an address").to_owned();
+    drop(TcpStream::connect(address).expect("the new listener"));
+    let line = ferry.line_with("limits.connections_max is now 7 (was 100000)");
+    assert!(line.contains("ferry.toml has changed: "), "{line}");
+
+    // As many editors write: a new file takes the place of the old one.
+    let new = directory.join("ferry.toml.new");
+    std::fs::write(&new, "[limits]\nconections_max = 8\n").expect("a file for the test");
+    std::fs::rename(&new, &file).expect("replaced");
+    ferry.line_with("the configuration stays as it was");
+    ferry.line_with("ferry.toml:2:1: limits.conections_max: unknown key");
+    client.write_all(&[0xC0, 0]).expect("still connected");
+    assert_eq!(packet(&mut client), [0xD0, 0], "PINGRESP");
+
+    write(&format!("{listener}[limits]\nconnections_max = 9\n"));
+    ferry.line_with("limits.connections_max is now 9 (was 7)");
+    ferry.line_with("listener is now absent (was tcp://127.0.0.1:0)");
+    client.write_all(&[0xC0, 0]).expect("still connected");
+    assert_eq!(packet(&mut client), [0xD0, 0], "PINGRESP");
 }
 
 #[test]

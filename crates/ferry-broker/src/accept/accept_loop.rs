@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,14 +16,21 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(100);
 /// Between two lines about it in the log.
 const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Accepts from one listener on one shard, for as long as it is polled.
-pub(crate) async fn accept_connections(driver: Rc<Driver>, listener: Listener, setup: Arc<ListenerSetup>) {
+/// Accepts from one listener on one shard, for as long as it is polled. What holds for a connection is the setup at the
+/// time when it comes.
+pub(crate) async fn accept_connections(
+    driver: Rc<Driver>,
+    listener: Listener,
+    current: Rc<RefCell<Arc<ListenerSetup>>>,
+) {
     let mut last_line: Option<Instant> = None;
     loop {
-        match listener.accept().await {
+        let accepted = listener.accept().await;
+        let setup = Arc::clone(&current.borrow());
+        match accepted {
             Ok(accepted) => match driver.accepting().admit(driver.now(), &setup, accepted) {
                 Ok(arrival) => {
-                    tokio::task::spawn_local(Rc::clone(&driver).greet(Arc::clone(&setup), arrival));
+                    tokio::task::spawn_local(Rc::clone(&driver).greet(setup, arrival));
                 }
                 Err(limit) => driver.count_refusal(limit),
             },

@@ -58,9 +58,23 @@ impl ListenerSetup {
         options: ListenerOptions,
         connections_max: Option<u32>,
     ) -> Self {
-        let connections_max = connections_max.map_or(usize::MAX, |max| max as usize);
-        Self { policy: Arc::new(policy), options, connections: Gauge::new(connections_max) }
+        Self { policy: Arc::new(policy), options, connections: Gauge::new(gauge_max(connections_max)) }
     }
+
+    /// The same listener with new rules. Its connections keep their places.
+    pub(crate) fn changed(
+        &self,
+        policy: ListenerPolicy,
+        options: ListenerOptions,
+        connections_max: Option<u32>,
+    ) -> Self {
+        self.connections.set_max(gauge_max(connections_max));
+        Self { policy: Arc::new(policy), options, connections: Arc::clone(&self.connections) }
+    }
+}
+
+fn gauge_max(connections_max: Option<u32>) -> usize {
+    connections_max.map_or(usize::MAX, |max| max as usize)
 }
 
 impl Accepting {

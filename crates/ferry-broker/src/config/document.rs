@@ -45,7 +45,8 @@ pub fn reference() -> String {
     let mut out = String::from(
         "# Configuration reference\n\n\
          <!-- Made from the table of options in ferry-broker: do not edit. -->\n\n\
-         Every option of `ferry.toml`. *Live* options change on reload (SIGHUP); the others at the next start.\n\
+         Every option of `ferry.toml`. *Live* options change on reload (when the file changes, or on SIGHUP); the others\n\
+         at the next start.\n\
          Where a text and a number are both possible, the number is in the unit that the key names.\n",
     );
     let defaults = Config::default();

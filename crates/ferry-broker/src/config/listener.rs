@@ -117,78 +117,79 @@ impl Field for FileMode {
 
 section! {
     /// One address where clients connect; write one `[[listener]]` block for each. Without any, Ferry listens on
-    /// `tcp://127.0.0.1:1883` and `ws://127.0.0.1:8083/mqtt`.
+    /// `tcp://127.0.0.1:1883` and `ws://127.0.0.1:8083/mqtt`. A reload opens new listeners and closes those that are
+    /// gone; what it changes of others holds for the connections that come after it. No connection is closed.
     pub struct Listener = "listener" {
         /// Where to listen: `tcp://HOST:PORT`, `tls://HOST:PORT`, `ws://HOST:PORT/PATH`, `wss://HOST:PORT/PATH` or
         /// `unix:///PATH`. The host `*` means every address of the machine; IPv6 addresses stand in brackets:
         /// `tcp://[::1]:1883`. Port 0 takes any free port. The path of a WebSocket is `/mqtt` if none is given.
-        address: ListenAddress = ListenAddress::Tcp(loopback(1883)), Kind::Address, Restart;
+        address: ListenAddress = ListenAddress::Tcp(loopback(1883)), Kind::Address, Live;
 
         /// Whether clients may connect without a user name: `true`, `false`, or `"local"`, which is true on loopback
         /// addresses and Unix sockets. A listener that other machines can reach does not start without a way to tell
         /// who a client is, unless this is `true`.
-        allow_anonymous: AllowAnonymous = AllowAnonymous::Local, Kind::Choice(AllowAnonymous::NAMES), Restart;
+        allow_anonymous: AllowAnonymous = AllowAnonymous::Local, Kind::Choice(AllowAnonymous::NAMES), Live;
 
         /// The versions of MQTT that are served here.
         protocol_versions: Vec<ProtocolVersion> = vec![ProtocolVersion::V31, ProtocolVersion::V311, ProtocolVersion::V5],
-            Kind::Choices(PROTOCOL_VERSIONS), Restart;
+            Kind::Choices(PROTOCOL_VERSIONS), Live;
 
         /// The highest QoS that clients may publish with. Told to MQTT 5.0 clients as Maximum QoS.
-        maximum_qos: QoS = QoS::ExactlyOnce, Kind::Count { min: 0, max: 2 }, Restart;
+        maximum_qos: QoS = QoS::ExactlyOnce, Kind::Count { min: 0, max: 2 }, Live;
 
         /// Connections on this listener.
-        connections_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Restart;
+        connections_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Live;
 
         /// The longest keep alive here; `"none"`: as `session.keep_alive_seconds_max` says.
-        keep_alive_seconds_max: Option<u16> = None, Kind::Or("none", &Kind::Seconds { min: 1, max: 65_535 }), Restart;
+        keep_alive_seconds_max: Option<u16> = None, Kind::Or("none", &Kind::Seconds { min: 1, max: 65_535 }), Live;
 
         /// Whether every connection starts with a PROXY protocol header, version 1 or 2, that names the client's
         /// address. Switch it on only if all connections come from such a proxy: the header is believed.
-        proxy_protocol: bool = false, Kind::Flag, Restart;
+        proxy_protocol: bool = false, Kind::Flag, Live;
 
         /// Whether a WebSocket client must offer the subprotocol `mqtt` or `mqttv3.1`, as the standard says. One that
         /// offers only others is refused either way.
-        websocket_subprotocol_required: bool = true, Kind::Flag, Restart;
+        websocket_subprotocol_required: bool = true, Kind::Flag, Live;
 
         /// Web pages that may connect by WebSocket: a list of origins such as `"https://example.org"`; `"local"` stands
         /// for pages of the machine on which the browser runs (`http://localhost:3000`), `"*"` for all pages. `"auto"`:
         /// `["local"]` on a loopback address, so that no other page can reach the broker through a browser on this
         /// machine, and `["*"]` on others. Only browsers, and few other clients, say an origin; those that do not are not
         /// affected.
-        websocket_origins: Option<Vec<OriginRule>> = None, Kind::Or("auto", &Kind::Origins), Restart;
+        websocket_origins: Option<Vec<OriginRule>> = None, Kind::Or("auto", &Kind::Origins), Live;
 
         /// The access mode of a Unix socket's file, in octal. Connecting needs the right to write.
         unix_socket_mode: FileMode = FileMode(0o660), Kind::FileMode, Restart;
 
         /// Whether small packets are sent at once (TCP_NODELAY).
-        tcp_nodelay: bool = true, Kind::Flag, Restart;
+        tcp_nodelay: bool = true, Kind::Flag, Live;
 
         /// Silence on a TCP connection after which the system asks whether the other end is still there (TCP keepalive).
         /// If there is no answer, the connection ends after half that time more. It finds dead clients without a keep
         /// alive of MQTT; `"none"`: it is not asked.
-        tcp_keepalive_seconds: Option<u16> = Some(600), Kind::Or("none", &Kind::Seconds { min: 1, max: 32_767 }), Restart;
+        tcp_keepalive_seconds: Option<u16> = Some(600), Kind::Or("none", &Kind::Seconds { min: 1, max: 32_767 }), Live;
 
         /// Connections that the system keeps waiting until they are accepted.
         backlog: u32 = 4_096, Kind::Count { min: 1, max: 65_535 }, Restart;
 
         /// The server's certificate chain, a PEM file, its own certificate first. Needed for `tls` and `wss`.
-        tls_certificate_file: Option<PathBuf> = None, Kind::Path, Restart;
+        tls_certificate_file: Option<PathBuf> = None, Kind::Path, Live;
 
         /// The private key of the certificate, a PEM file. Needed for `tls` and `wss`.
-        tls_key_file: Option<PathBuf> = None, Kind::Path, Restart;
+        tls_key_file: Option<PathBuf> = None, Kind::Path, Live;
 
         /// Certificates of the authorities that sign clients' certificates, a PEM file.
-        tls_client_ca_file: Option<PathBuf> = None, Kind::Path, Restart;
+        tls_client_ca_file: Option<PathBuf> = None, Kind::Path, Live;
 
         /// Certificate revocation lists, a PEM file; it must hold one of every authority in a client's chain.
-        tls_client_crl_file: Option<PathBuf> = None, Kind::Path, Restart;
+        tls_client_crl_file: Option<PathBuf> = None, Kind::Path, Live;
 
         /// Whether clients are asked for a certificate.
         tls_client_certificate: ClientCertificate = ClientCertificate::None,
-            Kind::Choice(ClientCertificate::NAMES), Restart;
+            Kind::Choice(ClientCertificate::NAMES), Live;
 
         /// The oldest version of TLS allowed.
-        tls_version_min: TlsVersion = TlsVersion::V12, Kind::Choice(TLS_VERSIONS), Restart;
+        tls_version_min: TlsVersion = TlsVersion::V12, Kind::Choice(TLS_VERSIONS), Live;
     }
 }
 
@@ -219,6 +220,17 @@ impl Listener {
     /// How to bind it.
     pub fn bind_options(&self) -> BindOptions {
         BindOptions { backlog: self.backlog, unix_socket_mode: self.unix_socket_mode.0 }
+    }
+
+    /// The files that it is read from, for those who watch them.
+    pub(crate) fn tls_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let files = [
+            &self.tls_certificate_file,
+            &self.tls_key_file,
+            &self.tls_client_ca_file,
+            &self.tls_client_crl_file,
+        ];
+        files.into_iter().flatten().filter(|_| self.uses_tls())
     }
 
     /// Its TLS settings; `None` if it does not use TLS or lacks a file that it needs.

@@ -6,6 +6,7 @@
 mod document;
 mod environment;
 mod file;
+mod file_watch;
 mod limits;
 mod listener;
 mod load;
@@ -30,6 +31,7 @@ pub use reload::{Change, Changes, diff};
 pub use sections::{Log, LogLevel, Server, Storage, Sys};
 pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
 pub use value::{Kind, Setting};
+pub(crate) use {file_watch::FileWatch, reload::pairs};
 
 use option::{Section, SectionSpec};
 

@@ -8,7 +8,7 @@ use super::value::{Kind, Setting};
 /// Whether a changed option takes effect on reload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
-    /// Applied on SIGHUP: to new packets and connections; what is already queued or held stays.
+    /// Applied on reload: to new packets and connections; what is already queued or held stays.
     Live,
     /// Applied when the broker starts the next time.
     Restart,

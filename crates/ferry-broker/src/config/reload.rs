@@ -30,6 +30,18 @@ impl Changes {
     }
 }
 
+/// For each listener of `after` the one of `before` that it continues: the one with the same address.
+pub(crate) fn pairs(before: &[Listener], after: &[Listener]) -> Vec<Option<usize>> {
+    let mut taken = vec![false; before.len()];
+    let pair = |listener: &Listener| {
+        let same = |index: &usize| !taken[*index] && before[*index].address == listener.address;
+        let found = (0..before.len()).find(same)?;
+        taken[found] = true;
+        Some(found)
+    };
+    after.iter().map(pair).collect()
+}
+
 /// Compares the configuration in force with a new one. Listeners are the same if their addresses are.
 pub fn diff(before: &Config, after: &Config) -> Changes {
     let mut changes = Changes::default();
@@ -38,31 +50,30 @@ pub fn diff(before: &Config, after: &Config) -> Changes {
             changes.compare(spec, spec.name, before, after);
         }
     }
-    for listener in &before.listeners {
-        match after.listeners.iter().find(|other| other.address == listener.address) {
-            Some(other) => {
-                changes.compare(&Listener::SPEC, &format!("listener[{}]", listener.address), listener, other);
-            }
-            None => changes.restart.push(Change {
-                option: "listener".to_owned(),
-                before: listener.address.to_string(),
-                after: String::new(),
-            }),
+    let pairs = pairs(&before.listeners, &after.listeners);
+    for (index, listener) in before.listeners.iter().enumerate() {
+        if !pairs.contains(&Some(index)) {
+            changes.listener(listener.address.to_string(), String::new());
         }
     }
-    for listener in &after.listeners {
-        if !before.listeners.iter().any(|other| other.address == listener.address) {
-            changes.restart.push(Change {
-                option: "listener".to_owned(),
-                before: String::new(),
-                after: listener.address.to_string(),
-            });
+    for (listener, pair) in after.listeners.iter().zip(pairs) {
+        let address = listener.address.to_string();
+        match pair {
+            Some(index) => {
+                let name = format!("listener[{address}]");
+                changes.compare(&Listener::SPEC, &name, &before.listeners[index], listener);
+            }
+            None => changes.listener(String::new(), address),
         }
     }
     changes
 }
 
 impl Changes {
+    fn listener(&mut self, before: String, after: String) {
+        self.live.push(Change { option: "listener".to_owned(), before, after });
+    }
+
     fn compare(&mut self, spec: &SectionSpec, name: &str, before: &dyn Section, after: &dyn Section) {
         for option in spec.options {
             let (Some(before), Some(after)) = (before.setting(option.key), after.setting(option.key)) else {
@@ -89,23 +100,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_are_live_and_listeners_need_a_restart() {
+    fn listeners_come_and_go_but_a_backlog_needs_a_restart() {
         let before = Config::default();
         let mut after = before.clone();
         assert!(diff(&before, &after).is_empty());
         after.limits.queue_messages_max = 5;
         after.listeners[0].maximum_qos = ferry_codec::QoS::AtMostOnce;
-        after.listeners.remove(1);
+        after.listeners[0].backlog = 5;
+        after.listeners[1].address = "tcp://127.0.0.1:1".parse().unwrap();
         let changes = diff(&before, &after);
+        let texts = |changes: &[Change]| -> Vec<String> {
+            changes
+                .iter()
+                .map(|change| format!("{} {} {}", change.option, change.before, change.after))
+                .collect()
+        };
         assert_eq!(
-            changes.live,
-            [Change {
-                option: "limits.queue_messages_max".to_owned(),
-                before: "10000".to_owned(),
-                after: "5".to_owned(),
-            }]
+            texts(&changes.live),
+            [
+                "limits.queue_messages_max 10000 5",
+                "listener ws://127.0.0.1:8083/mqtt ",
+                "listener[tcp://127.0.0.1:1883].maximum_qos 2 0",
+                "listener  tcp://127.0.0.1:1",
+            ]
         );
-        let names: Vec<&str> = changes.restart.iter().map(|change| change.option.as_str()).collect();
-        assert_eq!(names, ["listener[tcp://127.0.0.1:1883].maximum_qos", "listener"]);
+        assert_eq!(texts(&changes.restart), ["listener[tcp://127.0.0.1:1883].backlog 4096 5"]);
+    }
+
+    #[test]
+    fn listeners_with_the_same_free_port_are_told_apart_by_their_order() {
+        let listener = |port: u16, maximum_qos| Listener {
+            address: format!("tcp://127.0.0.1:{port}").parse().unwrap(),
+            maximum_qos,
+            ..Listener::default()
+        };
+        use ferry_codec::QoS::{AtLeastOnce, AtMostOnce};
+        let before = [listener(0, AtMostOnce), listener(7, AtMostOnce), listener(0, AtMostOnce)];
+        let after = [listener(0, AtLeastOnce), listener(0, AtMostOnce), listener(0, AtMostOnce)];
+        assert_eq!(pairs(&before, &after), [Some(0), Some(2), None]);
     }
 }

@@ -8,6 +8,8 @@ use ferry_session::Timestamp;
 use tokio::sync::oneshot;
 
 use super::greeting::Greeted;
+use crate::accept::ListenerSetup;
+use crate::listeners::{ListenerHandle, ListenerId};
 
 /// What the broker, or another shard's acceptor, wants of a shard.
 pub(crate) enum Command {
@@ -24,6 +26,12 @@ pub(crate) enum Command {
         reason_string: Option<String>,
         server_reference: Option<String>,
     },
+    /// Accept connections from one more listener.
+    Listen(ListenerHandle),
+    /// What holds for the connections that come to a listener from now on.
+    ChangeListener(ListenerId, Arc<ListenerSetup>),
+    /// Accept from these listeners no more; then answer.
+    StopListening(Vec<ListenerId>, mpsc::Sender<()>),
     /// Work with a new configuration.
     Reload { config: Arc<CoreConfig>, authorizer: Arc<dyn Authorizer> },
     /// Accept nobody any more, and publish the wills that the shutdown causes; then answer.

@@ -78,6 +78,10 @@ impl Conn {
         !self.paused.get() && !self.held.get() && !self.flushing.get()
     }
 
+    fn has_ended_input(&self) -> bool {
+        self.link.borrow().as_ref().is_some_and(|link| link.stream.has_ended_input())
+    }
+
     fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &*self.link.borrow() {
             Some(link) => link.stream.poll_readable(context),
@@ -133,6 +137,10 @@ impl ConnTask {
             driver.read_again(conn);
             // What that was is answered before more is read, which may be the end.
             context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if conn.blocked.get() && conn.has_ended_input() {
+            // The end can wait until the answers to what came before it are written.
             return Poll::Pending;
         }
         while conn.wants_input() {

@@ -78,9 +78,13 @@ impl Mailbox {
         self.has_room(&mut self.lock(), from)
     }
 
+    /// The turn has begun: whoever rings from now on wants another one.
+    pub(crate) fn heard(&self) {
+        self.rung.store(false, Ordering::SeqCst);
+    }
+
     /// Takes everything, in the order it came. The shards in `blocked` are to be woken.
     pub(crate) fn take(&self, parcels: &mut VecDeque<Parcel>, blocked: &mut Vec<ShardId>) {
-        self.rung.store(false, Ordering::SeqCst);
         let mut waiting = self.lock();
         waiting.mail_bytes = 0;
         std::mem::swap(&mut waiting.parcels, parcels);

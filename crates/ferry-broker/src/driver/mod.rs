@@ -4,6 +4,7 @@
 //! them have run, `turn` drains the mailbox, commits what is to be stored as one batch, sends mail with one wake
 //! per shard, and writes each connection once (`flush`). No connection is written to while deciding.
 
+mod acceptor;
 mod authenticate;
 mod clock;
 mod command;
@@ -25,13 +26,13 @@ use ferry_auth::{Authenticator, Exchange};
 use ferry_core::{ConnId, Effects, Mail, Record, Shard, ShardId};
 use ferry_session::Timestamp;
 use ferry_store::{Store, Ticket};
-use tokio::task::AbortHandle;
 
 pub(crate) use clock::Clock;
 pub(crate) use command::{Command, ShardReport};
 pub(crate) use mailbox::Mailbox;
 pub(crate) use shard_thread::{ShardSetup, start_shard};
 
+use acceptor::Acceptor;
 use conn::Conn;
 use conn_table::ConnTable;
 use mailbox::Parcel;
@@ -78,7 +79,7 @@ pub(crate) struct Driver {
     exchanges: RefCell<HashMap<ConnId, Box<dyn Exchange>>>,
 
     accepting: Arc<Accepting>,
-    acceptors: RefCell<Vec<AbortHandle>>,
+    acceptors: RefCell<Vec<Acceptor>>,
     /// Connections refused or failed, by what is counted.
     refusals: RefCell<BTreeMap<&'static str, u64>>,
 
@@ -128,11 +129,5 @@ impl Driver {
     /// Makes a turn follow the tasks that are ready now.
     fn want_turn(&self) {
         self.mailbox().ring();
-    }
-
-    fn stop_accepting(&self) {
-        for acceptor in self.acceptors.borrow_mut().drain(..) {
-            acceptor.abort();
-        }
     }
 }

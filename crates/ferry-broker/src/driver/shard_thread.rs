@@ -6,13 +6,13 @@ use std::thread::{self, JoinHandle};
 
 use ferry_auth::Authenticator;
 use ferry_core::{Effects, Record, Shard, ShardId, Shared};
-use ferry_net::BoundListener;
 use ferry_store::Store;
 use tokio::task::LocalSet;
 
 use super::turn::take_turns;
 use super::{Clock, Driver, Mailbox, SCRATCH_BYTES};
-use crate::accept::{Accepting, ListenerSetup, accept_connections};
+use crate::accept::Accepting;
+use crate::listeners::ListenerHandle;
 use crate::sys_topics::{SysTopicsSetup, publish_sys_topics};
 
 /// What a shard's thread is started with.
@@ -27,7 +27,7 @@ pub(crate) struct ShardSetup {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) accepting: Arc<Accepting>,
     /// The shard's own handles of the listening sockets.
-    pub(crate) listeners: Vec<(BoundListener, Arc<ListenerSetup>)>,
+    pub(crate) listeners: Vec<ListenerHandle>,
     /// For the one shard that publishes `$SYS`.
     pub(crate) sys_topics: Option<SysTopicsSetup>,
 }
@@ -55,7 +55,7 @@ fn run_shard(mut setup: ShardSetup, started: &mpsc::Sender<io::Result<()>>) {
         let listeners = std::mem::take(&mut setup.listeners);
         let sys_topics = setup.sys_topics.take();
         let driver = Driver::new(setup);
-        match listen(&driver, listeners) {
+        match listeners.into_iter().try_for_each(|listener| driver.listen(listener)) {
             Ok(()) => report(started, Ok(())),
             Err(error) => return report(started, Err(error)),
         }
@@ -70,15 +70,6 @@ fn run_shard(mut setup: ShardSetup, started: &mpsc::Sender<io::Result<()>>) {
             tracing::error!(%error, "a shard has failed");
         }
     });
-}
-
-fn listen(driver: &Rc<Driver>, listeners: Vec<(BoundListener, Arc<ListenerSetup>)>) -> io::Result<()> {
-    for (bound, setup) in listeners {
-        let listener = bound.attach()?;
-        let task = tokio::task::spawn_local(accept_connections(Rc::clone(driver), listener, setup));
-        driver.acceptors.borrow_mut().push(task.abort_handle());
-    }
-    Ok(())
 }
 
 fn report(started: &mpsc::Sender<io::Result<()>>, result: io::Result<()>) {

@@ -37,6 +37,8 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
 
 impl Driver {
     fn turn(self: &Rc<Self>) {
+        // Also when the mailbox is not opened, because of what was left of the last time.
+        self.mailbox().heard();
         self.bytes_read.set(0);
         self.open_mail();
         self.keep_time();
@@ -152,6 +154,15 @@ impl Driver {
                     server_reference: server_reference.as_deref(),
                 });
             }
+            Command::Listen(listener) => {
+                if self.stopping.get().is_none()
+                    && let Err(error) = self.listen(listener)
+                {
+                    tracing::error!(%error, "a new listener does not work on this shard");
+                }
+            }
+            Command::ChangeListener(id, setup) => self.change_listener(id, setup),
+            Command::StopListening(ids, done) => self.stop_listening(&ids, done),
             Command::Reload { config, authorizer } => self.handle(Event::Reload { config, authorizer }),
             Command::PublishWills(done) => {
                 self.stop_accepting();

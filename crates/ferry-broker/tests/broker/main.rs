@@ -6,6 +6,7 @@ mod client;
 mod commit;
 mod lifecycle;
 mod limits;
+mod reload;
 mod shards;
 mod websocket;
 

@@ -111,7 +111,7 @@ fn violations_of_websocket_are_told_by_their_code() {
             let mut socket = connect(&broker);
             socket.write_all(&[&frame(CONNECT), violation].concat()).expect("written");
             let (before, found) = end(socket);
-            assert!(before.starts_with(CONNACK_FRAME), "{before:x?}");
+            assert!(before.starts_with(CONNACK_FRAME), "{before:x?} {found} {shards} {violation:x?}");
             assert_eq!(found, code, "after CONNECT, {shards} shards");
         }
     }

@@ -1,0 +1,288 @@
+//! Notices that files have changed. Nothing wakes up while nothing happens to their directories.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Programs write a file in several steps, and a certificate and its key one after the other: this long nothing must
+/// have happened before anybody looks.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Rounds of [`SETTLE`] after which somebody looks although things still happen.
+const SETTLE_ROUNDS_MAX: usize = 10;
+
+/// Some files, and what they were like when they were last read.
+pub(crate) struct FileWatch {
+    files: Vec<(PathBuf, Option<Fingerprint>)>,
+    /// `None`: changes cannot be noticed here.
+    directories: Option<directories::Directories>,
+}
+
+/// What changes when a file is written or replaced. A file that is gone has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Fingerprint {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl FileWatch {
+    /// Watches nothing yet.
+    pub(crate) fn new() -> Self {
+        Self { files: Vec::new(), directories: None }
+    }
+
+    /// Watches these files from now on, and no others. One that was watched before is compared with what it was then.
+    ///
+    /// Needs the runtime on which [`FileWatch::changed`] waits.
+    pub(crate) fn watch(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        let before = std::mem::take(&mut self.files);
+        for file in files {
+            let known = before.iter().find(|(known, _)| *known == file).map(|(_, fingerprint)| *fingerprint);
+            let fingerprint = known.unwrap_or_else(|| Fingerprint::of(&file));
+            self.files.push((file, fingerprint));
+        }
+        self.directories = None;
+        if self.files.is_empty() {
+            return;
+        }
+        match directories::Directories::watch(self.files.iter().flat_map(|(file, _)| directories_of(file))) {
+            Ok(directories) => self.directories = Some(directories),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            Err(error) => {
+                tracing::warn!(%error, "changes of the configuration file are not noticed; send SIGHUP after a change");
+            }
+        }
+    }
+
+    /// The files are about to be read: what they are like now is what later changes are compared with.
+    pub(crate) fn reading(&mut self) {
+        for (file, fingerprint) in &mut self.files {
+            *fingerprint = Fingerprint::of(file);
+        }
+    }
+
+    /// Waits until a file is not what it was, and returns its name. May be dropped and called again at any time.
+    pub(crate) async fn changed(&mut self) -> PathBuf {
+        loop {
+            if let Some(changed) = self.look() {
+                return changed;
+            }
+            let Some(directories) = &mut self.directories else { return std::future::pending().await };
+            if let Err(error) = settled(directories).await {
+                tracing::warn!(%error, "changes of the configuration file are not noticed any more; send SIGHUP");
+                self.directories = None;
+            }
+        }
+    }
+
+    fn look(&self) -> Option<PathBuf> {
+        let differs = |(file, before): &&(PathBuf, Option<Fingerprint>)| {
+            // A file that is gone cannot be read, and is mostly about to be replaced.
+            Fingerprint::of(file).is_some_and(|now| Some(now) != *before)
+        };
+        self.files.iter().find(differs).map(|(file, _)| file.clone())
+    }
+}
+
+/// Waits until something has happened and is over.
+async fn settled(directories: &mut directories::Directories) -> io::Result<()> {
+    directories.happening().await?;
+    for _ in 0..SETTLE_ROUNDS_MAX {
+        tokio::time::sleep(SETTLE).await;
+        if !directories.has_happened()? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl Fingerprint {
+    /// Of what is found under the name, be it by way of a symbolic link.
+    fn of(file: &Path) -> Option<Self> {
+        let metadata = std::fs::metadata(file).ok()?;
+        Some(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+}
+
+/// Where something happens when the file changes: beside its name, and beside the file that a symbolic link of this
+/// name leads to.
+fn directories_of(file: &Path) -> Vec<PathBuf> {
+    let directory = |file: &Path| match file.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        parent => parent.map(Path::to_owned),
+    };
+    let target = std::fs::canonicalize(file).ok();
+    [directory(file), target.and_then(|target| directory(&target))].into_iter().flatten().collect()
+}
+
+#[cfg(target_os = "linux")]
+mod directories {
+    use std::io;
+    use std::path::PathBuf;
+
+    use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+    use tokio::net::unix::pipe::Receiver;
+
+    /// Directories of which the kernel tells when a file in them was written, replaced or made.
+    ///
+    /// To the runtime a pipe and inotify are the same: something to be read when it is readable.
+    pub(super) struct Directories(Receiver);
+
+    impl Directories {
+        pub(super) fn watch(directories: impl Iterator<Item = PathBuf>) -> io::Result<Self> {
+            let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
+            let events =
+                WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::CREATE | WatchFlags::ONLYDIR;
+            for directory in directories {
+                inotify::add_watch(&inotify, directory, events)?;
+            }
+            Receiver::from_owned_fd_unchecked(inotify).map(Self)
+        }
+
+        /// Waits until something happens.
+        pub(super) async fn happening(&mut self) -> io::Result<()> {
+            while !self.has_happened()? {
+                self.0.readable().await?;
+            }
+            Ok(())
+        }
+
+        /// Whether something has happened since it was last asked. What, is seen by looking at the files.
+        pub(super) fn has_happened(&mut self) -> io::Result<bool> {
+            let mut events = [0; 4096];
+            let mut happened = false;
+            loop {
+                match self.0.try_read(&mut events) {
+                    Ok(_) => happened = true,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(happened),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod directories {
+    use std::io;
+    use std::path::PathBuf;
+
+    /// Changes are not noticed on this system.
+    pub(super) enum Directories {}
+
+    impl Directories {
+        pub(super) fn watch(_: impl Iterator<Item = PathBuf>) -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub(super) async fn happening(&mut self) -> io::Result<()> {
+            match *self {}
+        }
+
+        pub(super) fn has_happened(&mut self) -> io::Result<bool> {
+            match *self {}
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("ferry-watch-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&path).expect("done");
+            Self(path)
+        }
+
+        fn write(&self, name: &str, text: &str) -> PathBuf {
+            let path = self.0.join(name);
+            std::fs::write(&path, text).expect("done");
+            path
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("done");
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(30), test).await.expect("noticed") });
+    }
+
+    fn watching(files: &[&PathBuf]) -> FileWatch {
+        let mut watch = FileWatch::new();
+        watch.watch(files.iter().map(|file| (*file).clone()));
+        watch
+    }
+
+    #[test]
+    fn a_file_that_is_written_anew_or_replaced_is_noticed() {
+        run(async {
+            let directory = Directory::new("replaced");
+            let file = directory.write("a.toml", "1");
+            let other = directory.write("b.toml", "1");
+            let mut watch = watching(&[&file, &other]);
+            directory.write("a.toml", "22");
+            assert_eq!(watch.changed().await, file);
+            watch.reading();
+            std::fs::rename(directory.write("b.new", "333"), &other).expect("done");
+            assert_eq!(watch.changed().await, other);
+        });
+    }
+
+    /// As Kubernetes mounts a ConfigMap.
+    #[test]
+    fn a_symbolic_link_that_leads_elsewhere_is_noticed() {
+        run(async {
+            let directory = Directory::new("link");
+            for (version, text) in [("v1", "1"), ("v2", "22")] {
+                std::fs::create_dir_all(directory.0.join(version)).expect("done");
+                directory.write(&format!("{version}/a.toml"), text);
+            }
+            let link =
+                |to: &str, name: &str| std::os::unix::fs::symlink(to, directory.0.join(name)).expect("done");
+            link("v1", "data");
+            link("data/a.toml", "a.toml");
+            let file = directory.0.join("a.toml");
+            let mut watch = watching(&[&file]);
+            link("v2", "data.new");
+            std::fs::rename(directory.0.join("data.new"), directory.0.join("data")).expect("done");
+            assert_eq!(watch.changed().await, file);
+            watch.reading();
+            watch.watch([file.clone()]);
+            directory.write("v2/a.toml", "333");
+            assert_eq!(watch.changed().await, file);
+        });
+    }
+
+    #[test]
+    fn what_happened_between_two_watches_is_noticed() {
+        run(async {
+            let directory = Directory::new("between");
+            let file = directory.write("a.toml", "1");
+            let mut watch = watching(&[&file]);
+            watch.watch([]);
+            watch.watch([file.clone()]);
+            watch.reading();
+            directory.write("a.toml", "22");
+            watch.watch([file.clone()]);
+            assert_eq!(watch.changed().await, file);
+        });
+    }
+}
