@@ -2,13 +2,13 @@
 
 use crate::progress::{Progress, run as run_command};
 use crate::workspace::cargo;
-use crate::{Outcome, dependencies, fuzz, test, tidy};
+use crate::{Outcome, dependencies, fuzz, spec, test, tidy};
 
 /// # Errors
 /// The steps that failed; all of them are run first.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    let mut progress = Progress::new(if quick { 6 } else { 7 });
+    let mut progress = Progress::new(if quick { 7 } else { 8 });
     progress.step("format", || run_command(cargo().args(["fmt", "--all", "--check"])));
     progress.step("clippy", || {
         let arguments =
@@ -21,6 +21,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         run_command(command.env("RUSTDOCFLAGS", "-D warnings"))
     });
     progress.step("tidy", tidy::run);
+    progress.step("spec", || spec::run(&["--check".to_owned()]));
     progress.step("dependencies", dependencies::run);
     progress.step("tests", || test::run(&[]));
     if !quick {

@@ -21,7 +21,7 @@ type Outcome = Result<(), String>;
 const HELP: &str = "\
 cargo xtask TASK
 
-  ci [--quick]       format, clippy, rustdoc, tidy, dependencies, tests, fuzz targets (--quick: no fuzz)
+  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, fuzz targets (--quick: no fuzz)
   test [ARGUMENTS]   prepare what the tests need, then run all of them (ARGUMENTS go to cargo test)
   test-tools         only prepare what the tests need
   tidy               rules of the source tree: crate dependencies, sizes, names, words

@@ -12,7 +12,7 @@ pub struct MessageProperties<'a> {
     pub payload_format_indicator: Option<bool>,
     /// Seconds the message has left. Absent: it never expires.
     pub message_expiry_interval: Option<u32>,
-    /// Defined by sender and receiver, such as a MIME type `[MQTT-3.3.2-20]`.
+    /// Defined by sender and receiver, such as a MIME type; a UTF-8 string `[MQTT-3.3.2-19]`, `[MQTT-3.3.2-20]`.
     pub content_type: Option<&'a str>,
     /// A valid topic name `[MQTT-3.3.2-14]`.
     pub response_topic: Option<&'a str>,

@@ -89,7 +89,8 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    /// Binary Data (section 1.5.6): a two byte length and as many bytes.
+    /// Binary Data (section 1.5.6): a two byte length and as many bytes, so no string, topic or filter has more than
+    /// 65,535 `[MQTT-4.7.3-3]`, `[MQTT3-4.7.3-3]`.
     #[inline]
     pub(crate) fn binary_data(&mut self) -> Decoded<&'a [u8]> {
         let length = self.two_byte_integer()?;
@@ -97,7 +98,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A UTF-8 Encoded String (section 1.5.4). A leading U+FEFF is a character like others and stays
-    /// `[MQTT-1.5.4-3]`.
+    /// `[MQTT-1.5.4-3]`, `[MQTT3-1.5.3-3]`.
     #[inline]
     pub(crate) fn string(&mut self, reject_control_characters: bool) -> Decoded<&'a str> {
         let bytes = self.binary_data()?;
@@ -125,7 +126,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn topic_name(&mut self, limits: &DecodeLimits) -> Decoded<&'a str> {
         let bytes = self.binary_data()?;
-        // [MQTT-3.3.2-1], [MQTT-3.1.3-11].
+        // [MQTT-3.3.2-1], [MQTT-3.1.3-11], [MQTT3-3.3.2-1], [MQTT3-3.1.3-10].
         let Ok(name) = std::str::from_utf8(bytes) else { return Err(&fault::STRING_NOT_UTF8) };
         if !name.is_empty() {
             topic::validate_topic_name(name, limits).map_err(fault::topic_name)?;
@@ -136,7 +137,7 @@ impl<'a> Reader<'a> {
         Ok(name)
     }
 
-    /// A Topic Filter (section 4.7), `[MQTT-3.8.3-1]`, `[MQTT-3.10.3-1]`.
+    /// A Topic Filter (section 4.7), `[MQTT-3.8.3-1]`, `[MQTT-3.10.3-1]`, `[MQTT3-3.8.3-1]`, `[MQTT3-3.10.3-1]`.
     pub(crate) fn topic_filter(&mut self, limits: &DecodeLimits) -> Decoded<&'a str> {
         let filter = self.string(limits.reject_control_characters)?;
         topic::validate_topic_filter(filter, limits).map_err(fault::topic_filter)?;

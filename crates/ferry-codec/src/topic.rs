@@ -1,6 +1,6 @@
 //! Topic names and topic filters (section 4.7) and shared subscriptions (section 4.8.2).
 //!
-//! Names and filters are never normalised `[MQTT-4.7.3-4]`: they are equal if their bytes are.
+//! Names and filters are never normalised `[MQTT-4.7.3-4]`, `[MQTT3-4.7.3-4]`: they are equal if their bytes are.
 
 use crate::{DecodeLimits, ReasonCode};
 
@@ -11,7 +11,7 @@ pub enum TopicError {
     Empty,
     /// U+0000 `[MQTT-4.7.3-2]`.
     NulCharacter,
-    /// `+` or `#` in a topic name `[MQTT-4.7.0-1]`.
+    /// `+` or `#` in a topic name `[MQTT-4.7.0-1]`, `[MQTT3-4.7.1-1]`.
     WildcardInName,
     /// `#` is not the last character, or not a level of its own `[MQTT-4.7.1-1]`.
     MultiLevelWildcardMisplaced,

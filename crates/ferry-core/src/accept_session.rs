@@ -50,7 +50,7 @@ impl Shard {
         let recorded = turn.effects.records.len() > records_before;
         let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
         match connack {
-            // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]
+            // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]; the state never comes back to here [MQTT-3.2.0-2].
             Some(connack) => self.respond(turn, id, Response::Connack(connack), wait),
             // [MQTT-3.1.2-24]: it cannot be told anything.
             None => {

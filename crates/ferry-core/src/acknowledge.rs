@@ -11,7 +11,7 @@ use crate::turn::Turn;
 use crate::{ConnId, Record};
 
 impl Shard {
-    /// The receiver of a QoS 1 message has it [MQTT-4.3.2-3].
+    /// The receiver of a QoS 1 message has it [MQTT-4.3.2-3] [MQTT3-4.3.2-1].
     pub(crate) fn puback_packet(
         &mut self,
         turn: &mut Turn<'_>,
@@ -39,7 +39,7 @@ impl Shard {
                     let client_id = Arc::clone(session.client_id());
                     turn.effects.records.push(Record::Released { client_id, packet_id: ack.packet_id });
                 }
-                // [MQTT-4.3.3-4]
+                // [MQTT-4.3.3-4] [MQTT3-4.3.3-1]
                 self.send(turn, conn, &Packet::Pubrel(Ack::new(ack.packet_id, ReasonCode::SUCCESS)));
                 self.check_output(turn, conn);
                 Ok(())
@@ -58,7 +58,7 @@ impl Shard {
         }
     }
 
-    /// The QoS 2 exchange that a client began ends [MQTT-4.3.3-11] [MQTT-4.3.3-12].
+    /// The QoS 2 exchange that a client began ends [MQTT-4.3.3-11] [MQTT-4.3.3-12] [MQTT3-4.3.3-2].
     pub(crate) fn pubrel_packet(
         &mut self,
         turn: &mut Turn<'_>,
@@ -126,7 +126,7 @@ impl Shard {
             }
             Acknowledged::SendPubrel(_) | Acknowledged::UnknownPacketId => Ok(()),
             Acknowledged::Unexpected => {
-                // [MQTT-4.3.2-1] [MQTT-4.3.3-1]: it belongs to an exchange of the other QoS.
+                // It belongs to an exchange of the other QoS.
                 Err(Fault::protocol_error("an acknowledgement of the wrong kind for this packet identifier"))
             }
         }

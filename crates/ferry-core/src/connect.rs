@@ -16,7 +16,7 @@ use crate::{AuthRequest, AuthStep, ConnId, Credentials, home_shard};
 /// What is kept of a CONNECT until its client is judged.
 pub(crate) struct PendingConnect {
     pub(crate) client_id: Box<str>,
-    /// The client identifier is ours [MQTT-3.1.3-6].
+    /// The client identifier is ours [MQTT-3.1.3-6] [MQTT3-3.1.3-6].
     pub(crate) assigned: bool,
     pub(crate) clean_start: bool,
     pub(crate) keep_alive_seconds: u16,
@@ -65,6 +65,7 @@ impl Shard {
         {
             return Err(Fault::new(ReasonCode::CONNECTION_RATE_EXCEEDED, "too many connections a second"));
         }
+        // No other length, and no character, is refused [MQTT-3.1.3-5] [MQTT3-3.1.3-5].
         if connect.client_id.len() > usize::from(self.config.client_id_bytes_max) {
             // [MQTT-3.1.3-8] [MQTT3-3.1.3-9]
             let detail = "the client identifier is too long";
@@ -138,7 +139,7 @@ impl Shard {
     }
 
     /// Asks for the client to be judged; until then nothing is read from it. What it sent behind its CONNECT
-    /// waits with the driver.
+    /// waits with the driver. Who fails has its connection closed [MQTT-3.1.4-2].
     fn authenticate(
         &mut self,
         turn: &mut Turn<'_>,

@@ -45,7 +45,9 @@ impl Matches {
     }
 
     fn add(&mut self, session: SessionId, grant: &Grant, published: QoS, retain: bool, merge: bool) {
+        // [MQTT-3.8.4-8] [MQTT3-3.8.4-6]
         let qos = published.min(grant.options.maximum_qos);
+        // [MQTT-3.3.1-12] [MQTT-3.3.1-13] [MQTT3-3.3.1-9]
         let retain = retain && grant.options.retain_as_published;
         let index = session.0 as usize;
         if index >= self.last_match.len() {
@@ -73,7 +75,8 @@ impl Matches {
 }
 
 impl Shard {
-    /// Gives a message to the subscribers on this shard.
+    /// Gives a message to the subscribers on this shard: those whose filters match [MQTT-3.3.2-3] [MQTT3-3.3.2-3],
+    /// with the identifiers of just these subscriptions (U5-059).
     pub(crate) fn deliver_matching(
         &mut self,
         turn: &mut Turn<'_>,
@@ -154,7 +157,8 @@ impl Shard {
         self.counters.drops.count(reason, session.client_id(), publication.topic);
     }
 
-    /// Sent now if nothing is ahead of it, else queued.
+    /// Sent now if nothing is ahead of it [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT3-4.6.0-5] [MQTT3-4.6.0-6], else queued:
+    /// a session without a connection gets it later [MQTT-4.5.0-1] [MQTT3-4.5.0-1] [MQTT3-3.1.2-5].
     fn deliver_qos1_2(
         &mut self,
         turn: &mut Turn<'_>,

@@ -154,7 +154,8 @@ impl Shard {
         }
     }
 
-    /// The client is not connected any more: decides on its will and on how long its session lasts.
+    /// The client is not connected any more: decides on its will, if it has one [MQTT3-3.1.2-12], and on how long its
+    /// session lasts.
     pub(crate) fn leave(&mut self, turn: &mut Turn<'_>, id: ConnId, fate: WillFate) {
         let Some(session_id) = self.detach(id) else { return };
         let records = self.records(session_id);
@@ -182,7 +183,7 @@ impl Shard {
         self.session_due(turn, session_id);
     }
 
-    /// Unties a connection from its session, which stays [MQTT-4.1.0-1].
+    /// Unties a connection from its session, which stays.
     fn detach(&mut self, id: ConnId) -> Option<SessionId> {
         let conn = self.conns.get_mut(id)?;
         let session_id = conn.session()?;

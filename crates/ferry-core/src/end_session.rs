@@ -13,7 +13,8 @@ use crate::turn::Turn;
 
 impl Shard {
     /// Discards a session and everything in it but its will, which is published now at the latest
-    /// [MQTT-3.1.2-8]. It must not be connected.
+    /// [MQTT-3.1.2-8]. What it had published to be retained stays [MQTT3-3.1.2-7]. It must not be connected
+    /// [MQTT-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2].
     pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
         self.publish_pending_will(turn, session_id);
         let records = self.config.durability == crate::Durability::Recorded;

@@ -20,7 +20,7 @@ pub fn home_slot(client_id: &str) -> u16 {
     (hash % u64::from(SLOT_COUNT)) as u16
 }
 
-/// The shard that owns the session of `client_id` [MQTT-3.1.3-2].
+/// The shard that owns the session of `client_id` [MQTT-3.1.3-2] [MQTT3-3.1.3-2].
 ///
 /// # Panics
 /// If `shard_count` is 0.

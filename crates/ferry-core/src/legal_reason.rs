@@ -1,7 +1,7 @@
 use ferry_codec::ReasonCode;
 
 /// The reason code for a refusing CONNACK: only some are allowed there [MQTT-3.2.2-8], so what would be said in
-/// another packet is put in other words.
+/// another packet is put in other words. What has no code of its own is 0x81 or 0x82 already (U5-086).
 pub(crate) fn in_connack(reason_code: ReasonCode) -> ReasonCode {
     match reason_code.code() {
         0x80..=0x8A | 0x8C | 0x90 | 0x95 | 0x97 | 0x99..=0x9D | 0x9F => reason_code,
@@ -13,7 +13,7 @@ pub(crate) fn in_connack(reason_code: ReasonCode) -> ReasonCode {
     }
 }
 
-/// The reason code for a server's DISCONNECT, where some are not allowed either [MQTT-3.14.2-1].
+/// The reason code for a server's DISCONNECT, where some are not allowed either [MQTT-3.14.2-1] (U5-085).
 pub(crate) fn in_disconnect(reason_code: ReasonCode) -> ReasonCode {
     match reason_code.code() {
         0x00 | 0x80..=0x83 | 0x87 | 0x89 | 0x8B | 0x8D..=0x90 | 0x93..=0x9F | 0xA0..=0xA2 => reason_code,

@@ -106,6 +106,7 @@ impl<'a> Publication<'a> {
 
 impl Shard {
     /// Gives a message to everybody it is for, on this shard and on others, and keeps it if it is to be retained.
+    /// Nobody gets it without a subscription that matches [MQTT-3.3.2-3] [MQTT3-3.3.2-3].
     /// `waits` is the acknowledgement that waits for the copies to be durable.
     pub(crate) fn route(
         &mut self,
@@ -113,6 +114,7 @@ impl Shard {
         publication: &mut Publication<'_>,
         waits: Option<Receipt>,
     ) -> Routed {
+        // Without RETAIN, what is retained stays [MQTT-3.3.1-8] [MQTT3-3.3.1-12].
         if publication.retain {
             self.retain(turn, publication);
         }

@@ -112,7 +112,7 @@ impl Shard {
         Ok(())
     }
 
-    /// [MQTT-4.3.1-1]: no answer, whatever happens.
+    /// No answer, whatever happens [MQTT-3.3.4-1] [MQTT3-3.3.4-1].
     fn publish_qos0(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_>) -> Result<(), Fault> {
         match self.judge(incoming)? {
             None => {
@@ -139,14 +139,14 @@ impl Shard {
                     Some(refused) => refused,
                 }
             }
-            // [MQTT-4.3.3-10]: it was routed when it came first.
+            // [MQTT-4.3.3-10] [MQTT3-4.3.3-2]: it was routed when it came first.
             Received::Duplicate => self.acknowledge_again(turn, *conn),
             Received::PacketIdInUse => Answer::refused(
                 ReasonCode::PACKET_IDENTIFIER_IN_USE,
                 "a QoS 2 message has this packet identifier",
             ),
             Received::ReceiveMaximumExceeded => {
-                // [MQTT-3.3.4-7] [MQTT-3.3.4-8]
+                // [MQTT-3.3.4-7]
                 let detail = "more messages are unacknowledged than the receive maximum";
                 return Err(Fault::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, detail));
             }
@@ -213,7 +213,8 @@ impl Shard {
         Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait }
     }
 
-    /// A client that never sends PUBREL may not fill the memory. 3.x has no way to refuse one message.
+    /// A client that never sends PUBREL may not fill the memory. 3.x has no way to refuse one message, so its
+    /// connection is closed [MQTT3-4.8.0-2].
     fn too_many_exchanges(&self, conn: ConnId) -> Result<Answer, Fault> {
         let detail = "too many QoS 2 messages wait for PUBREL";
         match self.conns.get(conn).map(|conn| conn.version) {
@@ -242,7 +243,7 @@ impl Shard {
         Ok(None)
     }
 
-    /// PUBACK or PUBREC [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT3-3.3.4-1].
+    /// PUBACK or PUBREC [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT3-3.3.4-1] [MQTT3-4.3.2-2].
     fn acknowledge(
         &mut self,
         turn: &mut Turn<'_>,

@@ -140,6 +140,7 @@ impl Shard {
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.puback_sent();
                 }
+                // [MQTT-2.2.1-5] [MQTT3-2.3.1-6]
                 self.send(turn, id, &Packet::Puback(ack(packet_id, said(reason_code), reason)));
             }
             Response::Pubrec { packet_id, reason_code, reason } => {
@@ -162,8 +163,8 @@ impl Shard {
 
     /// Appends a packet, other than PUBLISH, to the output of a connection. Its Reason String and User Properties
     /// are left out where the client does not want them [MQTT-3.1.2-29] or they make it too large
-    /// [MQTT-3.4.2-2] [MQTT-3.5.2-2] [MQTT-3.6.2-2] [MQTT-3.7.2-2] [MQTT-3.9.2-1] [MQTT-3.11.2-1]
-    /// [MQTT-3.14.2-3] [MQTT-3.15.2-2].
+    /// [MQTT-3.4.2-2] [MQTT-3.4.2-3] [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2]
+    /// [MQTT-3.7.2-3] [MQTT-3.14.2-3] [MQTT-3.14.2-4] [MQTT-3.15.2-2] [MQTT-3.15.2-3].
     pub(crate) fn send(&mut self, turn: &mut Turn<'_>, id: ConnId, packet: &Packet<'_>) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let mut packet = *packet;
@@ -195,8 +196,9 @@ impl Shard {
         mark_dirty(turn, id, conn);
     }
 
-    /// Encodes an answer that may have to wait, within what the client takes. `None` if it is too large for it
-    /// even without words: then the client is disconnected.
+    /// Encodes an answer that may have to wait, within what the client takes: if need be without Reason String
+    /// [MQTT-3.9.2-1] [MQTT-3.11.2-1] and User Properties [MQTT-3.9.2-2] [MQTT-3.11.2-2]. `None` if it is too large
+    /// for it even so: then the client is disconnected.
     pub(crate) fn encode_response(&mut self, id: ConnId, packet: &Packet<'_>) -> Option<Box<[u8]>> {
         let conn = self.conns.get_mut(id)?;
         let max = conn.maximum_packet_size as usize;

@@ -148,7 +148,7 @@ impl Shard {
         true
     }
 
-    /// A retained message that is sent because of a new subscription has RETAIN set [MQTT3-3.3.1-8].
+    /// A retained message that is sent because of a new subscription has RETAIN set [MQTT3-3.3.1-6] [MQTT3-3.3.1-8].
     fn deliver_retained(
         &mut self,
         turn: &mut Turn<'_>,

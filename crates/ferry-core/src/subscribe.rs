@@ -48,7 +48,7 @@ impl Shard {
             });
         }
         let suback = Packet::Suback(Suback {
-            // [MQTT-3.8.4-2]
+            // [MQTT-2.2.1-6] [MQTT-3.8.4-2] [MQTT3-2.3.1-7] [MQTT3-3.8.4-2]
             packet_id: subscribe.packet_id,
             // [MQTT-3.9.3-1] [MQTT-3.9.3-2] [MQTT3-3.9.3-1]
             reason_codes: &reason_codes,

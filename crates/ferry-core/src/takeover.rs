@@ -40,7 +40,7 @@ impl Shard {
             self.end_old_connection(turn, old, fault);
         }
         if ended {
-            // [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT3-3.1.2-6]
+            // [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT3-3.1.2-6] [MQTT3-3.1.4-3]
             self.end_session(turn, session_id);
             return None;
         }

@@ -32,6 +32,7 @@ impl Shard {
             reason_codes.push(reason_code.code());
         }
         let unsuback = Packet::Unsuback(Unsuback {
+            // [MQTT-2.2.1-6] [MQTT3-2.3.1-7]
             packet_id: unsubscribe.packet_id,
             reason_codes: &reason_codes,
             reason_string: None,
@@ -47,7 +48,8 @@ impl Shard {
     }
 
     /// Ends the subscription to exactly this filter [MQTT-3.10.4-1] [MQTT3-3.10.4-1]. Nothing new is added
-    /// [MQTT-3.10.4-2]; what was queued or is on its way is still delivered [MQTT-3.10.4-3].
+    /// [MQTT-3.10.4-2] [MQTT3-3.10.4-2]; what was queued or is on its way is still delivered [MQTT-3.10.4-3]
+    /// [MQTT3-3.10.4-3].
     pub(crate) fn unsubscribe(
         &mut self,
         turn: &mut Turn<'_>,

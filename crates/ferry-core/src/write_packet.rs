@@ -38,6 +38,8 @@ pub(crate) fn write_live(
         let start = out.len();
         out.extend_from_slice(shape.bytes);
         let packet = &mut out[start..];
+        // It is new, so DUP is 0 [MQTT-3.3.1-3] [MQTT-4.3.1-1] [MQTT-4.3.2-2] [MQTT-4.3.3-2] [MQTT3-3.3.1-3]
+        // [MQTT3-4.3.1-1].
         packet[0] = publish_first_byte(false, qos, retain);
         if let Some(packet_id) = packet_id {
             shape.layout.set_packet_id(packet, packet_id);
@@ -68,7 +70,7 @@ pub(crate) fn write_queued(
 ) -> Result<(), DropReason> {
     let message = &delivery.message;
     let packet = Publish {
-        // Only a re-send is marked [MQTT-3.3.1-1] [MQTT-3.3.1-3].
+        // Only a re-send is marked [MQTT-3.3.1-1] [MQTT-3.3.1-3] [MQTT3-3.3.1-1] [MQTT3-3.3.1-3].
         dup,
         qos: delivery.qos,
         retain: delivery.retain,

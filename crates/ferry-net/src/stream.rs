@@ -13,7 +13,8 @@ use crate::websocket::WebSocket;
 const CLOSE_INPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// A connection whose handshakes are done: what is read and written are bytes of MQTT packets, whatever the
-/// transport. See the crate's documentation for the rule of readiness.
+/// transport; ordered and lossless, as all of them are [MQTT-4.2-1] [MQTT3-7.1.1-1]. See the crate's
+/// documentation for the rule of readiness.
 ///
 /// It belongs to the runtime that accepted it; [`Stream::into_detached`] takes it to another one.
 #[derive(Debug)]

@@ -35,7 +35,7 @@ impl<'f> FilterScan<'f> {
     /// Compares `topic` with the filter; on [`Step::Seek`], `target` is greater than `topic`.
     pub(crate) fn step(&self, topic: &str, target: &mut String) -> Step {
         if topic.starts_with('$') && matches!(self.levels[0], "+" | "#") {
-            // Wildcards at the start do not match `$` topics [MQTT-4.7.2-1]; `%` follows `$`.
+            // Wildcards at the start do not match `$` topics [MQTT-4.7.2-1] [MQTT3-4.7.2-1]; `%` follows `$`.
             return seek(target, &["%"]);
         }
         let mut start = 0;

@@ -120,7 +120,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     }
 
     /// Subscribes `key` to `filter`, or replaces the value if it already is [MQTT-3.8.4-3].
-    /// The filter is used as it is, with no normalisation [MQTT-4.7.3-4].
+    /// The filter is used as it is, with no normalisation [MQTT-4.7.3-4] [MQTT3-4.7.3-4].
     pub fn subscribe(&mut self, filter: &str, key: K, value: V) -> Subscribed<V> {
         let list = if has_wildcard(filter) {
             let list = self.create_path(filter);
@@ -150,7 +150,8 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     /// Calls `visit` for each subscription whose filter matches `topic`; a key with several matching
     /// filters is visited once for each. No allocation, unless more than 16 paths are open at a time.
     ///
-    /// `#` and `+` as the first level do not match a topic that starts with `$` [MQTT-4.7.2-1].
+    /// `#` and `+` as the first level do not match a topic that starts with `$` [MQTT-4.7.2-1]
+    /// [MQTT3-4.7.2-1].
     pub fn matches(&self, topic: &str, mut visit: impl FnMut(K, &V)) {
         if let Some(id) = self.find_exact(topic) {
             self.exact_filters[id].subscribers.for_each(&mut visit);

@@ -11,7 +11,8 @@ pub struct Message {
     pub topic: Box<str>,
     /// The application data.
     pub payload: Box<[u8]>,
-    /// What is forwarded unaltered `[MQTT-3.3.2-4]`, `[MQTT-3.3.2-15]` to `[MQTT-3.3.2-18]`, `[MQTT-3.3.2-20]`.
+    /// What is forwarded unaltered `[MQTT-3.3.2-4]`, `[MQTT-3.3.2-15]`, `[MQTT-3.3.2-16]`,
+    /// `[MQTT-3.3.2-17]`, `[MQTT-3.3.2-18]`, `[MQTT-3.3.2-20]`.
     pub properties: StoredProperties,
     /// The QoS it was published with.
     pub qos: QoS,

@@ -46,7 +46,7 @@ enum Resend {
 pub enum Outgoing<'a> {
     /// Send this PUBLISH.
     Publish {
-        /// None exactly for QoS 0 `[MQTT-2.2.1-2]`.
+        /// None exactly for QoS 0 `[MQTT-2.2.1-2]`, `[MQTT3-2.3.1-5]`.
         packet_id: Option<PacketId>,
         /// Borrowed while its exchange is open, owned if nothing remains of it (QoS 0).
         delivery: Cow<'a, Delivery>,
@@ -139,7 +139,7 @@ impl Sender {
     /// A connection for this session begins. `receive_maximum` is that of its CONNECT, or less if the server
     /// limits it further `[MQTT-4.9.0-1]`; nothing of the last connection's flow control remains.
     ///
-    /// What is unacknowledged comes out of [`next`](Self::next) first `[MQTT-4.4.0-1]`.
+    /// What is unacknowledged comes out of [`next`](Self::next) first `[MQTT-4.4.0-1]`, `[MQTT3-4.4.0-1]`.
     pub fn resume(&mut self, receive_maximum: NonZeroU16) {
         self.on_disconnect();
         self.receive_maximum = receive_maximum.get();
@@ -171,7 +171,7 @@ impl Sender {
     }
 
     /// The quick way past the queue for a connected session: begins the exchange of `delivery` at once.
-    /// QoS 0 needs no quota `[MQTT-3.3.4-10]`.
+    /// QoS 0 needs no quota `[MQTT-3.3.4-10]`, `[MQTT-4.9.0-3]`.
     ///
     /// # Errors
     /// Gives the copy back if something is ahead of it, the quota is used up or there is no connection. Then
@@ -306,7 +306,7 @@ impl Sender {
     }
 
     /// Discards what has expired in the queue `[MQTT-3.3.2-5]`, but no exchange that began
-    /// `[MQTT-4.3.3-7]`. Costs nothing while nothing can have expired.
+    /// `[MQTT-4.3.3-7]`, `[MQTT-4.3.3-13]`. Costs nothing while nothing can have expired.
     pub fn drop_expired(&mut self, now: Timestamp, on_drop: &mut dyn FnMut(Dropped)) {
         self.queue.drop_expired(now, on_drop);
     }
@@ -514,7 +514,8 @@ impl Sender {
     }
 
     /// The next packet id after the last one that no open exchange uses `[MQTT-2.2.1-4]`, `[MQTT-4.3.2-1]`,
-    /// `[MQTT-4.3.3-1]`; `None` if all are in use. Looks at no more ids than are in use, plus one.
+    /// `[MQTT-4.3.3-1]`, `[MQTT3-2.3.1-4]`, `[MQTT3-4.3.2-1]`, `[MQTT3-4.3.3-1]`; `None` if all are in use. Looks at no
+    /// more ids than are in use, plus one.
     fn unused_packet_id(&self) -> Option<PacketId> {
         if self.inflight.len() == u16::MAX {
             return None;

@@ -15,7 +15,8 @@ pub struct StoredWill {
     pub properties: StoredProperties,
     /// The QoS to publish it with.
     pub qos: QoS,
-    /// Whether to publish it as a retained message `[MQTT-3.1.2-14]`, `[MQTT-3.1.2-15]`.
+    /// Whether to publish it as a retained message `[MQTT-3.1.2-14]`, `[MQTT-3.1.2-15]`,
+    /// `[MQTT3-3.1.2-16]`, `[MQTT3-3.1.2-17]`.
     pub retain: bool,
     /// Seconds between the end of the connection and the publication.
     pub delay_interval_seconds: u32,

@@ -60,7 +60,7 @@ impl<'a> Publish<'a> {
             }
             publish.dup = false;
         } else {
-            // [MQTT-2.2.1-2], [MQTT-2.2.1-3].
+            // [MQTT-2.2.1-2], [MQTT-2.2.1-3], [MQTT3-2.3.1-5].
             publish.packet_id = Some(body.packet_id()?);
         }
         if version == ProtocolVersion::V5 {

@@ -13,6 +13,7 @@ mod test_disconnect;
 mod test_durability;
 mod test_found_by_simulation;
 mod test_limits;
+mod test_problem_information;
 mod test_publish;
 mod test_retained;
 mod test_session;

@@ -197,7 +197,7 @@ fn endless_qos_2_without_pubrel() {
     broker.publish(client, "t", 2, 3, "x");
     broker.publish(client, "t", 2, 4, "x");
     assert_eq!(broker.read(client)[1..], ["PUBREC 3 0x10", "PUBREC 4 0x97"]);
-    // 3.x cannot be told.
+    // 3.x cannot be told [MQTT3-4.8.0-2].
     let old = Connect { protocol_version: V311, clean_start: false, ..resume("c") };
     let client = broker.connect(&old);
     broker.publish(client, "t", 2, 5, "x");

@@ -62,7 +62,7 @@ pub enum FrameError {
     UnknownOpcode,
     /// A client must mask every frame (section 5.1).
     Unmasked,
-    /// A text message; MQTT is binary [MQTT-6.0.0-1].
+    /// A text message; MQTT is binary [MQTT-6.0.0-1] [MQTT3-6.0.0-1].
     Text,
     /// A continuation without a beginning, or a new message inside another (section 5.4).
     Fragmentation,
@@ -119,7 +119,7 @@ impl FrameDecoder {
     /// Decodes `bytes` in place: unmasks the payload of messages and moves it to the front. Returns how many
     /// bytes of payload there are, and gives control frames to `control` in their order.
     ///
-    /// Frame boundaries mean nothing to MQTT [MQTT-6.0.0-2], so payloads are simply joined.
+    /// Frame boundaries mean nothing to MQTT [MQTT-6.0.0-2] [MQTT3-6.0.0-2], so payloads are simply joined.
     ///
     /// # Errors
     /// The payload length that came before the violation, and the violation. Nothing may be decoded after it.
@@ -255,7 +255,7 @@ pub struct FrameHeader {
 }
 
 impl FrameHeader {
-    /// For a binary message of so many bytes [MQTT-6.0.0-1].
+    /// For a binary message of so many bytes [MQTT-6.0.0-1] [MQTT3-6.0.0-1].
     pub fn binary(payload_length: usize) -> Self {
         Self::new(BINARY, payload_length as u64)
     }
@@ -397,7 +397,7 @@ mod tests {
 
     #[test]
     fn packets_need_not_align_with_frames() {
-        // [MQTT-6.0.0-2], trap 36: a packet over several frames, several packets in one.
+        // [MQTT-6.0.0-2] [MQTT3-6.0.0-2], trap 36: a packet over several frames, several packets in one.
         let bytes =
             [binary(&[0xC0]), binary(&[0x00, 0xC0, 0x00]), binary(&[]), binary(&[0xC0, 0x00])].concat();
         assert_eq!(decode(&bytes).payload, [0xC0, 0, 0xC0, 0, 0xC0, 0]);
@@ -458,7 +458,7 @@ mod tests {
             [&[FIN | BINARY, MASKED | LENGTH_64][..], &[0, 0, 0, 0, 0, 0, 0xFF, 0xFF], &[0; 4]];
         for (bad, error) in [
             (&unmasked[..], FrameError::Unmasked),
-            // [MQTT-6.0.0-1]
+            // [MQTT-6.0.0-1] [MQTT3-6.0.0-1]
             (&frame(FIN | TEXT, [1; 4], b"\x10"), FrameError::Text),
             (&[FIN | 0x40 | BINARY], FrameError::ReservedBits),
             (&[FIN | 0x10 | BINARY], FrameError::ReservedBits),

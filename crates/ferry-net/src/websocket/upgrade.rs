@@ -21,7 +21,7 @@ const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 pub struct UpgradeOptions<'a> {
     /// The path to be asked for, such as `/mqtt`.
     pub path: &'a str,
-    /// Refuse clients that offer no subprotocol at all [MQTT-6.0.0-3].
+    /// Refuse clients that offer no subprotocol at all [MQTT-6.0.0-3] [MQTT3-6.0.0-3].
     pub require_subprotocol: bool,
     /// Web pages that may connect; only browsers, and few other clients, send an origin.
     pub origins: &'a [OriginRule],
@@ -40,7 +40,7 @@ pub struct Upgrade {
 /// A name for MQTT in `Sec-WebSocket-Protocol`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subprotocol {
-    /// `mqtt` [MQTT-6.0.0-4], of MQTT 3.1.1 and 5.0.
+    /// `mqtt` [MQTT-6.0.0-4] [MQTT3-6.0.0-4], of MQTT 3.1.1 and 5.0.
     Mqtt,
     /// `mqttv3.1`, of older clients.
     MqttV31,
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn exactly_one_subprotocol_is_chosen() {
-        // [MQTT-6.0.0-3], [MQTT-6.0.0-4], trap 36.
+        // [MQTT-6.0.0-3] [MQTT-6.0.0-4] [MQTT3-6.0.0-3] [MQTT3-6.0.0-4]; trap 36.
         use Subprotocol::{Mqtt, MqttV31};
         for (headers, chosen) in [
             ("Sec-WebSocket-Protocol: mqttv3.1\r\n", Ok(Some(MqttV31))),

@@ -75,7 +75,7 @@ fn bytes_go_both_ways() {
     run(async {
         let listener = listen("ws://127.0.0.1:0");
         let client = client(ipv4(&listener), |socket| {
-            // [MQTT-6.0.0-4]: exactly one is chosen from a list.
+            // [MQTT-6.0.0-4] [MQTT3-6.0.0-4]: exactly one is chosen from a list.
             let (mut client, response) = upgrade(socket, "ws://localhost/mqtt", "mqttv3.1, mqtt ,chat");
             let chosen: Vec<_> = response.headers().get_all("Sec-WebSocket-Protocol").iter().collect();
             assert_eq!(chosen, ["mqtt"]);
@@ -136,7 +136,7 @@ fn one_write_is_one_frame() {
 
 #[test]
 fn frames_come_one_byte_at_a_time() {
-    // [MQTT-6.0.0-2], trap 36: also the header, and the upgrade request before it.
+    // [MQTT-6.0.0-2] [MQTT3-6.0.0-2], trap 36: also the header, and the upgrade request before it.
     run(async {
         let listener = listen("ws://127.0.0.1:0");
         let client = client(ipv4(&listener), |socket| {
@@ -188,7 +188,7 @@ fn violations_are_answered_with_their_code() {
     run(async {
         let listener = listen("ws://127.0.0.1:0");
         for (bytes, name, code) in [
-            // [MQTT-6.0.0-1]
+            // [MQTT-6.0.0-1] [MQTT3-6.0.0-1]
             (&[0x81, 0x81, 0, 0, 0, 0, b'x'][..], "websocket_text", 1003_u16),
             (&[0x82, 1, 0xC0], "websocket_unmasked", 1002),
             (&[0xC2, 0x80, 0, 0, 0, 0], "websocket_reserved_bits", 1002),
