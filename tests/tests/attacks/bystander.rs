@@ -1,0 +1,61 @@
+//! A client that wants nothing but to be served.
+
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use ferry_tests::ferry::Ferry;
+use ferry_tests::wire::{PacketKind, Value};
+
+use crate::attacker::Attacker;
+use crate::packet;
+
+/// How long a message may take there and back, on a machine that is busy with other tests.
+const ROUND_MAX: Duration = Duration::from_secs(10);
+
+/// From one round to the next: often enough to see a pause, rarely enough to leave the processor to the attack.
+const ROUND_INTERVAL: Duration = Duration::from_millis(10);
+
+/// A client on a thread of its own that sends itself messages until it is told to stop.
+pub(crate) struct Bystander {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Bystander {
+    /// Starts one that has been served once.
+    pub(crate) fn start(ferry: &Ferry) -> Self {
+        let mut client = Attacker::online(ferry, 5, "bystander");
+        client.send(&packet::subscribe(5, 1, &[("bystander", 0)]));
+        client.expect(PacketKind::Suback);
+        round(&mut client, 0);
+        let (stop, stopped) = mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let mut number = 1;
+            while stopped.recv_timeout(ROUND_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                round(&mut client, number);
+                number += 1;
+            }
+            round(&mut client, number);
+        });
+        Self { stop, thread }
+    }
+
+    /// Stops it, after one more message.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        if let Err(panic) = self.thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+/// One message to the broker and back.
+fn round(client: &mut Attacker, number: u32) {
+    let begin = Instant::now();
+    client.send(&packet::publish(5, 1, 1, "bystander", &number.to_be_bytes()));
+    let (first, second) = (client.next(), client.next());
+    assert!(begin.elapsed() < ROUND_MAX, "the bystander waited {:?}", begin.elapsed());
+    let message = if first.kind == PacketKind::Publish { first } else { second };
+    assert_eq!(message.get("payload"), Some(&Value::Bytes(number.to_be_bytes().to_vec())), "{message}");
+}
