@@ -221,6 +221,9 @@ impl Decoder<'_> {
         if self.kind == PacketKind::Disconnect && name == "session_expiry" {
             return Err("a server does not send session_expiry".to_owned());
         }
+        // In CONNACK U5-028 U5-029 U5-030 U5-032 U5-034 U5-036 U5-037 U5-038 U5-039 U5-041 U5-043 U5-045 U5-046 U5-047
+        // U5-048 U5-049, in others U5-054 U5-055 U5-056 U5-058 U5-062 U5-063 U5-064 U5-065 U5-071 U5-073 U5-077 U5-078
+        // U5-080 U5-081 U5-082.
         let many = matches!(name, "user_property" | "subscription_id");
         if !many && self.fields.iter().any(|field| field.name == name) {
             return Err(format!("{name} comes twice"));
@@ -243,7 +246,8 @@ impl Decoder<'_> {
     }
 }
 
-/// U5-028 to U5-049: values that a server's properties may not have.
+/// Values that properties of a server may not have. U5-029 U5-030 U5-032 U5-034 U5-039 U5-041 U5-043 U5-057
+/// [MQTT-3.3.2-8]
 fn check_value(property: &Property, value: &Value) -> Result<(), String> {
     let Value::Number(number) = value else { return Ok(()) };
     let wrong = match property.name {

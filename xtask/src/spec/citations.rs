@@ -22,10 +22,15 @@ pub(crate) enum Place {
     Test,
     /// Only speaks of it.
     Prose,
+    /// A script names it that does not run in its version.
+    OtherVersion,
 }
 
 /// How a script names what it tests.
 const PROVES: &str = "# proves:";
+
+/// How a script names the versions that it runs in; without it, 5.0.
+const VERSIONS: &str = "# versions:";
 
 /// What all Rust files under a path are; the first that fits counts. Elsewhere, `#[test]` and the like decide.
 const PLACES: &[(&str, Place)] = &[
@@ -72,7 +77,25 @@ fn in_rust(path: &str, text: &str) -> Vec<Citation> {
 }
 
 fn in_script(path: &str, text: &str) -> Vec<Citation> {
-    cited(path, text, |_, line| if line.starts_with(PROVES) { Place::Test } else { Place::Prose })
+    let (v3, v5) = versions(text);
+    let mut citations =
+        cited(path, text, |_, line| if line.starts_with(PROVES) { Place::Test } else { Place::Prose });
+    for citation in citations.iter_mut().filter(|citation| citation.place == Place::Test) {
+        let runs = if citation.id.starts_with("MQTT3-") { v3 } else { v5 };
+        if !runs {
+            citation.place = Place::OtherVersion;
+        }
+    }
+    citations
+}
+
+/// Whether a script, or one of its clients, speaks MQTT 3, and whether MQTT 5.0.
+fn versions(script: &str) -> (bool, bool) {
+    let header = script.lines().find_map(|line| line.strip_prefix(VERSIONS));
+    let run = |version: &str| header.unwrap_or("5").split_whitespace().any(|word| word == version);
+    let spoken =
+        |version: &str| script.split_whitespace().any(|word| word.strip_prefix("v=") == Some(version));
+    (run("3.1") || run("3.1.1") || spoken("3") || spoken("4"), run("5") || spoken("5"))
 }
 
 fn cited(path: &str, text: &str, place: impl Fn(usize, &str) -> Place) -> Vec<Citation> {
@@ -140,5 +163,19 @@ mod tests {
         let citations = in_script("a.script", "# Not U5-998.\n# proves: U5-999\n");
         assert_eq!(citations[0].place, Place::Prose);
         assert_eq!((citations[1].place, citations[1].line), (Place::Test, 2));
+    }
+
+    #[test]
+    fn scripts_prove_nothing_about_versions_that_they_do_not_run_in() {
+        let places = |text: &str| -> Vec<Place> {
+            in_script("a.script", &format!("# proves: MQTT3-9.9.9-1 U5-999\n{text}"))
+                .iter()
+                .map(|citation| citation.place)
+                .collect()
+        };
+        assert_eq!(places("a> CONNECT"), [Place::OtherVersion, Place::Test]);
+        assert_eq!(places("# versions: 3.1.1 5"), [Place::Test, Place::Test]);
+        assert_eq!(places("# versions: 3.1"), [Place::Test, Place::OtherVersion]);
+        assert_eq!(places("a> CONNECT v=4"), [Place::Test, Place::Test]);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::citations::Citation;
+use super::citations::{Citation, Place};
 use super::statement::{Statement, Status};
 use super::table::Table;
 
@@ -26,6 +26,9 @@ pub(crate) fn problems(tables: &[Table], citations: &[Citation]) -> Vec<String> 
     for citation in citations.iter().filter(|citation| !rows.contains_key(citation.id.as_str())) {
         problems.push(format!("{}:{}: there is no {}", citation.path, citation.line, citation.id));
     }
+    for Citation { id, path, line, .. } in citations.iter().filter(|c| c.place == Place::OtherVersion) {
+        problems.push(format!("{path}:{line}: does not run in the version of {id}"));
+    }
     problems
 }
 
@@ -35,6 +38,7 @@ fn problem(statement: &Statement) -> Option<String> {
         Status::Tested if tests.is_empty() => "no test cites it",
         Status::Gap => statement.reason.as_deref().unwrap_or("a gap"),
         Status::Client if statement.binds_server() => "binds the server, so its status cannot be \"client\"",
+        Status::Client if !tests.is_empty() => "has a test, so its status is \"tested\"",
         _ => return None,
     };
     Some(format!("{id}: {problem} ({})", statement.summary))

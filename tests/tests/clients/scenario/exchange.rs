@@ -4,7 +4,7 @@ use crate::arena::Arena;
 use crate::line::Line;
 
 /// Each QoS, from one client to another and back, also to itself.
-/// [MQTT-4.3.1-1] [MQTT-4.3.2-1] [MQTT-4.3.3-1] [MQTT-3.8.4-1] [MQTT-3.8.4-8] [MQTT3-4.3.1-1] [MQTT3-4.3.2-1] [MQTT3-4.3.3-1]
+/// [MQTT-4.3.1-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] [MQTT-3.8.4-1] [MQTT-3.8.4-8] [MQTT3-4.3.1-1] [MQTT3-4.3.2-1] [MQTT3-4.3.3-1]
 pub(super) fn every_qos(arena: &Arena) {
     let mut one = arena.connected("one", "");
     let mut other = arena.connected("other", "");
