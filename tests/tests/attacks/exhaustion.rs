@@ -36,7 +36,7 @@ fn every_packet_id_to_a_silent_subscriber() {
     arena.ends_undisturbed();
 }
 
-/// [MQTT-3.3.4-7] [MQTT-3.3.4-8]
+/// [MQTT-3.3.4-7]
 #[test]
 fn endless_qos_2_without_pubrel_exceeds_receive_maximum() {
     let mut arena = Arena::new("receive_maximum = 50");
