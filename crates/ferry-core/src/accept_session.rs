@@ -95,6 +95,7 @@ impl Shard {
             expiry_in_connect: SessionExpiry::AT_CLOSE,
             ends_at: Timestamp::NEVER,
             armed: Timestamp::NEVER,
+            recorded: false,
         })
     }
 
@@ -138,9 +139,7 @@ impl Shard {
         let is_strict = config.receive_maximum_strict && conn.version == ProtocolVersion::V5;
         let receive_maximum = if is_strict { config.receive_maximum } else { NonZeroU16::MAX };
         session.receiver.resume(receive_maximum, exchanges_max);
-        if self.records(session_id) {
-            self.record_session(turn, session_id);
-        }
+        self.record_beginning(turn, session_id);
         self.set_shares_online(session_id, true);
         self.counters.clients_connected += 1;
         self.counters.clients_connected_max =
@@ -154,10 +153,7 @@ impl Shard {
         session.will = pending.will;
         if let (true, Some(will)) = (records, &session.will) {
             let client_id = Arc::clone(session.client_id());
-            let delay_interval_seconds = will.delay_interval_seconds;
-            let message = will.as_ref().clone().into_message(Some(Arc::clone(&client_id)), turn.now);
-            let message = Arc::new(message);
-            turn.effects.records.push(Record::Will { client_id, message, delay_interval_seconds });
+            turn.effects.records.push(Record::Will { client_id, will: will.clone() });
         }
     }
 
@@ -174,9 +170,24 @@ impl Shard {
         }
     }
 
+    /// Whether changes of the session are recorded.
     pub(crate) fn records(&self, session: SessionId) -> bool {
-        self.config.durability == crate::Durability::Recorded
-            && self.sessions.get(session).is_some_and(|session| session.expiry.outlives_connection())
+        self.sessions.get(session).is_some_and(|session| session.recorded)
+    }
+
+    /// A session is recorded from the first connection that it outlives to the one that it ends with.
+    fn record_beginning(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
+        let recorded = self.config.durability == crate::Durability::Recorded;
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let was_recorded =
+            std::mem::replace(&mut session.recorded, recorded && session.expiry.outlives_connection());
+        if session.recorded {
+            self.record_session(turn, session_id);
+        } else if was_recorded {
+            // It must not be there after a restart: this connection is its last.
+            let client_id = Arc::clone(session.client_id());
+            turn.effects.records.push(Record::SessionEnded { client_id });
+        }
     }
 
     pub(crate) fn record_session(&self, turn: &mut Turn<'_>, session_id: SessionId) {
@@ -185,7 +196,7 @@ impl Shard {
             client_id: Arc::clone(session.client_id()),
             user_name: session.identity.user_name.clone(),
             expiry_interval_seconds: session.expiry.seconds(),
-            ends_at: session.conn.is_none().then_some(session.ends_at),
+            disconnected_at: session.conn.is_none().then_some(turn.now),
         });
     }
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use ferry_codec::{Ack, Packet, PacketId, ReasonCode};
+use ferry_codec::{Ack, ReasonCode};
 use ferry_session::{Acknowledged, DropReason};
 
 use crate::fault::Fault;
@@ -19,8 +19,9 @@ impl Shard {
         ack: &Ack<'_>,
     ) -> Result<(), Fault> {
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let sequence = session.sender.sequence(ack.packet_id);
         let done = session.sender.puback(ack.packet_id);
-        self.acknowledged(turn, session_id, ack, done)
+        self.acknowledged(turn, session_id, ack, sequence, done)
     }
 
     /// The receiver of a QoS 2 message has it, or refuses it [MQTT-4.3.3-3].
@@ -31,16 +32,21 @@ impl Shard {
         session_id: SessionId,
         ack: &Ack<'_>,
     ) -> Result<(), Fault> {
-        let records = self.records(session_id);
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let packet_id = ack.packet_id;
+        let sequence = session.sender.sequence(packet_id);
         match session.sender.pubrec(ack.packet_id, ack.reason_code) {
             Acknowledged::SendPubrel(first) => {
-                if records && first.is_some() {
+                if let (true, Some(_), Some(sequence)) = (session.recorded, first, sequence) {
                     let client_id = Arc::clone(session.client_id());
-                    turn.effects.records.push(Record::Released { client_id, packet_id: ack.packet_id });
+                    turn.effects.records.push(Record::Released { client_id, sequence, packet_id });
                 }
+                // After a restart the PUBLISH must not be sent again once the client has seen PUBREL
+                // [MQTT-4.3.3-6].
+                let ticket = if session.recorded { self.commit.newest(turn.effects) } else { None };
                 // [MQTT-4.3.3-4] [MQTT3-4.3.3-1]
-                self.send(turn, conn, &Packet::Pubrel(Ack::new(ack.packet_id, ReasonCode::SUCCESS)));
+                let response = Response::Pubrel { packet_id, reason_code: ReasonCode::SUCCESS, reason: None };
+                self.respond(turn, conn, response, Wait { ticket, receipts: 0 });
                 self.check_output(turn, conn);
                 Ok(())
             }
@@ -48,13 +54,13 @@ impl Shard {
             Acknowledged::UnknownPacketId if ack.reason_code.is_error() => Ok(()),
             Acknowledged::UnknownPacketId => {
                 let reason_code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
-                let reason_string = Some("no message has this packet identifier");
-                let pubrel = Ack { reason_string, ..Ack::new(ack.packet_id, reason_code) };
-                self.send(turn, conn, &Packet::Pubrel(pubrel));
+                let reason = Some("no message has this packet identifier");
+                let response = Response::Pubrel { packet_id, reason_code, reason };
+                self.respond(turn, conn, response, Wait::default());
                 self.check_output(turn, conn);
                 Ok(())
             }
-            done => self.acknowledged(turn, session_id, ack, done),
+            done => self.acknowledged(turn, session_id, ack, sequence, done),
         }
     }
 
@@ -95,8 +101,9 @@ impl Shard {
         ack: &Ack<'_>,
     ) -> Result<(), Fault> {
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
+        let sequence = session.sender.sequence(ack.packet_id);
         let done = session.sender.pubcomp(ack.packet_id);
-        self.acknowledged(turn, session_id, ack, done)
+        self.acknowledged(turn, session_id, ack, sequence, done)
     }
 
     /// An exchange is complete, whatever its reason code: the next message can go [MQTT-4.4.0-2]. A refused copy
@@ -106,19 +113,21 @@ impl Shard {
         turn: &mut Turn<'_>,
         session_id: SessionId,
         ack: &Ack<'_>,
+        sequence: Option<u64>,
         done: Acknowledged,
     ) -> Result<(), Fault> {
         match done {
             Acknowledged::Complete(delivery) => {
                 self.counters.inflight_messages -= 1;
-                let records = self.records(session_id);
                 let Some(session) = self.sessions.get(session_id) else { return Ok(()) };
                 if let (true, Some(delivery)) = (ack.reason_code.is_error(), delivery) {
                     let topic = &delivery.message.topic;
                     self.counters.drops.count(DropReason::RejectedByReceiver, session.client_id(), topic);
                 }
-                if records {
-                    self.record_completed(turn, session_id, ack.packet_id);
+                if let (true, Some(sequence)) = (session.recorded, sequence) {
+                    let client_id = Arc::clone(session.client_id());
+                    let packet_id = ack.packet_id;
+                    turn.effects.records.push(Record::Completed { client_id, sequence, packet_id });
                 }
                 self.pump(turn, session_id);
                 self.continue_replay(session_id);
@@ -130,11 +139,5 @@ impl Shard {
                 Err(Fault::protocol_error("an acknowledgement of the wrong kind for this packet identifier"))
             }
         }
-    }
-
-    fn record_completed(&self, turn: &mut Turn<'_>, session_id: SessionId, packet_id: PacketId) {
-        let Some(session) = self.sessions.get(session_id) else { return };
-        let client_id = Arc::clone(session.client_id());
-        turn.effects.records.push(Record::Completed { client_id, packet_id });
     }
 }

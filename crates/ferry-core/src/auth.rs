@@ -1,7 +1,7 @@
 use ferry_codec::{Auth, Direction, Packet, ReasonCode, decode};
 use ferry_session::Timestamp;
 
-use crate::conn::{ConnState, Paused};
+use crate::conn::{Conn, ConnState, Paused};
 use crate::counters::packet_type;
 use crate::fault::Fault;
 use crate::shard::Shard;
@@ -177,6 +177,12 @@ impl Shard {
     ) {
         if let Some(session) = self.session_of_mut(id) {
             session.identity.user_name = user_name.map(Into::into);
+        }
+        if let Some(session_id) = self.conns.get(id).and_then(Conn::session) {
+            if self.records(session_id) {
+                self.record_session(turn, session_id);
+            }
+            self.recheck_subscriptions(turn, session_id);
         }
         self.send_auth(turn, id, ReasonCode::SUCCESS, data, AuthPhase::Done);
     }

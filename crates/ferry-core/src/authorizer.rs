@@ -38,12 +38,17 @@ pub struct AllowAll;
 
 impl Authorizer for AllowAll {
     fn may_publish(&self, _identity: &Identity, topic: &str, _qos: QoS, _retain: bool) -> bool {
-        !topic.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        !is_sys_topic(topic)
     }
 
     fn may_subscribe(&self, _identity: &Identity, _filter: &str) -> bool {
         true
     }
+}
+
+/// Whether a topic is one of those that the broker tells about itself on.
+pub(crate) fn is_sys_topic(topic: &str) -> bool {
+    topic.strip_prefix("$SYS").is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 #[cfg(test)]

@@ -187,6 +187,11 @@ impl Conn {
         self.session().is_some() && !self.paused.is_paused()
     }
 
+    /// Bytes that wait to be sent or written.
+    pub(crate) fn unwritten_bytes(&self) -> usize {
+        self.output.len() + self.responses.bytes()
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         matches!(self.state, ConnState::Left | ConnState::Closing)
     }

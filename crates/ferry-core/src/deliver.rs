@@ -7,13 +7,15 @@ use smallvec::SmallVec;
 
 use crate::deferred::Deferred;
 use crate::publication::{Publication, Routed};
+use crate::pump::send_when_committed;
+use crate::record::{self, queued};
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::subscribe::Grant;
 use crate::turn::Turn;
 use crate::wire_shapes::WireShapes;
 use crate::write_packet::{mark_dirty, write_live};
-use crate::{Durability, OverlappingSubscriptions, Record};
+use crate::{OverlappingSubscriptions, Record};
 
 /// One copy of a message that is due to one session.
 pub(crate) struct Target {
@@ -170,16 +172,16 @@ impl Shard {
         let delivery = Delivery {
             message,
             subscription_ids: target.subscription_ids.clone(),
+            sequence: 0,
             shared_subscription: target.shared_subscription,
             qos: target.qos,
             retain: target.retain,
         };
         let session = self.sessions.get_mut(target.session)?;
-        let records = self.config.durability == Durability::Recorded && session.expiry.outlives_connection();
         let Some((id, conn)) = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?))) else {
             return self.enqueue(turn, target.session, delivery);
         };
-        if !conn.acknowledged || conn.output.len() >= self.config.output_bytes_max {
+        if !conn.acknowledged || conn.unwritten_bytes() >= self.config.output_bytes_max {
             return self.enqueue(turn, target.session, delivery);
         }
         let shape = shapes.get(publication, conn.version, target.qos, &delivery.subscription_ids);
@@ -187,29 +189,27 @@ impl Shard {
             self.counters.drops.count(DropReason::PacketTooLarge, session.client_id(), publication.topic);
             return None;
         }
-        if records {
-            turn.effects.records.push(queued_record(&session.identity.client_id, &delivery));
-        }
         match session.sender.send_now(delivery) {
-            Ok(Outgoing::Publish { packet_id, .. }) => {
+            Ok(Outgoing::Publish { packet_id, delivery, .. }) => {
                 self.counters.inflight_messages += 1;
+                if let (true, Some(packet_id)) = (session.recorded, packet_id) {
+                    let client_id = Arc::clone(&session.identity.client_id);
+                    let sequence = delivery.sequence;
+                    turn.effects.records.push(queued(&client_id, &delivery, &self.shared.route_table));
+                    turn.effects.records.push(Record::Sent { client_id, sequence, packet_id });
+                    if target.qos == QoS::ExactlyOnce {
+                        let bytes = shape.bytes.len();
+                        send_when_committed(&mut self.commit, conn, id, packet_id, bytes);
+                        return None;
+                    }
+                }
                 let topic_hash = || publication.topic_hash(&self.hasher);
                 write_live(conn, &mut self.counters, shape, publication, target, packet_id, topic_hash);
                 mark_dirty(turn, id, conn);
-                if let (true, Some(packet_id)) = (records, packet_id) {
-                    let client_id = Arc::clone(&session.identity.client_id);
-                    turn.effects.records.push(Record::Sent { client_id, packet_id });
-                }
                 None
             }
             Ok(_) => None,
-            Err(delivery) => {
-                if records {
-                    // Recorded again when it is queued.
-                    turn.effects.records.pop();
-                }
-                self.enqueue(turn, target.session, delivery)
-            }
+            Err(delivery) => self.enqueue(turn, target.session, delivery),
         }
     }
 
@@ -223,30 +223,36 @@ impl Shard {
         let limits = self.queue_limits(session_id, delivery.size_bytes());
         let session = self.sessions.get_mut(session_id)?;
         let client_id = &session.identity.client_id;
-        let recorded = self.config.durability == Durability::Recorded && session.expiry.outlives_connection();
+        let recorded = session.recorded;
         let Some(limits) = limits else {
             let drops = &mut self.counters.drops;
             drops.count(DropReason::TotalQueueFull, client_id, &delivery.message.topic);
             return (self.config.overflow_policy == OverflowPolicy::RejectPublisher)
                 .then_some(ReasonCode::QUOTA_EXCEEDED);
         };
-        let record = recorded.then(|| queued_record(client_id, &delivery));
+        let mut record = recorded.then(|| queued(client_id, &delivery, &self.shared.route_table));
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         let drops = &mut self.counters.drops;
         let records = &mut turn.effects.records;
         let mut on_drop = |dropped: Dropped| {
             drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
             if recorded {
-                records.push(Record::Dropped { client_id: Arc::clone(client_id) });
+                records.push(record::dropped(client_id, &dropped.delivery));
             }
         };
         let result = session.sender.enqueue(turn.now, delivery, &limits, &mut on_drop);
         let after = (session.sender.queue_len(), session.sender.queue_bytes());
         let conn = session.conn;
         self.counters.queue_changed(before, after);
-        let Err(refused) = result else {
-            turn.effects.records.extend(record);
-            return None;
+        let refused = match result {
+            Ok(taken) => {
+                if let Some(Record::Queued { sequence, .. }) = &mut record {
+                    *sequence = taken;
+                }
+                turn.effects.records.extend(record);
+                return None;
+            }
+            Err(refused) => refused,
         };
         let dropped = &refused.dropped;
         self.counters.drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
@@ -280,16 +286,5 @@ impl Shard {
             overflow,
             queue_qos0: false,
         })
-    }
-}
-
-/// The record of a copy that is owed from now on.
-fn queued_record(client_id: &Arc<str>, delivery: &Delivery) -> Record {
-    Record::Queued {
-        client_id: Arc::clone(client_id),
-        message: Arc::clone(&delivery.message),
-        qos: delivery.qos,
-        retain: delivery.retain,
-        subscription_ids: delivery.subscription_ids.clone(),
     }
 }

@@ -179,7 +179,7 @@ impl Shard {
         if records {
             self.record_session(turn, session_id);
         }
-        self.hand_on_shared(session_id);
+        self.hand_on_shared(turn, session_id);
         self.session_due(turn, session_id);
     }
 
@@ -223,6 +223,9 @@ impl Shard {
             let at_once = session.expiry == SessionExpiry::AT_CLOSE || all;
             let live = session.will.take_if(|will| at_once || will.delay_interval_seconds == 0);
             let waiting = session.pending_will.take_if(|_| all);
+            if session.recorded && live.is_some() {
+                turn.effects.records.push(Record::WillGone { client_id: publisher.clone() });
+            }
             let live = live.map(|will| will.into_message(Some(publisher.clone()), turn.now));
             let waiting = waiting.map(|will| will.into_message(Some(publisher), turn.now));
             for message in live.into_iter().chain(waiting) {

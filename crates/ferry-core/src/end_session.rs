@@ -17,7 +17,6 @@ impl Shard {
     /// [MQTT-4.1.0-1] [MQTT3-4.1.0-1] [MQTT3-4.1.0-2].
     pub(crate) fn end_session(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
         self.publish_pending_will(turn, session_id);
-        let records = self.config.durability == crate::Durability::Recorded;
         self.unsubscribe_all(session_id);
         let Some(mut session) = self.sessions.remove(session_id) else { return };
         self.timers.disarm(TimerKey::Session(session_id), &mut session.armed);
@@ -36,7 +35,7 @@ impl Shard {
                 _ => self.counters.drops.count(DropReason::SessionEnded, &client_id, &delivery.message.topic),
             }
         });
-        if records {
+        if session.recorded {
             turn.effects.records.push(Record::SessionEnded { client_id });
         }
     }

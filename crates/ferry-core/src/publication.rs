@@ -7,6 +7,7 @@ use ferry_router::{ShardId, ShareGroupId};
 use ferry_session::{Message, Timestamp};
 use smallvec::SmallVec;
 
+use crate::authorizer::is_sys_topic;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
@@ -34,7 +35,7 @@ pub(crate) struct Routed {
     /// Why a session would not take it, if its publisher is to know.
     pub(crate) refused: Option<ReasonCode>,
     /// From how many other shards a receipt will come.
-    pub(crate) receipts: u16,
+    pub(crate) receipts: u32,
 }
 
 impl<'a> Publication<'a> {
@@ -143,7 +144,7 @@ impl Shard {
             let message = self.message_of(publication, turn.now);
             turn.effects.mail.push((shard, Mail::Publish { message, receipt }));
             routed.matched = true;
-            routed.receipts += u16::from(receipt.is_some());
+            routed.receipts += u32::from(receipt.is_some());
         }
     }
 
@@ -168,38 +169,44 @@ impl Shard {
             }
             let message = self.message_of(publication, turn.now);
             turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt }));
-            routed.receipts += u16::from(receipt.is_some());
+            routed.receipts += u32::from(receipt.is_some());
         }
     }
 
     /// Replaces or removes the retained message of the topic [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT3-3.3.1-5]
     /// [MQTT3-3.3.1-7] [MQTT3-3.3.1-10].
     fn retain(&mut self, turn: &mut Turn<'_>, publication: &mut Publication<'_>) {
-        let recorded = self.config.durability == Durability::Recorded;
         if publication.payload.is_empty() {
             // Never stored itself [MQTT-3.3.1-7] [MQTT3-3.3.1-11].
-            if self.shared.retained.clear(publication.topic).is_some() && recorded {
-                turn.effects.records.push(Record::RetainedCleared { topic: publication.topic.into() });
-            }
-            return;
+            return self.clear_retained(turn, publication.topic);
         }
         let message = self.message_of(publication, turn.now);
         let expires_at = message.expires_at;
-        let kept = RetainedMessage(Arc::clone(&message));
+        let order = self.shared.next_retained_order();
+        let kept = RetainedMessage { message: Arc::clone(&message), order };
         if self.shared.retained.set(publication.topic, kept, &self.config.retained).is_err() {
             self.counters.retained_refused += 1;
             // The old message would now be wrong: the publisher has replaced it.
-            if self.shared.retained.clear(publication.topic).is_some() && recorded {
-                turn.effects.records.push(Record::RetainedCleared { topic: publication.topic.into() });
-            }
-            return;
+            return self.clear_retained(turn, publication.topic);
         }
         if let Some(expires_at) = expires_at {
             self.arm_retained_sweep(expires_at);
         }
-        if recorded {
-            turn.effects.records.push(Record::Retained { message });
+        if self.records_retained(publication.topic) {
+            turn.effects.records.push(Record::Retained { message, order });
         }
+    }
+
+    fn clear_retained(&self, turn: &mut Turn<'_>, topic: &str) {
+        let Some(cleared) = self.shared.retained.clear(topic) else { return };
+        if self.records_retained(topic) {
+            turn.effects.records.push(Record::RetainedCleared { topic: topic.into(), order: cleared.order });
+        }
+    }
+
+    /// What the broker says of itself is said anew after a restart.
+    fn records_retained(&self, topic: &str) -> bool {
+        self.config.durability == Durability::Recorded && !is_sys_topic(topic)
     }
 
     /// The one copy of the message that all who keep it share.

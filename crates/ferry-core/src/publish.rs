@@ -27,11 +27,13 @@ struct Answer {
     reason_code: ReasonCode,
     reason: Option<&'static str>,
     wait: Wait,
+    /// Somebody may have got the message.
+    is_routed: bool,
 }
 
 impl Answer {
     fn refused(reason_code: ReasonCode, reason: &'static str) -> Self {
-        Self { reason_code, reason: Some(reason), wait: Wait::default() }
+        Self { reason_code, reason: Some(reason), wait: Wait::default(), is_routed: false }
     }
 }
 
@@ -131,62 +133,90 @@ impl Shard {
     ) -> Result<(), Fault> {
         let Incoming { conn, session, publish, .. } = incoming;
         let Some(session) = self.sessions.get_mut(*session) else { return Ok(()) };
-        let answer = match session.receiver.publish(publish.qos, packet_id) {
+        let received = session.receiver.publish(publish.qos, packet_id);
+        let mut answer = match received {
             Received::Fresh => {
                 self.count_excess(incoming);
                 match self.judge(incoming)? {
-                    None => self.route_acknowledged(turn, incoming, packet_id),
+                    None => self.route_acknowledged(turn, incoming),
                     Some(refused) => refused,
                 }
             }
             // [MQTT-4.3.3-10] [MQTT3-4.3.3-2]: it was routed when it came first.
-            Received::Duplicate => self.acknowledge_again(turn, *conn),
-            Received::PacketIdInUse => Answer::refused(
-                ReasonCode::PACKET_IDENTIFIER_IN_USE,
-                "a QoS 2 message has this packet identifier",
-            ),
+            Received::Duplicate => {
+                let refusal = session.receiver.refusal(packet_id);
+                self.acknowledge_again(turn, *conn, refusal)
+            }
+            Received::PacketIdInUse => {
+                let detail = "a QoS 2 message has this packet identifier";
+                self.refuse_exchange(*conn, ReasonCode::PACKET_IDENTIFIER_IN_USE, detail)?
+            }
             Received::ReceiveMaximumExceeded => {
                 // [MQTT-3.3.4-7]
                 let detail = "more messages are unacknowledged than the receive maximum";
                 return Err(Fault::new(ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, detail));
             }
-            Received::TooManyExchanges => self.too_many_exchanges(*conn)?,
+            Received::TooManyExchanges => {
+                // A client that never sends PUBREL may not fill the memory.
+                let detail = "too many QoS 2 messages wait for PUBREL";
+                self.refuse_exchange(*conn, ReasonCode::QUOTA_EXCEEDED, detail)?
+            }
         };
+        if answer.reason_code.is_error() {
+            self.count_refused(&answer);
+        }
+        if self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3()) {
+            // There is only one answer [MQTT3-3.3.5-2], and it keeps a QoS 2 exchange going.
+            answer.reason_code = ReasonCode::SUCCESS;
+        }
+        if publish.qos == QoS::ExactlyOnce && received == Received::Fresh {
+            self.note_reception(turn, incoming.session, packet_id, &mut answer);
+        }
         self.acknowledge(turn, *conn, publish.qos, packet_id, &answer);
         Ok(())
     }
 
-    /// Routes a message that is to be acknowledged.
-    fn route_acknowledged(
+    /// A QoS 2 exchange begins, unless nothing was done for the message: then it may come again. One that was routed,
+    /// although a subscriber refused it, must not be routed again before the client has got its PUBREC.
+    fn note_reception(
         &mut self,
         turn: &mut Turn<'_>,
-        incoming: &Incoming<'_>,
+        session: SessionId,
         packet_id: PacketId,
-    ) -> Answer {
-        let Incoming { conn, session, publish, .. } = incoming;
-        let records_before = turn.effects.records.len();
-        let recorded = self.config.durability == Durability::Recorded;
-        if publish.qos == QoS::ExactlyOnce
-            && self.records(*session)
-            && let Some(session) = self.sessions.get(*session)
-        {
+        answer: &mut Answer,
+    ) {
+        let Some(session) = self.sessions.get_mut(session) else { return };
+        if answer.reason_code.is_error() && !answer.is_routed {
+            return session.receiver.pubrec_sent(packet_id, answer.reason_code);
+        }
+        if answer.reason_code.is_error() {
+            session.receiver.refuse(packet_id, answer.reason_code);
+        }
+        if session.recorded {
             let client_id = Arc::clone(session.client_id());
             turn.effects.records.push(Record::Received { client_id, packet_id });
+            answer.wait.ticket = Some(self.commit.current());
         }
-        let sequence = self.conns.get(*conn).map_or(0, |conn| conn.responses.next_sequence());
-        let receipt = recorded.then_some(Receipt { conn: *conn, sequence });
+    }
+
+    /// Routes a message that is to be acknowledged.
+    fn route_acknowledged(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_>) -> Answer {
+        let conn = incoming.conn;
+        let records_before = turn.effects.records.len();
+        let recorded = self.config.durability == Durability::Recorded;
+        let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
+        let receipt = recorded.then_some(Receipt { conn, sequence });
         let routed = self.route(turn, &mut incoming.publication(), receipt);
         let ticket = (turn.effects.records.len() > records_before).then(|| self.commit.current());
         let wait = Wait { ticket, receipts: routed.receipts };
-        match routed {
+        let (reason_code, reason) = match routed {
             Routed { refused: Some(reason_code), .. } => {
-                Answer { reason_code, reason: Some("the queue of a subscriber is full"), wait }
+                (reason_code, Some("the queue of a subscriber is full"))
             }
-            Routed { matched: false, .. } => {
-                Answer { reason_code: ReasonCode::NO_MATCHING_SUBSCRIBERS, reason: None, wait }
-            }
-            Routed { .. } => Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait },
-        }
+            Routed { matched: false, .. } => (ReasonCode::NO_MATCHING_SUBSCRIBERS, None),
+            Routed { .. } => (ReasonCode::SUCCESS, None),
+        };
+        Answer { reason_code, reason, wait, is_routed: true }
     }
 
     /// Where the operator lets clients exceed the Receive Maximum, that they do is counted.
@@ -200,7 +230,7 @@ impl Shard {
 
     /// The answer to a repeated QoS 2 PUBLISH: its first one may not be durable yet, here or on another shard, and
     /// the receipts for it name a connection that is gone.
-    fn acknowledge_again(&self, turn: &mut Turn<'_>, conn: ConnId) -> Answer {
+    fn acknowledge_again(&self, turn: &mut Turn<'_>, conn: ConnId, refusal: Option<ReasonCode>) -> Answer {
         let mut wait = Wait::default();
         if self.config.durability == Durability::Recorded {
             wait.ticket = self.commit.newest(turn.effects);
@@ -208,18 +238,23 @@ impl Shard {
             let receipt = Receipt { conn, sequence };
             let others = (0..self.shard_count()).map(ShardId).filter(|shard| *shard != self.id);
             turn.effects.mail.extend(others.map(|shard| (shard, Mail::Settle { receipt })));
-            wait.receipts = self.shard_count() - 1;
+            wait.receipts = u32::from(self.shard_count()) - 1;
         }
-        Answer { reason_code: ReasonCode::SUCCESS, reason: None, wait }
+        let reason_code = refusal.unwrap_or(ReasonCode::SUCCESS);
+        Answer { reason_code, reason: None, wait, is_routed: true }
     }
 
-    /// A client that never sends PUBREL may not fill the memory. 3.x has no way to refuse one message, so its
-    /// connection is closed [MQTT3-4.8.0-2].
-    fn too_many_exchanges(&self, conn: ConnId) -> Result<Answer, Fault> {
-        let detail = "too many QoS 2 messages wait for PUBREL";
+    /// Refuses one message. 3.x has no way to do that, and a message must not be acknowledged and then discarded: the
+    /// connection ends [MQTT3-4.8.0-2].
+    fn refuse_exchange(
+        &self,
+        conn: ConnId,
+        reason_code: ReasonCode,
+        detail: &'static str,
+    ) -> Result<Answer, Fault> {
         match self.conns.get(conn).map(|conn| conn.version) {
-            Some(ProtocolVersion::V5) => Ok(Answer::refused(ReasonCode::QUOTA_EXCEEDED, detail)),
-            _ => Err(Fault::new(ReasonCode::QUOTA_EXCEEDED, detail)),
+            Some(ProtocolVersion::V5) => Ok(Answer::refused(reason_code, detail)),
+            _ => Err(Fault::new(reason_code, detail)),
         }
     }
 
@@ -252,10 +287,7 @@ impl Shard {
         packet_id: PacketId,
         answer: &Answer,
     ) {
-        if answer.reason_code.is_error() {
-            self.count_refused(answer);
-        }
-        let Answer { reason_code, reason, wait } = *answer;
+        let Answer { reason_code, reason, wait, .. } = *answer;
         let response = match qos {
             QoS::ExactlyOnce => Response::Pubrec { packet_id, reason_code, reason },
             QoS::AtMostOnce | QoS::AtLeastOnce => Response::Puback { packet_id, reason_code, reason },

@@ -1,12 +1,15 @@
 use std::sync::Arc;
 
+use ferry_codec::{PacketId, QoS};
 use ferry_session::{DropReason, Outgoing};
 
+use crate::commit::{Commit, Waiter};
+use crate::conn::Conn;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::write_packet::{mark_dirty, write_pubrel, write_queued};
-use crate::{Durability, Record};
+use crate::write_packet::{mark_dirty, queued_length, write_pubrel, write_queued};
+use crate::{ConnId, Record, record};
 
 impl Shard {
     /// Sends what waits in the session's queue, as far as Receive Maximum and the output allow.
@@ -19,21 +22,22 @@ impl Shard {
             return;
         }
         let authorizer = self.authorizer.restricts_receiving().then_some(&*self.authorizer);
-        let records = self.config.durability == Durability::Recorded && session.expiry.outlives_connection();
+        let recorded = session.recorded;
+        let client_id = &session.identity.client_id;
+        let (counters, now) = (&mut self.counters, turn.now);
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         let inflight_before = session.sender.inflight_len();
-        while conn.output.len() < self.config.output_bytes_max {
-            let Some(outgoing) = session.sender.next(turn.now) else { break };
-            let client_id = &session.identity.client_id;
+        while conn.unwritten_bytes() < self.config.output_bytes_max {
+            let Some(outgoing) = session.sender.next(now) else { break };
             let unsent = match outgoing {
                 Outgoing::Pubrel { packet_id } => {
-                    write_pubrel(conn, &mut self.counters, packet_id);
+                    write_pubrel(conn, counters, packet_id);
                     None
                 }
                 Outgoing::Dropped(dropped) => {
-                    self.counters.drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
-                    if records {
-                        turn.effects.records.push(Record::Dropped { client_id: Arc::clone(client_id) });
+                    counters.drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
+                    if recorded {
+                        turn.effects.records.push(record::dropped(client_id, &dropped.delivery));
                     }
                     None
                 }
@@ -41,26 +45,26 @@ impl Shard {
                     let topic = &*delivery.message.topic;
                     let allowed = authorizer.is_none_or(|rules| rules.may_receive(&session.identity, topic));
                     let topic_hash = || self.hasher.hash_one(topic);
-                    let sent = if allowed {
-                        write_queued(
-                            conn,
-                            &mut self.counters,
-                            &delivery,
-                            packet_id,
-                            dup,
-                            turn.now,
-                            topic_hash,
-                        )
-                    } else {
-                        Err(DropReason::NotAuthorized)
+                    let first = packet_id.filter(|_| recorded && !dup);
+                    let sent = match first.filter(|_| delivery.qos == QoS::ExactlyOnce) {
+                        _ if !allowed => Err(DropReason::NotAuthorized),
+                        Some(packet_id) => queued_length(conn, &delivery, now).map(|bytes| {
+                            send_when_committed(&mut self.commit, conn, id, packet_id, bytes);
+                        }),
+                        None => write_queued(conn, counters, &delivery, packet_id, dup, now, topic_hash),
                     };
-                    match (sent, packet_id) {
-                        (Ok(()), Some(packet_id)) if records && !dup => {
-                            let client_id = Arc::clone(client_id);
-                            turn.effects.records.push(Record::Sent { client_id, packet_id });
+                    match (sent, first) {
+                        (Ok(()), Some(packet_id)) => {
+                            let (client_id, sequence) = (Arc::clone(client_id), delivery.sequence);
+                            turn.effects.records.push(Record::Sent { client_id, sequence, packet_id });
                         }
-                        (Err(reason), _) => self.counters.drops.count(reason, client_id, topic),
-                        (Ok(()), _) => {}
+                        (Ok(()), None) => {}
+                        (Err(reason), _) => {
+                            counters.drops.count(reason, client_id, topic);
+                            if recorded {
+                                turn.effects.records.push(record::dropped(client_id, &delivery));
+                            }
+                        }
                     }
                     sent.err().and(packet_id)
                 }
@@ -77,4 +81,31 @@ impl Shard {
         self.counters.queue_changed(before, after);
         self.counters.inflight_changed(inflight_before, session.sender.inflight_len());
     }
+
+    /// Sends a PUBLISH whose packet identifier is durable now, unless its exchange is over already.
+    pub(crate) fn send_recorded(&mut self, turn: &mut Turn<'_>, id: ConnId, packet_id: PacketId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let session = conn.session().and_then(|session| self.sessions.get(session));
+        let delivery = session.and_then(|session| session.sender.unacknowledged(packet_id));
+        let Some(delivery) = delivery else { return };
+        let topic_hash = || self.hasher.hash_one(&*delivery.message.topic);
+        let packet_id = Some(packet_id);
+        // That it is not too large was seen when it got its packet identifier.
+        if write_queued(conn, &mut self.counters, delivery, packet_id, false, turn.now, topic_hash).is_ok() {
+            mark_dirty(turn, id, conn);
+        }
+    }
+}
+
+/// Puts a QoS 2 PUBLISH of `bytes` behind the records of this turn.
+pub(crate) fn send_when_committed(
+    commit: &mut Commit,
+    conn: &mut Conn,
+    id: ConnId,
+    packet_id: PacketId,
+    bytes: usize,
+) {
+    let ticket = commit.current();
+    conn.responses.push_publish(packet_id, bytes, ticket);
+    commit.wait(ticket, Waiter::Conn(id));
 }

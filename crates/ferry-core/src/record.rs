@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use ferry_codec::{PacketId, QoS, SubscriptionOptions};
-use ferry_session::{Message, SubscriptionIdList, Timestamp};
+use ferry_router::RouteTable;
+use ferry_session::{Delivery, Message, StoredWill, SubscriptionIdList, Timestamp};
+
+use crate::shared_subscription::group_of;
 
 /// Names one batch of records: counts up from 1, one for each turn that had any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,9 +22,24 @@ pub enum Durability {
 
 /// One change of what must survive a restart. Emitted only with [`Durability::Recorded`], and only for sessions
 /// that outlive their connection.
+///
+/// The records of one batch are in the order in which things happened, and so are batches of one shard: what they
+/// say, one after the other, is the state. A session consists of what came after its `Session` and is not over:
+///
+/// - `Subscribed` until `Unsubscribed`, the last one for each filter.
+/// - Copies that it is owed, each named by its sequence number: `Queued`, then `Sent`, then perhaps `Released`, until
+///   `Dropped` or `Completed`. A number is higher than those of all copies before it. So in ascending order they are:
+///   those that are `Released` the PUBRELs to send again, those that are `Sent` the PUBLISH packets to send again
+///   with DUP set, the others the queue. The packet identifier given out last is that of the highest one that was
+///   `Sent`.
+/// - `Received` until `ReceivedReleased`: the QoS 2 packet identifiers whose PUBLISH must not be routed again.
+/// - The last `Will` until `WillGone`.
+///
+/// A session that was connected when the broker stopped has lost its connection then: its expiry and the delay of
+/// its will begin with the restart.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// A session exists, with nothing in it if it is new.
+    /// A session exists, with nothing in it if it is new. Again for each change of these values.
     Session {
         /// Its owner.
         client_id: Arc<str>,
@@ -29,8 +47,9 @@ pub enum Record {
         user_name: Option<Arc<str>>,
         /// Seconds after the end of the connection; `u32::MAX` is never.
         expiry_interval_seconds: u32,
-        /// When it ends; `None` while the client is connected.
-        ends_at: Option<Timestamp>,
+        /// When its last connection closed: from then count the expiry interval and the delay of the will, which
+        /// does not wait longer than the session. `None` while the client is connected.
+        disconnected_at: Option<Timestamp>,
     },
     /// A session is over, and everything in it.
     SessionEnded {
@@ -59,6 +78,8 @@ pub enum Record {
     Queued {
         /// The session.
         client_id: Arc<str>,
+        /// The copy's number within the session.
+        sequence: u64,
         /// The message.
         message: Arc<Message>,
         /// QoS of this copy.
@@ -67,23 +88,32 @@ pub enum Record {
         retain: bool,
         /// Subscription Identifiers of this copy.
         subscription_ids: SubscriptionIdList,
+        /// The shared subscription through which it came, as `$share/group/filter`: if the session ends, another
+        /// member may get it.
+        shared_subscription: Option<Box<str>>,
     },
-    /// The oldest queued copy got a packet identifier and was sent.
+    /// A copy got a packet identifier and is sent from now on.
     Sent {
         /// The session.
         client_id: Arc<str>,
+        /// The copy.
+        sequence: u64,
         /// The identifier.
         packet_id: PacketId,
     },
-    /// The oldest queued copy was dropped.
+    /// A copy was discarded or given to another session, whether it had been sent or not.
     Dropped {
         /// The session.
         client_id: Arc<str>,
+        /// The copy.
+        sequence: u64,
     },
     /// PUBREC came: PUBREL is owed instead of PUBLISH.
     Released {
         /// The session.
         client_id: Arc<str>,
+        /// The copy, whose message is not needed any more.
+        sequence: u64,
         /// The identifier.
         packet_id: PacketId,
     },
@@ -91,6 +121,8 @@ pub enum Record {
     Completed {
         /// The session.
         client_id: Arc<str>,
+        /// The copy.
+        sequence: u64,
         /// The identifier.
         packet_id: PacketId,
     },
@@ -108,28 +140,50 @@ pub enum Record {
         /// The client's identifier.
         packet_id: PacketId,
     },
-    /// A will waits.
+    /// The will of the present connection; it replaces any other.
     Will {
         /// The session.
         client_id: Arc<str>,
-        /// The message; its expiry counts from its publication.
-        message: Arc<Message>,
-        /// Seconds after the end of the connection.
-        delay_interval_seconds: u32,
+        /// The will, with its delay; its message expiry counts from its publication.
+        will: Box<StoredWill>,
     },
     /// The will was published or deleted.
     WillGone {
         /// The session.
         client_id: Arc<str>,
     },
-    /// The retained message of its topic.
+    /// The retained message of its topic. Retained messages belong to no session and no shard: two shards may
+    /// record the same topic in different batches, and the record with the highest order holds.
     Retained {
         /// The message.
         message: Arc<Message>,
+        /// Higher than those of all messages that the topic had before.
+        order: u64,
     },
-    /// A topic has no retained message any more.
+    /// A topic has no retained message any more, unless it has got one of a higher order.
     RetainedCleared {
         /// The topic.
         topic: Box<str>,
+        /// That of the message that was removed.
+        order: u64,
     },
+}
+
+/// The record of a copy that is owed from now on.
+pub(crate) fn queued(client_id: &Arc<str>, delivery: &Delivery, routes: &RouteTable) -> Record {
+    let share = group_of(delivery).and_then(|group| routes.share_name(group));
+    Record::Queued {
+        client_id: Arc::clone(client_id),
+        sequence: delivery.sequence,
+        message: Arc::clone(&delivery.message),
+        qos: delivery.qos,
+        retain: delivery.retain,
+        subscription_ids: delivery.subscription_ids.clone(),
+        shared_subscription: share.map(|(group, filter)| format!("$share/{group}/{filter}").into()),
+    }
+}
+
+/// The record of a copy that is not owed any more.
+pub(crate) fn dropped(client_id: &Arc<str>, delivery: &Delivery) -> Record {
+    Record::Dropped { client_id: Arc::clone(client_id), sequence: delivery.sequence }
 }

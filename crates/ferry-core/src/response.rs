@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use ferry_codec::{Ack, Packet, PacketId, ProtocolVersion, ReasonCode, encode, encoded_length};
 
@@ -8,7 +9,7 @@ use crate::deferred::Deferred;
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::write_packet::mark_dirty;
-use crate::{ConnId, Ticket};
+use crate::{ConnId, Record, Ticket};
 
 /// Answers that a connection is owed, in order, from the first that still waits for something.
 #[derive(Default)]
@@ -20,13 +21,16 @@ pub(crate) struct Responses {
     )]
     pending: Option<Box<VecDeque<PendingResponse>>>,
     last_sequence: u64,
+    /// Bytes that wait, about.
+    bytes: usize,
 }
 
 struct PendingResponse {
     sequence: u64,
     response: Response,
     ticket: Ticket,
-    receipts: u16,
+    receipts: u32,
+    bytes: usize,
 }
 
 /// An answer to a client, kept until it may be sent.
@@ -37,6 +41,13 @@ pub(crate) enum Response {
     Pubrec { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
     /// PUBCOMP of the client's PUBREL.
     Pubcomp { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
+    /// A PUBREC that refuses, after the end of the exchange was recorded.
+    RefusedPubrec { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
+    /// PUBREL after the client's PUBREC.
+    Pubrel { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
+    /// A QoS 2 PUBLISH of the session that is sent for the first time; the bytes it takes. After a restart the packet
+    /// identifier must not stand for another message than the client knows it for.
+    Publish { packet_id: PacketId, bytes: usize },
     /// CONNACK, encoded: others may follow it.
     Connack(Box<[u8]>),
     /// SUBACK or UNSUBACK, encoded; the type of the packet.
@@ -49,7 +60,7 @@ pub(crate) struct Wait {
     /// Records of this shard.
     pub(crate) ticket: Option<Ticket>,
     /// Receipts of other shards.
-    pub(crate) receipts: u16,
+    pub(crate) receipts: u32,
 }
 
 impl Responses {
@@ -58,24 +69,41 @@ impl Responses {
         self.last_sequence + 1
     }
 
+    /// Bytes that wait to be sent, with what it takes to remember them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends the answer with the next sequence number. If it waits for a ticket,
+    /// [`Commit::wait`](crate::commit::Commit::wait) must know.
     fn push(&mut self, response: Response, wait: Wait) {
         self.last_sequence += 1;
-        let ticket = wait.ticket.unwrap_or_default();
-        let pending =
-            PendingResponse { sequence: self.last_sequence, response, ticket, receipts: wait.receipts };
+        let pending = PendingResponse::new(self.last_sequence, response, wait);
+        self.bytes += pending.bytes;
         self.pending.get_or_insert_default().push_back(pending);
     }
 
+    /// Appends a PUBLISH. It has no number: that of the next answer may be on its way to other shards.
+    pub(crate) fn push_publish(&mut self, packet_id: PacketId, bytes: usize, ticket: Ticket) {
+        let wait = Wait { ticket: Some(ticket), receipts: 0 };
+        let pending = PendingResponse::new(0, Response::Publish { packet_id, bytes }, wait);
+        self.bytes += pending.bytes;
+        self.pending.get_or_insert_default().push_back(pending);
+    }
+
+    /// Puts an answer before all others, to wait for `ticket`.
+    fn push_front(&mut self, response: Response, ticket: Ticket) {
+        let pending = PendingResponse::new(0, response, Wait { ticket: Some(ticket), receipts: 0 });
+        self.bytes += pending.bytes;
+        self.pending.get_or_insert_default().push_front(pending);
+    }
+
     /// A receipt came for the answer `sequence`.
-    fn received(&mut self, sequence: u64, refused: Option<ReasonCode>) {
+    fn received(&mut self, sequence: u64) -> Option<&mut PendingResponse> {
         let pending = self.pending.iter_mut().flat_map(|pending| pending.iter_mut());
-        let Some(found) = pending.into_iter().find(|pending| pending.sequence == sequence) else { return };
+        let found = pending.into_iter().find(|pending| pending.sequence == sequence)?;
         found.receipts = found.receipts.saturating_sub(1);
-        if let (Some(refused), Response::Puback { reason_code, .. } | Response::Pubrec { reason_code, .. }) =
-            (refused, &mut found.response)
-        {
-            *reason_code = refused;
-        }
+        Some(found)
     }
 
     /// The first answer, if it waits for nothing any more.
@@ -86,10 +114,49 @@ impl Responses {
             return None;
         }
         let first = pending.pop_front()?;
+        self.bytes -= first.bytes;
         if pending.is_empty() {
             self.pending = None;
         }
         Some(first.response)
+    }
+}
+
+impl PendingResponse {
+    fn new(sequence: u64, response: Response, wait: Wait) -> Self {
+        let bytes = size_of::<Self>() + response.bytes();
+        let ticket = wait.ticket.unwrap_or_default();
+        Self { sequence, response, ticket, receipts: wait.receipts, bytes }
+    }
+}
+
+impl Response {
+    /// Makes an acknowledgement a refusal. Returns the packet identifier of a PUBREC that was none before.
+    fn refuse(&mut self, refused: ReasonCode) -> Option<PacketId> {
+        match self {
+            Self::Puback { reason_code, .. } => {
+                *reason_code = refused;
+                None
+            }
+            Self::Pubrec { packet_id, reason_code, .. } if !reason_code.is_error() => {
+                *reason_code = refused;
+                Some(*packet_id)
+            }
+            _ => None,
+        }
+    }
+
+    /// Bytes that it holds or will make, without those of a small packet.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Puback { .. }
+            | Self::Pubrec { .. }
+            | Self::RefusedPubrec { .. }
+            | Self::Pubcomp { .. }
+            | Self::Pubrel { .. } => 0,
+            Self::Publish { bytes, .. } => *bytes,
+            Self::Connack(bytes) | Self::Encoded(bytes, _) => bytes.len(),
+        }
     }
 }
 
@@ -113,9 +180,13 @@ impl Shard {
         while let Some(conn) = self.conns.get_mut(id) {
             let commit = &self.commit;
             let released = conn.responses.pop_released(|ticket| commit.is_committed(ticket));
-            let Some(response) = released else { return };
-            self.write_response(turn, id, response);
+            let Some(response) = released else { break };
+            if let Some(response) = self.end_refused(turn, id, response) {
+                self.write_response(turn, id, response);
+            }
         }
+        // What waited before needs no room any more.
+        self.written(turn, id);
     }
 
     /// Another shard has accepted its copies of a message.
@@ -127,24 +198,46 @@ impl Shard {
         refused: Option<ReasonCode>,
     ) {
         let Some(conn) = self.conns.get_mut(id) else { return };
-        conn.responses.received(sequence, refused);
+        let is_v5 = conn.version == ProtocolVersion::V5;
+        let Some(pending) = conn.responses.received(sequence) else { return };
+        // A 3.x client cannot be told.
+        if let Some(refused) = refused.filter(|_| is_v5)
+            && let Some(packet_id) = pending.response.refuse(refused)
+            && let Some(session) = self.session_of_mut(id)
+        {
+            session.receiver.refuse(packet_id, refused);
+        }
         self.release_responses(turn, id);
     }
 
+    /// A PUBREC that refuses frees its packet identifier [MQTT-4.3.3-9]: if the store knows that as taken, it must
+    /// know that it is free before the client does. Otherwise the next message with it would be lost after a restart.
+    fn end_refused(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) -> Option<Response> {
+        let Response::Pubrec { packet_id, reason_code, reason } = response else { return Some(response) };
+        let Some(session) = self.session_of_mut(id) else { return Some(response) };
+        if !reason_code.is_error() || !session.recorded || !session.receiver.contains(packet_id) {
+            return Some(response);
+        }
+        let client_id = Arc::clone(session.client_id());
+        turn.effects.records.push(Record::ReceivedReleased { client_id, packet_id });
+        let ticket = self.commit.current();
+        self.commit.wait(ticket, Waiter::Conn(id));
+        let conn = self.conns.get_mut(id)?;
+        conn.responses.push_front(Response::RefusedPubrec { packet_id, reason_code, reason }, ticket);
+        None
+    }
+
     fn write_response(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) {
-        // 3.x has only one answer [MQTT3-3.3.5-2], and it keeps a QoS 2 exchange going.
-        let is_v3 = self.conns.get(id).is_some_and(|conn| conn.version.is_v3());
-        let said = |reason_code| if is_v3 { ReasonCode::SUCCESS } else { reason_code };
         match response {
             Response::Puback { packet_id, reason_code, reason } => {
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.puback_sent();
                 }
                 // [MQTT-2.2.1-5] [MQTT3-2.3.1-6]
-                self.send(turn, id, &Packet::Puback(ack(packet_id, said(reason_code), reason)));
+                self.send(turn, id, &Packet::Puback(ack(packet_id, reason_code, reason)));
             }
-            Response::Pubrec { packet_id, reason_code, reason } => {
-                let reason_code = said(reason_code);
+            Response::Pubrec { packet_id, reason_code, reason }
+            | Response::RefusedPubrec { packet_id, reason_code, reason } => {
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.pubrec_sent(packet_id, reason_code);
                 }
@@ -153,6 +246,10 @@ impl Shard {
             Response::Pubcomp { packet_id, reason_code, reason } => {
                 self.send(turn, id, &Packet::Pubcomp(ack(packet_id, reason_code, reason)));
             }
+            Response::Pubrel { packet_id, reason_code, reason } => {
+                self.send(turn, id, &Packet::Pubrel(ack(packet_id, reason_code, reason)));
+            }
+            Response::Publish { packet_id, .. } => self.send_recorded(turn, id, packet_id),
             Response::Connack(bytes) => {
                 self.send_encoded(turn, id, &bytes, 2);
                 self.connack_sent(turn, id);

@@ -105,7 +105,7 @@ impl Shard {
         session.replays.is_some()
             && conn.acknowledged
             && session.sender.queue_len() < QUEUED_MAX.min(self.config.queue_messages_max as usize)
-            && conn.output.len() < self.config.output_bytes_max
+            && conn.unwritten_bytes() < self.config.output_bytes_max
     }
 
     /// Fetches and delivers some messages of the first replay; whether there may be room for more.

@@ -33,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) ends_at: Timestamp,
     /// The deadline set in the timers.
     pub(crate) armed: Timestamp,
+    /// The store knows it: it is told of every change.
+    pub(crate) recorded: bool,
 }
 
 impl Session {

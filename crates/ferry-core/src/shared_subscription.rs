@@ -17,7 +17,7 @@ use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::subscribe::{Grant, shared_filter};
 use crate::turn::Turn;
-use crate::{Mail, Receipt};
+use crate::{Mail, Receipt, record};
 
 impl Shard {
     pub(crate) fn join_share(&mut self, session: SessionId, shared: SharedFilter<'_>, grant: Grant) {
@@ -89,7 +89,7 @@ impl Shard {
             let session = sessions.get(session)?;
             let queued = session.sender.queue_len();
             let conn = session.conn.and_then(|conn| conns.get(conn));
-            let stuck = conn.is_some_and(|conn| conn.output.len() >= config.output_bytes_max);
+            let stuck = conn.is_some_and(|conn| conn.unwritten_bytes() >= config.output_bytes_max);
             let full = queued >= config.queue_messages_max as usize
                 || session.sender.queue_bytes() + size >= config.queue_bytes_max
                 || (stuck && publication.qos == QoS::AtMostOnce);
@@ -146,7 +146,7 @@ impl Shard {
 
     /// A member has lost its connection but keeps its session: what another member, who is online, can do instead
     /// goes to that one at once (section 4.8.2). What is on its way at QoS 2 stays [MQTT-4.8.2-4].
-    pub(crate) fn hand_on_shared(&mut self, session_id: SessionId) {
+    pub(crate) fn hand_on_shared(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
         if self.share_groups.is_empty() {
             return;
         }
@@ -175,6 +175,10 @@ impl Shard {
         self.counters.inflight_changed(inflight_before, session.sender.inflight_len());
         let after = (session.sender.queue_len(), session.sender.queue_bytes());
         self.counters.queue_changed(before, after);
+        if session.recorded {
+            let client_id = session.client_id();
+            turn.effects.records.extend(moved.iter().map(|delivery| record::dropped(client_id, delivery)));
+        }
         for delivery in moved {
             if let Some(group) = group_of(&delivery) {
                 self.deferred.push_back(Deferred::Redeliver { group, delivery });

@@ -27,6 +27,9 @@ impl Shard {
             // The will goes out at once if it has no delay or if the session ends here; otherwise the new
             // connection came before it was due [MQTT-3.1.2-8] [MQTT-3.1.3-9].
             let will = session.will.take();
+            if session.recorded && will.is_some() {
+                turn.effects.records.push(Record::WillGone { client_id: Arc::clone(session.client_id()) });
+            }
             let will = will.filter(|will| ended || will.delay_interval_seconds == 0);
             let publisher = Arc::clone(session.client_id());
             self.counters.takeovers += 1;

@@ -11,7 +11,7 @@ use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::subscribe::shared_filter;
 use crate::turn::Turn;
-use crate::{ConnId, Record};
+use crate::{ConnId, Record, record};
 
 impl Shard {
     /// UNSUBSCRIBE (section 3.10.4): each filter in turn [MQTT-3.10.4-6] [MQTT3-3.10.4-6], then one answer, even
@@ -98,15 +98,24 @@ impl Shard {
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         let (filters, client_id) = (&session.filters, &session.identity.client_id);
         let drops = &mut self.counters.drops;
+        let recorded = session.recorded;
         let mut on_drop = |dropped: Dropped| {
             drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
+            if recorded {
+                turn.effects.records.push(record::dropped(client_id, &dropped.delivery));
+            }
         };
         let plain = |filter: &str, topic: &str| {
             let shared = shared_filter(filter).ok().flatten();
             matches(shared.map_or(filter, |shared| shared.filter), topic)
         };
         session.sender.retain_queued(
-            |delivery| filters.iter().any(|filter| plain(filter, &delivery.message.topic)),
+            |delivery| {
+                // What was queued before an UNSUBSCRIBE is still delivered [MQTT-3.10.4-3].
+                let topic = &delivery.message.topic;
+                filters.iter().any(|filter| plain(filter, topic))
+                    || !denied.iter().any(|filter| plain(filter, topic))
+            },
             DropReason::NotAuthorized,
             &mut on_drop,
         );

@@ -2,7 +2,6 @@ use ferry_codec::ReasonCode;
 use ferry_router::RetainedCursor;
 use ferry_session::Timestamp;
 
-use crate::ConnId;
 use crate::auth::AuthPhase;
 use crate::conn::{Conn, ConnState, Paused};
 use crate::disconnect::WillFate;
@@ -10,6 +9,7 @@ use crate::fault::Fault;
 use crate::shard::Shard;
 use crate::timers::TimerKey;
 use crate::turn::Turn;
+use crate::{ConnId, Durability, Record};
 
 /// Timers handled in one tick; the others keep for the next, which is due at once.
 const TIMERS_PER_TICK: usize = 1024;
@@ -113,14 +113,14 @@ impl Shard {
     pub(crate) fn written(&mut self, turn: &mut Turn<'_>, id: ConnId) {
         let full = self.config.output_bytes_max;
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let length = conn.output.len();
+        let length = conn.unwritten_bytes();
         if conn.paused.contains(Paused::OUTPUT) {
             if length <= full / 2 {
                 conn.output_full_since = Timestamp::NEVER;
                 self.unpause(turn, id, Paused::OUTPUT);
             } else {
                 // It moves, if slowly.
-                conn.output_full_since = turn.now;
+                conn.output_full_since = if conn.output.len() < full { Timestamp::NEVER } else { turn.now };
             }
         }
         let Some(session) = self.conns.get(id).and_then(Conn::session) else { return };
@@ -131,15 +131,19 @@ impl Shard {
         self.check_output(turn, id);
     }
 
-    /// Stops reading from a client that does not read what it is sent.
+    /// Stops reading from a client that does not read what it is sent, or that asks faster than what it asks for can be
+    /// made durable.
     pub(crate) fn check_output(&mut self, turn: &mut Turn<'_>, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
-        if conn.output.len() < self.config.output_bytes_max || conn.paused.contains(Paused::OUTPUT) {
-            return;
+        let full = self.config.output_bytes_max;
+        if conn.output.len() >= full && conn.output_full_since.is_never() {
+            conn.output_full_since = turn.now;
+            self.arm_conn(id);
         }
-        conn.output_full_since = turn.now;
-        self.pause(turn, id, Paused::OUTPUT);
-        self.arm_conn(id);
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.unwritten_bytes() >= full && !conn.paused.contains(Paused::OUTPUT) {
+            self.pause(turn, id, Paused::OUTPUT);
+        }
     }
 
     pub(crate) fn pause(&mut self, turn: &mut Turn<'_>, id: ConnId, reason: Paused) {
@@ -173,8 +177,13 @@ impl Shard {
         let sweep = &mut self.retained_sweep;
         sweep.armed = Timestamp::NEVER;
         let next_expiry = &mut sweep.next_expiry;
-        let complete = self.shared.retained.sweep(&mut sweep.cursor, SWEEP_STEPS, |_, message| {
+        let recorded = self.config.durability == Durability::Recorded;
+        let records = &mut turn.effects.records;
+        let complete = self.shared.retained.sweep(&mut sweep.cursor, SWEEP_STEPS, |topic, message| {
             if message.is_expired(now) {
+                if recorded {
+                    records.push(Record::RetainedCleared { topic: topic.into(), order: message.order });
+                }
                 return true;
             }
             *next_expiry = message.expires_at.map_or(*next_expiry, |at| at.min(*next_expiry));

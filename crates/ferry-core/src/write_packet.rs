@@ -69,27 +69,43 @@ pub(crate) fn write_queued(
     topic_hash: impl FnOnce() -> u64,
 ) -> Result<(), DropReason> {
     let message = &delivery.message;
-    let packet = Publish {
-        // Only a re-send is marked [MQTT-3.3.1-1] [MQTT-3.3.1-3] [MQTT3-3.3.1-1] [MQTT3-3.3.1-3].
-        dup,
-        qos: delivery.qos,
-        retain: delivery.retain,
-        packet_id,
-        topic: &message.topic,
-        topic_alias: None,
-        // [MQTT-3.3.2-6]
-        properties: message.properties_at(now),
-        subscription_ids: SubscriptionIds::from_slice(&delivery.subscription_ids),
-        payload: &message.payload,
-    };
-    if encoded_publish_length(&packet, conn.version) > conn.maximum_packet_size as usize {
-        return Err(DropReason::PacketTooLarge);
-    }
+    // Only a re-send is marked [MQTT-3.3.1-1] [MQTT-3.3.1-3] [MQTT3-3.3.1-1] [MQTT3-3.3.1-3].
+    let packet = Publish { dup, packet_id, ..queued_packet(delivery, now) };
+    fitting_length(conn, &packet)?;
     let alias = choose_alias(conn.alias_out.as_deref_mut(), &message.topic, topic_hash);
     let before = conn.output.len();
     write_aliased(conn, packet, alias);
     count_publish(counters, delivery.qos, message.payload.len(), conn.output.len() - before);
     Ok(())
+}
+
+/// Bytes of a copy that was kept, for its receiver.
+///
+/// # Errors
+/// The client does not take packets of this size.
+pub(crate) fn queued_length(conn: &Conn, delivery: &Delivery, now: Timestamp) -> Result<usize, DropReason> {
+    fitting_length(conn, &queued_packet(delivery, now))
+}
+
+fn queued_packet(delivery: &Delivery, now: Timestamp) -> Publish<'_> {
+    let message = &delivery.message;
+    Publish {
+        qos: delivery.qos,
+        retain: delivery.retain,
+        packet_id: (delivery.qos != QoS::AtMostOnce).then_some(PacketId::MIN),
+        topic: &message.topic,
+        // [MQTT-3.3.2-6]
+        properties: message.properties_at(now),
+        subscription_ids: SubscriptionIds::from_slice(&delivery.subscription_ids),
+        payload: &message.payload,
+        ..Publish::default()
+    }
+}
+
+/// [MQTT-3.1.2-24]
+fn fitting_length(conn: &Conn, packet: &Publish<'_>) -> Result<usize, DropReason> {
+    let length = encoded_publish_length(packet, conn.version);
+    if length > conn.maximum_packet_size as usize { Err(DropReason::PacketTooLarge) } else { Ok(length) }
 }
 
 /// PUBREL that is owed [MQTT-4.3.3-4].

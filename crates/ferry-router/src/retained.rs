@@ -20,6 +20,12 @@ const SEEK_STEPS: usize = 8;
 pub trait RetainedBody {
     /// Bytes that count against [`RetainedLimits::bytes_max`], without the topic that is the key.
     fn size_bytes(&self) -> usize;
+
+    /// Whether `newer` holds if both are set for the same topic, whichever came first. Not if they have no order of
+    /// their own.
+    fn is_older_than(&self, _newer: &Self) -> bool {
+        false
+    }
 }
 
 /// Limits on all retained messages together.
@@ -85,7 +91,8 @@ impl<M: RetainedBody> Retained<M> {
         }
     }
 
-    /// Retains `message` for `topic`; what it replaces is returned [MQTT-3.3.1-5].
+    /// Retains `message` for `topic`; what it replaces is returned [MQTT-3.3.1-5]. That is `message` itself if what
+    /// is there is newer.
     ///
     /// # Errors
     /// A limit is reached: nothing changes.
@@ -96,6 +103,9 @@ impl<M: RetainedBody> Retained<M> {
         limits: &RetainedLimits,
     ) -> Result<Option<M>, RetainedRefused> {
         let mut messages = self.partition(topic);
+        if messages.get(topic).is_some_and(|newer| message.is_older_than(newer)) {
+            return Ok(Some(message));
+        }
         let size = entry_bytes(topic, &message);
         let old_size = messages.get(topic).map(|old| entry_bytes(topic, old));
         if old_size.is_none() {

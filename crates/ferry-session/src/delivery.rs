@@ -9,13 +9,16 @@ use crate::{DropReason, Message};
 /// The Subscription Identifiers a copy carries. Up to four cost no allocation, and no more room than one.
 pub type SubscriptionIdList = SmallVec<[u32; 4]>;
 
-/// One copy of a message owed to one session: 40 bytes, whatever the size of the body it shares.
+/// One copy of a message owed to one session: 48 bytes, whatever the size of the body it shares.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// The shared body.
     pub message: Arc<Message>,
     /// The Subscription Identifiers of the matching subscriptions, in no particular order `[MQTT-3.3.4-3]`.
     pub subscription_ids: SubscriptionIdList,
+    /// Its place among all copies that its session was ever owed, from 1: the name by which a store knows it. Given
+    /// by the [`Sender`](crate::Sender) that takes the copy, 0 before.
+    pub sequence: u64,
     /// For a copy that came through a shared subscription: the caller's key of it, so that another member can
     /// get the copy if this session ends.
     pub shared_subscription: Option<NonZeroU32>,
@@ -29,7 +32,14 @@ impl Delivery {
     /// A copy without Subscription Identifiers that came through a non-shared subscription.
     #[must_use]
     pub fn new(message: Arc<Message>, qos: QoS, retain: bool) -> Self {
-        Self { message, subscription_ids: SubscriptionIdList::new(), shared_subscription: None, qos, retain }
+        Self {
+            message,
+            subscription_ids: SubscriptionIdList::new(),
+            sequence: 0,
+            shared_subscription: None,
+            qos,
+            retain,
+        }
     }
 
     /// Bytes this copy counts for in a queue: those of the body, although it is shared, and those of the
@@ -54,8 +64,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queued_copy_takes_forty_bytes() {
-        assert_eq!(size_of::<Delivery>(), 40);
-        assert_eq!(size_of::<Option<Delivery>>(), 40);
+    fn a_queued_copy_takes_forty_eight_bytes() {
+        assert_eq!(size_of::<Delivery>(), 48);
+        assert_eq!(size_of::<Option<Delivery>>(), 48);
     }
 }

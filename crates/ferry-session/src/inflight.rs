@@ -44,13 +44,39 @@ pub(crate) struct Inflight {
 
 #[derive(Debug)]
 struct Slot {
-    /// Taken out when the PUBREC arrives.
-    delivery: Option<Delivery>,
+    held: Held,
     packet_id: u16,
     previous: u16,
     next: u16,
     state: InflightState,
     sent: Sent,
+}
+
+/// What an exchange still holds.
+#[derive(Debug)]
+enum Held {
+    /// Its message.
+    Copy(Delivery),
+    /// Only the sequence number of its copy: the PUBREC has arrived.
+    Sequence(u64),
+}
+
+impl Held {
+    /// Takes the message out.
+    fn release(&mut self) -> Option<Delivery> {
+        let sequence = self.sequence();
+        match std::mem::replace(self, Self::Sequence(sequence)) {
+            Self::Copy(delivery) => Some(delivery),
+            Self::Sequence(_) => None,
+        }
+    }
+
+    fn sequence(&self) -> u64 {
+        match self {
+            Self::Copy(delivery) => delivery.sequence,
+            Self::Sequence(sequence) => *sequence,
+        }
+    }
 }
 
 /// When the PUBLISH of an exchange was sent.
@@ -108,16 +134,25 @@ impl Inflight {
             .map(SlotIndex)
     }
 
-    /// Appends an exchange to the list of its state. Precondition: its packet id is not in use.
+    /// Appends an exchange whose PUBLISH is unacknowledged. Precondition: its packet id is not in use.
     pub(crate) fn push(
         &mut self,
         packet_id: PacketId,
         state: InflightState,
-        delivery: Option<Delivery>,
+        delivery: Delivery,
         sent: Sent,
     ) -> SlotIndex {
+        self.push_slot(packet_id, state, Held::Copy(delivery), sent)
+    }
+
+    /// As [`push`](Self::push), for an exchange that waits for PUBCOMP.
+    pub(crate) fn push_released(&mut self, packet_id: PacketId, sequence: u64) -> SlotIndex {
+        self.push_slot(packet_id, InflightState::AwaitPubcomp, Held::Sequence(sequence), Sent::Before)
+    }
+
+    fn push_slot(&mut self, packet_id: PacketId, state: InflightState, held: Held, sent: Sent) -> SlotIndex {
         debug_assert!(!self.contains(packet_id));
-        let slot = Slot { delivery, packet_id: packet_id.get(), previous: NONE, next: NONE, state, sent };
+        let slot = Slot { held, packet_id: packet_id.get(), previous: NONE, next: NONE, state, sent };
         let at = self.store(slot);
         let slots = &self.slots;
         self.index.insert_unique(hash(packet_id.get()), at, |&slot| hash(slots[usize::from(slot)].packet_id));
@@ -132,7 +167,7 @@ impl Inflight {
         self.list_of(InflightState::AwaitPubcomp, |list, slots| list.push(slots, at.0));
         let slot = &mut self.slots[usize::from(at.0)];
         slot.state = InflightState::AwaitPubcomp;
-        slot.delivery.take()
+        slot.held.release()
     }
 
     /// The exchange is complete: frees the packet id.
@@ -144,7 +179,7 @@ impl Inflight {
         }
         let slot = &mut self.slots[usize::from(at.0)];
         slot.next = self.unused;
-        let delivery = slot.delivery.take();
+        let delivery = slot.held.release();
         self.unused = at.0;
         self.len -= 1;
         if self.len == 0 && self.slots.capacity() > EMPTY_CAPACITY_MAX {
@@ -162,7 +197,14 @@ impl Inflight {
     }
 
     pub(crate) fn delivery(&self, at: SlotIndex) -> Option<&Delivery> {
-        self.slots[usize::from(at.0)].delivery.as_ref()
+        match &self.slots[usize::from(at.0)].held {
+            Held::Copy(delivery) => Some(delivery),
+            Held::Sequence(_) => None,
+        }
+    }
+
+    pub(crate) fn sequence(&self, at: SlotIndex) -> u64 {
+        self.slots[usize::from(at.0)].held.sequence()
     }
 
     pub(crate) fn sent(&self, at: SlotIndex) -> Sent {
@@ -273,7 +315,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_takes_forty_eight_bytes() {
-        assert_eq!(size_of::<Slot>(), 48);
+    fn a_slot_takes_fifty_six_bytes() {
+        assert_eq!(size_of::<Slot>(), 56);
     }
 }

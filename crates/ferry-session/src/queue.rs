@@ -30,7 +30,7 @@ pub struct QueueLimits {
     pub queue_qos0: bool,
 }
 
-/// Copies that wait for their turn, in order, each a reference of 40 bytes to a shared body.
+/// Copies that wait for their turn, in order, each a reference of 48 bytes to a shared body.
 #[derive(Debug)]
 pub(crate) struct Queue {
     deliveries: VecDeque<Delivery>,

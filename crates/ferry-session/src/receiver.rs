@@ -31,6 +31,8 @@ struct ReceivedExchange {
     packet_id: u16,
     /// Whether its PUBLISH arrived on this connection, and so counts against the Receive Maximum.
     counted: bool,
+    /// What its PUBREC will say, if that is a refusal, which ends the exchange once it is sent.
+    refused: Option<ReasonCode>,
 }
 
 /// What a PUBLISH is to the session.
@@ -104,6 +106,20 @@ impl Receiver {
         if reason_code.is_error() {
             self.remove(packet_id);
         }
+    }
+
+    /// The message, although others got it, is refused: until
+    /// the PUBREC is sent, a PUBLISH with its packet id is a `Duplicate`, to be refused again.
+    pub fn refuse(&mut self, packet_id: PacketId, reason_code: ReasonCode) {
+        if let Some(exchange) = self.exchanges.find_mut(hash(packet_id), is(packet_id)) {
+            exchange.refused = Some(reason_code);
+        }
+    }
+
+    /// What the PUBREC of an open exchange is to say, if that is a refusal.
+    #[must_use]
+    pub fn refusal(&self, packet_id: PacketId) -> Option<ReasonCode> {
+        self.exchanges.find(hash(packet_id), is(packet_id)).and_then(|exchange| exchange.refused)
     }
 
     /// A PUBREL arrived; it is to be answered by a PUBCOMP with the same packet id `[MQTT-4.3.3-11]`. False if
@@ -183,7 +199,7 @@ impl Receiver {
     }
 
     fn insert(&mut self, packet_id: PacketId, counted: bool) {
-        let exchange = ReceivedExchange { packet_id: packet_id.get(), counted };
+        let exchange = ReceivedExchange { packet_id: packet_id.get(), counted, refused: None };
         self.exchanges.insert_unique(hash(packet_id), exchange, |other| hash_id(other.packet_id));
     }
 

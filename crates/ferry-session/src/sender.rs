@@ -27,6 +27,8 @@ pub struct Sender {
     inflight: Inflight,
     resend: Resend,
     last_packet_id: u16,
+    /// That of the copy taken last.
+    last_sequence: u64,
     /// 0 while disconnected.
     receive_maximum: u16,
     /// Exchanges that occupy the receiver: PUBLISHes sent on this connection and every owed PUBREL.
@@ -92,6 +94,8 @@ pub struct Exchange {
     pub packet_id: PacketId,
     /// What it waits for.
     pub state: InflightState,
+    /// [`Delivery::sequence`] of its copy.
+    pub sequence: u64,
     /// Absent exactly when it waits for PUBCOMP.
     pub delivery: Option<Delivery>,
 }
@@ -101,6 +105,8 @@ pub struct Exchange {
 pub struct SenderSnapshot {
     /// The packet id given out last, 0 if none was.
     pub last_packet_id: u16,
+    /// The sequence number given out last, 0 if none was.
+    pub last_sequence: u64,
     /// Open exchanges, in the order of their re-sends.
     pub exchanges: Vec<Exchange>,
     /// Waiting copies, oldest first.
@@ -131,6 +137,7 @@ impl Sender {
             inflight: Inflight::new(),
             resend: Resend::Done,
             last_packet_id: 0,
+            last_sequence: 0,
             receive_maximum: 0,
             occupied: 0,
         }
@@ -176,7 +183,7 @@ impl Sender {
     /// # Errors
     /// Gives the copy back if something is ahead of it, the quota is used up or there is no connection. Then
     /// [`enqueue`](Self::enqueue) it.
-    pub fn send_now(&mut self, delivery: Delivery) -> Result<Outgoing<'_>, Delivery> {
+    pub fn send_now(&mut self, mut delivery: Delivery) -> Result<Outgoing<'_>, Delivery> {
         if delivery.qos == QoS::AtMostOnce {
             if !self.is_connected() || self.queue.has_qos0() {
                 return Err(delivery);
@@ -187,7 +194,10 @@ impl Sender {
             return Err(delivery);
         }
         match self.unused_packet_id() {
-            Some(packet_id) => Ok(self.begin(packet_id, delivery)),
+            Some(packet_id) => {
+                delivery.sequence = self.next_sequence();
+                Ok(self.begin(packet_id, delivery))
+            }
             None => Err(delivery),
         }
     }
@@ -199,17 +209,17 @@ impl Sender {
         self.queue.overflow(size_bytes, limits)
     }
 
-    /// Queues a copy. `on_drop` gets what had to make room for it.
+    /// Queues a copy and returns its sequence number. `on_drop` gets what had to make room for it.
     ///
     /// # Errors
     /// There is no room and the policy does not make any, or the copy has QoS 0 and those do not wait.
     pub fn enqueue(
         &mut self,
         now: Timestamp,
-        delivery: Delivery,
+        mut delivery: Delivery,
         limits: &QueueLimits,
         on_drop: &mut dyn FnMut(Dropped),
-    ) -> Result<(), Refused> {
+    ) -> Result<u64, Refused> {
         let refuse =
             |delivery, reason, policy| Err(Refused { dropped: Dropped { delivery, reason }, policy });
         if delivery.qos == QoS::AtMostOnce && !limits.queue_qos0 {
@@ -229,8 +239,9 @@ impl Sender {
             let Some(delivery) = self.queue.pop() else { break };
             on_drop(Dropped { delivery, reason });
         }
+        delivery.sequence = self.next_sequence();
         self.queue.push(delivery);
-        Ok(())
+        Ok(self.last_sequence)
     }
 
     /// What to do next on this connection; `None` until an acknowledgement or a new copy arrives.
@@ -360,6 +371,18 @@ impl Sender {
         self.receive_maximum.saturating_sub(self.occupied)
     }
 
+    /// [`Delivery::sequence`] of the copy that an open exchange is about.
+    #[must_use]
+    pub fn sequence(&self, packet_id: PacketId) -> Option<u64> {
+        self.inflight.find(packet_id).map(|at| self.inflight.sequence(at))
+    }
+
+    /// The copy with this packet id, if its PUBLISH is unacknowledged.
+    #[must_use]
+    pub fn unacknowledged(&self, packet_id: PacketId) -> Option<&Delivery> {
+        self.inflight.find(packet_id).and_then(|at| self.inflight.delivery(at))
+    }
+
     /// The open exchanges, in the order of their re-sends.
     pub fn exchanges(&self) -> impl Iterator<Item = (PacketId, InflightState, Option<&Delivery>)> {
         let inflight = &self.inflight;
@@ -376,12 +399,15 @@ impl Sender {
     pub fn snapshot(&self) -> SenderSnapshot {
         SenderSnapshot {
             last_packet_id: self.last_packet_id,
+            last_sequence: self.last_sequence,
             exchanges: self
-                .exchanges()
-                .map(|(packet_id, state, delivery)| Exchange {
-                    packet_id,
-                    state,
-                    delivery: delivery.cloned(),
+                .inflight
+                .iter()
+                .map(|at| Exchange {
+                    packet_id: self.inflight.packet_id(at),
+                    state: self.inflight.state(at),
+                    sequence: self.inflight.sequence(at),
+                    delivery: self.inflight.delivery(at).cloned(),
                 })
                 .collect(),
             queue: self.queue.iter().cloned().collect(),
@@ -393,8 +419,9 @@ impl Sender {
     /// # Errors
     /// The snapshot contradicts itself.
     pub fn restore(snapshot: SenderSnapshot) -> Result<Self, RestoreError> {
-        let mut sender = Self { last_packet_id: snapshot.last_packet_id, ..Self::new() };
-        for Exchange { packet_id, state, delivery } in snapshot.exchanges {
+        let SenderSnapshot { last_packet_id, last_sequence, .. } = snapshot;
+        let mut sender = Self { last_packet_id, last_sequence, ..Self::new() };
+        for Exchange { packet_id, state, sequence, delivery } in snapshot.exchanges {
             if sender.inflight.contains(packet_id) {
                 return Err(RestoreError::DuplicatePacketId(packet_id));
             }
@@ -406,7 +433,10 @@ impl Sender {
             if delivery.as_ref().map(|delivery| delivery.qos) != qos {
                 return Err(RestoreError::WrongDelivery(packet_id));
             }
-            sender.inflight.push(packet_id, state, delivery, Sent::Before);
+            match delivery {
+                Some(delivery) => sender.inflight.push(packet_id, state, delivery, Sent::Before),
+                None => sender.inflight.push_released(packet_id, sequence),
+            };
         }
         for delivery in snapshot.queue {
             sender.queue.push(delivery);
@@ -491,8 +521,13 @@ impl Sender {
         };
         self.last_packet_id = packet_id.get();
         self.occupied += 1;
-        let at = self.inflight.push(packet_id, state, Some(delivery), Sent::First);
+        let at = self.inflight.push(packet_id, state, delivery, Sent::First);
         self.publish(at, false)
+    }
+
+    fn next_sequence(&mut self) -> u64 {
+        self.last_sequence += 1;
+        self.last_sequence
     }
 
     fn publish(&self, at: SlotIndex, dup: bool) -> Outgoing<'_> {

@@ -157,7 +157,8 @@ impl CoreBroker {
     }
 
     fn commit(&mut self, shard: usize) {
-        if let Some(ticket) = self.shards[shard].end_turn(&self.effects[shard]) {
+        // What is committed may make more to commit.
+        while let Some(ticket) = self.shards[shard].end_turn(&self.effects[shard]) {
             self.effects[shard].records.clear();
             self.handle(shard, Event::Committed { ticket });
         }

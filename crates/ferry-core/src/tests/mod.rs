@@ -1,6 +1,7 @@
 //! Scripts on one or more shards: packets in, packets out, a clock that moves when it is told to.
 
 mod harness;
+mod recorded_state;
 mod summary;
 
 mod test_acknowledge;
@@ -15,6 +16,7 @@ mod test_found_by_simulation;
 mod test_limits;
 mod test_problem_information;
 mod test_publish;
+mod test_record;
 mod test_retained;
 mod test_session;
 mod test_shards;

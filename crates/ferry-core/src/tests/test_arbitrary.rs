@@ -4,6 +4,7 @@ use ferry_codec::{Ack, Auth, Connect, Disconnect, Packet, Publish, ReasonCode, W
 use proptest::prelude::*;
 
 use super::harness::*;
+use super::recorded_state::RecordedState;
 use crate::*;
 
 #[derive(Clone, Debug)]
@@ -259,9 +260,13 @@ fn arbitrary(durability: Durability, steps: Vec<Step>) {
         config.topic_alias_maximum = 2;
     });
     broker.commits = false;
+    let mut recorded = RecordedState::default();
     for step in steps {
         run(&mut broker, step);
         check(&mut broker);
+        if durability == Durability::Recorded {
+            recorded.check(&mut broker);
+        }
     }
     // Everybody leaves, and nothing stays.
     for client in 0..broker.clients.len() {

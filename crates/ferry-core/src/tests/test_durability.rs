@@ -146,11 +146,68 @@ fn the_sending_side_is_recorded() {
     let client = broker.connect(&resume("c"));
     assert_eq!(records(&mut broker), ["Session"]);
     broker.commit();
-    assert_eq!(broker.read(client).len(), 2);
+    // The client must not know a message by a packet identifier that stands for another one after a restart.
+    assert_eq!(broker.read(client), ["CONNACK 0x00 present"]);
     assert_eq!(records(&mut broker), ["Sent"]);
+    broker.commit();
+    assert_eq!(broker.read(client), ["PUBLISH t q2 id=1 x"]);
+    // [MQTT-4.3.3-6]: after PUBREL the PUBLISH must not be sent again, not even after a restart.
     broker.pubrec(client, 1);
+    broker.pubrec(client, 1);
+    assert!(broker.read(client).is_empty());
+    assert_eq!(records(&mut broker), ["Released"]);
+    broker.commit();
+    assert_eq!(broker.read(client), ["PUBREL 1", "PUBREL 1"]);
     broker.pubcomp(client, 1);
-    assert_eq!(records(&mut broker), ["Released", "Completed"]);
+    assert_eq!(records(&mut broker), ["Completed"]);
+}
+
+#[test]
+fn a_qos_2_publish_waits_for_its_packet_identifier() {
+    let mut broker = recorded();
+    let client = online(&mut broker, &resume("c"));
+    broker.subscribe(client, "t", 2);
+    broker.commit();
+    broker.read(client);
+    broker.records.clear();
+    let publisher = broker.client("p");
+    for level in [2, 1, 0] {
+        broker.publish(publisher, "t", level, u16::from(level), "x");
+    }
+    assert_eq!(records(&mut broker), ["Queued", "Sent", "Queued", "Sent"]);
+    assert_eq!(broker.read(client), ["PUBLISH t q1 id=2 x", "PUBLISH t q0 x"]);
+    broker.commit();
+    assert_eq!(broker.read(client), ["PUBLISH t q2 id=1 x"]);
+    // It may have been sent before, as far as the broker knows later.
+    broker.publish(publisher, "t", 2, 3, "y");
+    broker.cut(client);
+    broker.commit();
+    let client = broker.connect(&resume("c"));
+    broker.commit();
+    assert_eq!(
+        broker.read(client)[1..],
+        ["PUBLISH t q2 id=1 dup x", "PUBLISH t q1 id=2 dup x", "PUBLISH t q2 id=3 dup y"]
+    );
+}
+
+#[test]
+fn who_asks_for_more_than_the_store_takes_is_not_read() {
+    let mut broker = recorded();
+    broker.clients.reserve(1);
+    let client = online(&mut broker, &resume("c"));
+    for _ in 0..100_000 {
+        broker.subscribe(client, "t", 0);
+        if broker.clients[client].paused {
+            break;
+        }
+    }
+    assert!(broker.clients[client].paused && !broker.is_closed(client));
+    // It is not the client's fault, however long it takes.
+    broker.advance(1000);
+    assert!(!broker.is_closed(client));
+    broker.commit();
+    broker.send(client, &Packet::Pingreq);
+    assert_eq!(broker.read(client).last().unwrap(), "PINGRESP");
 }
 
 #[test]

@@ -463,8 +463,25 @@ fn a_snapshot_holds_everything() {
 }
 
 #[test]
+fn copies_are_numbered() {
+    let mut sender = connected(2);
+    assert!(sender.send_now(copy("a", 2)).is_ok());
+    queue(&mut sender, [copy("b", 1), copy("c", 1)]);
+    pump(&mut sender);
+    sender.pubrec(id(1), ReasonCode::SUCCESS);
+    assert_eq!(
+        (sender.sequence(id(1)), sender.sequence(id(2)), sender.sequence(id(3))),
+        (Some(1), Some(2), None)
+    );
+    let mut restored = Sender::restore(sender.snapshot()).unwrap();
+    queue(&mut restored, [copy("d", 1)]);
+    assert!(restored.queued().map(|copy| copy.sequence).eq([3, 4]));
+    assert_eq!(restored.sequence(id(1)), Some(1));
+}
+
+#[test]
 fn a_snapshot_that_contradicts_itself_is_refused() {
-    let exchange = |value, state, delivery| Exchange { packet_id: id(value), state, delivery };
+    let exchange = |value, state, delivery| Exchange { packet_id: id(value), state, sequence: 1, delivery };
     let restore = |exchanges| {
         Sender::restore(SenderSnapshot { exchanges, ..SenderSnapshot::default() }).map(|_| ()).unwrap_err()
     };

@@ -181,7 +181,7 @@ impl World {
         let outcome = self.sender.enqueue(self.now, delivery, &self.limits, &mut |drop| drops.push(drop));
         drops.into_iter().for_each(|dropped| self.queued_dropped(&dropped));
         match outcome {
-            Ok(()) => self.queued.push_back(number),
+            Ok(_) => self.queued.push_back(number),
             Err(refused) => {
                 assert_eq!(self::number(&refused.dropped.delivery), number);
                 self.dropped.insert(number);

@@ -33,7 +33,7 @@ impl AcknowledgedAfterCommit {
 
     fn recorded(&mut self, model: &Model, batch: Batch, record: &Record) -> Result<(), String> {
         match record {
-            Record::Queued { message, .. } | Record::Retained { message } => {
+            Record::Queued { message, .. } | Record::Retained { message, .. } => {
                 let Some(id) = model.journal.identify(&message.payload) else { return Ok(()) };
                 let authored = model.journal.get(id);
                 // A retained message is copied for each new subscriber, a share group's may change its member, and
