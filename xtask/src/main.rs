@@ -6,6 +6,7 @@ mod conformance;
 mod dependencies;
 mod fuzz;
 mod licence;
+mod many_connections;
 mod progress;
 mod spec;
 mod test;
@@ -31,6 +32,8 @@ cargo xtask TASK
   spec [--format text|markdown|toml] [--id ID] [--missing] [--check] [--update]
                      the statements of the standards, their code and their tests; fails when one is not tested
   fuzz [SECONDS]     run each fuzz target (default 60 s)
+  many-connections [--connections COUNT] [--against HOST:PORT [--process ID]]
+                     what idle connections cost the release binary, or another broker
 ";
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         "dependencies" => dependencies::run(),
         "conformance" => conformance::run(rest),
         "fuzz" => fuzz::run(rest),
+        "many-connections" => many_connections::run(rest),
         "help" | "-h" | "--help" => {
             println!("{HELP}");
             Ok(())
