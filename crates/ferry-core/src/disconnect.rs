@@ -39,7 +39,10 @@ impl Shard {
             // U5-075 U5-076
             Fault::new(code, "the session expiry interval was 0 in CONNECT and is not in DISCONNECT")
         })?;
-        session.expiry = if changed.is_some() { limited_expiry(&self.config, expiry) } else { expiry };
+        // What the CONNACK has set to 0 stays 0, whatever the limit is by now: nothing of it was recorded.
+        if changed.is_some() && session.expiry.outlives_connection() {
+            session.expiry = limited_expiry(&self.config, expiry);
+        }
         let normal = disconnect.reason_code == ReasonCode::NORMAL_DISCONNECTION;
         self.leave(turn, id, if normal { WillFate::Delete } else { WillFate::Publish });
         self.close(turn, id);

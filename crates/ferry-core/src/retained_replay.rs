@@ -119,7 +119,8 @@ impl Shard {
             session.replays = None;
             return false;
         };
-        if replay.fetched.is_empty() && !replay.complete {
+        let waited = !replay.fetched.is_empty();
+        if !waited && !replay.complete {
             let fetched = &mut replay.fetched;
             let steps = self.config.retained_replay_steps;
             replay.complete = self.shared.retained.for_each_matching(
@@ -130,7 +131,11 @@ impl Shard {
             );
         }
         while let Some(message) = replay.fetched.pop_front() {
-            self.deliver_retained(turn, session_id, &message, replay.grant);
+            // What replaced it meanwhile has been sent already: the old one must not come after it.
+            let retained = if waited { self.retained_now(&message.topic) } else { Some(message) };
+            if let Some(message) = retained {
+                self.deliver_retained(turn, session_id, &message, replay.grant);
+            }
             if !self.may_replay(session_id) {
                 break;
             }
@@ -146,6 +151,10 @@ impl Shard {
             }
         }
         true
+    }
+
+    fn retained_now(&self, topic: &str) -> Option<Arc<Message>> {
+        self.shared.retained.get(topic).map(|retained| retained.message)
     }
 
     /// A retained message that is sent because of a new subscription has RETAIN set [MQTT3-3.3.1-6] [MQTT3-3.3.1-8].

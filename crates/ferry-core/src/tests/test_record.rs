@@ -2,7 +2,7 @@
 
 use std::num::{NonZeroU16, NonZeroU32};
 
-use ferry_codec::{Connect, MessageProperties, Publish, ReasonCode, Will};
+use ferry_codec::{Connect, Disconnect, MessageProperties, Packet, Publish, ReasonCode, Will};
 
 use super::harness::*;
 use super::recorded_state::RecordedState;
@@ -318,6 +318,21 @@ fn a_publisher_that_gets_its_own_message() {
 }
 
 #[test]
+fn a_session_that_is_not_kept_is_not_kept_later() {
+    let mut broker = Broker::with(|config| {
+        config.durability = Durability::Recorded;
+        config.session_expiry_seconds_max = 0;
+    });
+    let client = broker.online(&resume("c"));
+    let config = CoreConfig { session_expiry_seconds_max: NEVER, ..(*broker.shards[0].config).clone() };
+    broker.handle(0, Event::Reload { config: config.into(), authorizer: std::sync::Arc::new(AllowAll) });
+    let disconnect = Disconnect { session_expiry_interval: Some(60), ..Disconnect::default() };
+    broker.send(client, &Packet::Disconnect(disconnect));
+    assert_eq!(broker.counters().sessions, 0);
+    assert!(broker.records.is_empty());
+}
+
+#[test]
 fn another_user_name() {
     let mut broker = recorded();
     let mut packet = resume("c");
@@ -329,7 +344,7 @@ fn another_user_name() {
         authentication_method: Some("M"),
         ..ferry_codec::Auth::default()
     };
-    broker.send(client, &ferry_codec::Packet::Auth(auth));
+    broker.send(client, &Packet::Auth(auth));
     broker.authenticated(client, AuthOutcome::Accept { user_name: Some("u".into()), data: None });
     check(&mut broker);
 }

@@ -263,3 +263,27 @@ fn retained_messages_for_a_3_client() {
     broker.read(client);
     assert_eq!(broker.subscribe(client, "t", 1), ["SUBACK 60000 [01]", "PUBLISH t q1 id=1 retain r"]);
 }
+
+#[test]
+fn what_was_replaced_while_it_waited_is_not_sent() {
+    // The old message must not come after the new one, nor after the one that deletes it.
+    let mut broker = Broker::with(|config| config.output_bytes_max = 100);
+    let publisher = broker.client("p");
+    for number in 0..40 {
+        broker.retain(publisher, &format!("t/{number:02}"), 0, 0, "old");
+    }
+    let client = broker.client("c");
+    broker.clients[client].reads = false;
+    broker.subscribe(client, "#", 0);
+    for number in 0..39 {
+        broker.retain(publisher, &format!("t/{number:02}"), 0, 0, "new");
+    }
+    broker.retain(publisher, "t/39", 0, 0, "");
+    broker.read_again(client);
+    broker.advance(1);
+    let received = broker.read(client);
+    // What was written already is followed by nothing that is old.
+    let written = received.iter().position(|line| line.ends_with("new")).unwrap();
+    assert!(written > 0 && received[written..].iter().all(|line| line.ends_with("new")), "{received:?}");
+    assert!((39..=40).contains(&received.iter().filter(|line| line.starts_with("PUBLISH")).count()));
+}
