@@ -6,6 +6,7 @@ mod conformance;
 mod dependencies;
 mod fuzz;
 mod licence;
+mod load;
 mod many_connections;
 mod progress;
 mod spec;
@@ -31,6 +32,8 @@ cargo xtask TASK
                      run the scripts under tests/scripts against any broker and print a table
   spec [--format text|markdown|toml] [--id ID] [--missing] [--check] [--update]
                      the statements of the standards, their code and their tests; fails when one is not tested
+  load [--runs N] [--seconds N] [--clients N] [FILTER]
+                     processor time per message, next to Mosquitto if it is installed
   fuzz [SECONDS]     run each fuzz target (default 60 s)
   many-connections [--connections COUNT] [--against HOST:PORT [--process ID]]
                      what idle connections cost the release binary, or another broker
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(),
         "dependencies" => dependencies::run(),
         "conformance" => conformance::run(rest),
+        "load" => load::run(rest),
         "fuzz" => fuzz::run(rest),
         "many-connections" => many_connections::run(rest),
         "help" | "-h" | "--help" => {

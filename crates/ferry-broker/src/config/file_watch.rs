@@ -1,5 +1,7 @@
 //! Notices that files have changed. Nothing wakes up while nothing happens to their directories.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,9 @@ const SETTLE: Duration = Duration::from_millis(200);
 
 /// Rounds of [`SETTLE`] after which somebody looks although things still happen.
 const SETTLE_ROUNDS_MAX: usize = 10;
+
+/// Symbolic links that lead to one file, one after the other.
+const LINKS_MAX: usize = 8;
 
 /// Some files, and what they were like when they were last read.
 pub(crate) struct FileWatch {
@@ -48,7 +53,7 @@ impl FileWatch {
         if self.files.is_empty() {
             return;
         }
-        match directories::Directories::watch(self.files.iter().flat_map(|(file, _)| directories_of(file))) {
+        match directories::Directories::watch(Watched::of(self.files.iter().map(|(file, _)| file))) {
             Ok(directories) => self.directories = Some(directories),
             Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
             Err(error) => {
@@ -112,45 +117,79 @@ impl Fingerprint {
     }
 }
 
-/// Where something happens when the file changes: beside its name, and beside the file that a symbolic link of this
-/// name leads to.
-fn directories_of(file: &Path) -> Vec<PathBuf> {
-    let directory = |file: &Path| match file.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Some(PathBuf::from(".")),
-        parent => parent.map(Path::to_owned),
-    };
-    let target = std::fs::canonicalize(file).ok();
-    [directory(file), target.and_then(|target| directory(&target))].into_iter().flatten().collect()
+/// Where something happens when a file changes: in which directories, and to which names there.
+#[derive(Default)]
+struct Watched {
+    directories: BTreeSet<PathBuf>,
+    names: BTreeSet<OsString>,
+}
+
+impl Watched {
+    fn of<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Self {
+        let mut watched = Self::default();
+        for file in files {
+            watched.add(file, LINKS_MAX);
+            if let Ok(target) = std::fs::canonicalize(file) {
+                watched.add(&target, 0);
+            }
+        }
+        watched
+    }
+
+    fn add(&mut self, file: &Path, links_max: usize) {
+        let directory =
+            file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.directories.insert(directory.to_owned());
+        self.names.extend(file.components().map(|component| component.as_os_str().to_owned()));
+        if let Ok(target) = std::fs::read_link(file)
+            && links_max > 0
+        {
+            // Of a link to `..data/ferry.toml` it is `..data` that is turned.
+            self.names.extend(target.components().map(|component| component.as_os_str().to_owned()));
+            self.add(&directory.join(target), links_max - 1);
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
 mod directories {
+    use std::collections::BTreeSet;
+    use std::ffi::OsString;
     use std::io;
-    use std::path::PathBuf;
+    use std::os::unix::ffi::OsStringExt;
 
     use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
     use tokio::net::unix::pipe::Receiver;
 
+    use super::Watched;
+
+    /// Bytes of an event before the name: watch, mask, cookie and length of the name, 4 bytes each (inotify(7)).
+    const EVENT_HEADER_BYTES: usize = 16;
+
     /// Directories of which the kernel tells when a file in them was written, replaced or made.
-    ///
-    /// To the runtime a pipe and inotify are the same: something to be read when it is readable.
-    pub(super) struct Directories(Receiver);
+    pub(super) struct Directories {
+        /// To the runtime a pipe and inotify are the same: something to be read when it is readable.
+        inotify: Receiver,
+        /// The files that matter; directories may be full of others.
+        names: BTreeSet<OsString>,
+    }
 
     impl Directories {
-        pub(super) fn watch(directories: impl Iterator<Item = PathBuf>) -> io::Result<Self> {
+        pub(super) fn watch(watched: Watched) -> io::Result<Self> {
             let inotify = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC)?;
             let events =
                 WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO | WatchFlags::CREATE | WatchFlags::ONLYDIR;
-            for directory in directories {
+            for directory in watched.directories {
                 inotify::add_watch(&inotify, directory, events)?;
             }
-            Receiver::from_owned_fd_unchecked(inotify).map(Self)
+            let inotify = Receiver::from_owned_fd_unchecked(inotify)?;
+            Ok(Self { inotify, names: watched.names })
         }
 
         /// Waits until something happens.
         pub(super) async fn happening(&mut self) -> io::Result<()> {
             while !self.has_happened()? {
-                self.0.readable().await?;
+                self.inotify.readable().await?;
             }
             Ok(())
         }
@@ -160,26 +199,41 @@ mod directories {
             let mut events = [0; 4096];
             let mut happened = false;
             loop {
-                match self.0.try_read(&mut events) {
-                    Ok(_) => happened = true,
+                match self.inotify.try_read(&mut events) {
+                    Ok(length) => happened |= self.matters(&events[..length]),
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(happened),
                     Err(error) => return Err(error),
                 }
             }
+        }
+
+        fn matters(&self, mut events: &[u8]) -> bool {
+            while let Some((header, rest)) = events.split_at_checked(EVENT_HEADER_BYTES) {
+                let name_bytes =
+                    u32::from_ne_bytes([header[12], header[13], header[14], header[15]]) as usize;
+                let Some((name, rest)) = rest.split_at_checked(name_bytes) else { break };
+                let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+                // Without a name: events were lost.
+                if name.is_empty() || self.names.contains(&OsString::from_vec(name.to_vec())) {
+                    return true;
+                }
+                events = rest;
+            }
+            false
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 mod directories {
+    use super::Watched;
     use std::io;
-    use std::path::PathBuf;
 
     /// Changes are not noticed on this system.
     pub(super) enum Directories {}
 
     impl Directories {
-        pub(super) fn watch(_: impl Iterator<Item = PathBuf>) -> io::Result<Self> {
+        pub(super) fn watch(_: Watched) -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
         }
 
