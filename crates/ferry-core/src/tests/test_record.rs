@@ -348,3 +348,17 @@ fn another_user_name() {
     broker.authenticated(client, AuthOutcome::Accept { user_name: Some("u".into()), data: None });
     check(&mut broker);
 }
+
+#[test]
+fn no_v3_message_is_acknowledged_and_discarded() {
+    // Its packet identifier belongs to a QoS 2 exchange [MQTT3-2.3.1-2], and there is no way to say so.
+    let mut broker = Broker::new();
+    let watcher = broker.client("watcher");
+    broker.subscribe(watcher, "t", 0);
+    let client = broker.online(&Connect { protocol_version: V311, ..connect("c") });
+    broker.publish(client, "t", 2, 1, "x");
+    broker.publish(client, "t", 1, 1, "y");
+    assert!(broker.is_closed(client));
+    assert_eq!(broker.read(client), ["PUBREC 1"]);
+    assert_eq!(broker.read(watcher), ["PUBLISH t q0 x"]);
+}
