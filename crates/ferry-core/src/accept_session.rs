@@ -37,7 +37,7 @@ impl Shard {
         if let Err(fault) = self.may_enter(&identity, &pending) {
             return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
         }
-        let records_before = turn.effects.records.len();
+        let records_before = turn.effects.recorded();
         let existing = self.sessions.find(&identity.client_id);
         let resumed = existing.and_then(|existing| self.take_over(turn, existing, pending.clean_start));
         let session_id = match resumed {
@@ -47,7 +47,7 @@ impl Shard {
         self.begin_connection(turn, id, session_id, identity, &pending);
         let connack = self.connack(id, session_id, &pending, resumed.is_some(), authentication_data);
         self.move_will(turn, session_id, *pending);
-        let recorded = turn.effects.records.len() > records_before;
+        let recorded = turn.effects.recorded() > records_before;
         let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
         match connack {
             // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]; the state never comes back to here [MQTT-3.2.0-2].
@@ -95,7 +95,7 @@ impl Shard {
             expiry_in_connect: SessionExpiry::AT_CLOSE,
             ends_at: Timestamp::NEVER,
             armed: Timestamp::NEVER,
-            recorded: false,
+            recorded: None,
         })
     }
 
@@ -148,12 +148,10 @@ impl Shard {
 
     /// The will belongs to the session from now on [MQTT-3.1.2-7] [MQTT3-3.1.2-8].
     fn move_will(&mut self, turn: &mut Turn<'_>, session_id: SessionId, pending: PendingConnect) {
-        let records = self.records(session_id);
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         session.will = pending.will;
-        if let (true, Some(will)) = (records, &session.will) {
-            let client_id = Arc::clone(session.client_id());
-            turn.effects.records.push(Record::Will { client_id, will: will.clone() });
+        if let (Some(session), Some(will)) = (session.recorded, &session.will) {
+            turn.effects.records.push(Record::Will { session, will: will.clone() });
         }
     }
 
@@ -170,29 +168,25 @@ impl Shard {
         }
     }
 
-    /// Whether changes of the session are recorded.
-    pub(crate) fn records(&self, session: SessionId) -> bool {
-        self.sessions.get(session).is_some_and(|session| session.recorded)
-    }
-
     /// A session is recorded from the first connection that it outlives to the one that it ends with.
     fn record_beginning(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
-        let recorded = self.config.durability == crate::Durability::Recorded;
+        let records = self.config.durability == crate::Durability::Recorded;
         let Some(session) = self.sessions.get_mut(session_id) else { return };
-        let was_recorded =
-            std::mem::replace(&mut session.recorded, recorded && session.expiry.outlives_connection());
-        if session.recorded {
+        if records && session.expiry.outlives_connection() {
+            session.recorded.get_or_insert_with(|| self.shared.take_session_number());
             self.record_session(turn, session_id);
-        } else if was_recorded {
+        } else if let Some(session) = session.recorded.take() {
             // It must not be there after a restart: this connection is its last.
-            let client_id = Arc::clone(session.client_id());
-            turn.effects.records.push(Record::SessionEnded { client_id });
+            turn.effects.records.push(Record::SessionEnded { session });
         }
     }
 
+    /// How the session stands, if it is recorded.
     pub(crate) fn record_session(&self, turn: &mut Turn<'_>, session_id: SessionId) {
         let Some(session) = self.sessions.get(session_id) else { return };
+        let Some(number) = session.recorded else { return };
         turn.effects.records.push(Record::Session {
+            session: number,
             client_id: Arc::clone(session.client_id()),
             user_name: session.identity.user_name.clone(),
             expiry_interval_seconds: session.expiry.seconds(),

@@ -1,7 +1,5 @@
-use std::sync::Arc;
-
 use ferry_codec::{Ack, ReasonCode};
-use ferry_session::{Acknowledged, DropReason};
+use ferry_session::{Acknowledged, DropReason, StoredParts};
 
 use crate::fault::Fault;
 use crate::response::{Response, Wait};
@@ -19,9 +17,8 @@ impl Shard {
         ack: &Ack<'_>,
     ) -> Result<(), Fault> {
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
-        let sequence = session.sender.sequence(ack.packet_id);
         let done = session.sender.puback(ack.packet_id);
-        self.acknowledged(turn, session_id, ack, sequence, done)
+        self.acknowledged(turn, session_id, ack, done)
     }
 
     /// The receiver of a QoS 2 message has it, or refuses it [MQTT-4.3.3-3].
@@ -34,16 +31,18 @@ impl Shard {
     ) -> Result<(), Fault> {
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
         let packet_id = ack.packet_id;
-        let sequence = session.sender.sequence(packet_id);
         match session.sender.pubrec(ack.packet_id, ack.reason_code) {
             Acknowledged::SendPubrel(first) => {
-                if let (true, Some(_), Some(sequence)) = (session.recorded, first, sequence) {
-                    let client_id = Arc::clone(session.client_id());
-                    turn.effects.records.push(Record::Released { client_id, sequence, packet_id });
+                let first = first.filter(|delivery| delivery.stored.any());
+                if let (Some(number), Some(delivery)) = (session.recorded, first) {
+                    let (copy, order) = (delivery.stored_copy(), session.sender.next_sequence());
+                    session.sender.set_stored(packet_id, StoredParts { copy: false, sent: true });
+                    let released = Record::Released { session: number, copy, packet_id, order };
+                    turn.effects.records.push(released);
                 }
                 // After a restart the PUBLISH must not be sent again once the client has seen PUBREL
                 // [MQTT-4.3.3-6].
-                let ticket = if session.recorded { self.commit.newest(turn.effects) } else { None };
+                let ticket = session.recorded.and_then(|_| self.commit.newest(turn.effects));
                 // [MQTT-4.3.3-4] [MQTT3-4.3.3-1]
                 let response = Response::Pubrel { packet_id, reason_code: ReasonCode::SUCCESS, reason: None };
                 self.respond(turn, conn, response, Wait { ticket, receipts: 0 });
@@ -60,7 +59,7 @@ impl Shard {
                 self.check_output(turn, conn);
                 Ok(())
             }
-            done => self.acknowledged(turn, session_id, ack, sequence, done),
+            done => self.acknowledged(turn, session_id, ack, done),
         }
     }
 
@@ -73,12 +72,11 @@ impl Shard {
         ack: &Ack<'_>,
     ) -> Result<(), Fault> {
         let packet_id = ack.packet_id;
-        let records = self.records(session_id);
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
         let known = session.receiver.pubrel(packet_id);
-        if known && records {
-            let client_id = Arc::clone(session.client_id());
-            turn.effects.records.push(Record::ReceivedReleased { client_id, packet_id });
+        let recorded = session.recorded;
+        if let Some(session) = recorded.filter(|_| known) {
+            turn.effects.records.push(Record::ReceivedReleased { session, packet_id });
         }
         let (reason_code, reason) = if known {
             (ReasonCode::SUCCESS, None)
@@ -86,7 +84,7 @@ impl Shard {
             (ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, Some("no PUBLISH has this packet identifier"))
         };
         // A PUBREL that is sent again must not be answered before the first one is durable.
-        let ticket = if records { self.commit.newest(turn.effects) } else { None };
+        let ticket = recorded.and_then(|_| self.commit.newest(turn.effects));
         let response = Response::Pubcomp { packet_id, reason_code, reason };
         self.respond(turn, conn, response, Wait { ticket, receipts: 0 });
         self.check_output(turn, conn);
@@ -101,9 +99,8 @@ impl Shard {
         ack: &Ack<'_>,
     ) -> Result<(), Fault> {
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
-        let sequence = session.sender.sequence(ack.packet_id);
         let done = session.sender.pubcomp(ack.packet_id);
-        self.acknowledged(turn, session_id, ack, sequence, done)
+        self.acknowledged(turn, session_id, ack, done)
     }
 
     /// An exchange is complete, whatever its reason code: the next message can go [MQTT-4.4.0-2]. A refused copy
@@ -113,21 +110,18 @@ impl Shard {
         turn: &mut Turn<'_>,
         session_id: SessionId,
         ack: &Ack<'_>,
-        sequence: Option<u64>,
         done: Acknowledged,
     ) -> Result<(), Fault> {
         match done {
-            Acknowledged::Complete(delivery) => {
+            Acknowledged::Complete { delivery, stored } => {
                 self.counters.inflight_messages -= 1;
                 let Some(session) = self.sessions.get(session_id) else { return Ok(()) };
                 if let (true, Some(delivery)) = (ack.reason_code.is_error(), delivery) {
                     let topic = &delivery.message.topic;
                     self.counters.drops.count(DropReason::RejectedByReceiver, session.client_id(), topic);
                 }
-                if let (true, Some(sequence)) = (session.recorded, sequence) {
-                    let client_id = Arc::clone(session.client_id());
-                    let packet_id = ack.packet_id;
-                    turn.effects.records.push(Record::Completed { client_id, sequence, packet_id });
+                if let Some(session) = session.recorded.filter(|_| stored.parts.any()) {
+                    turn.effects.records.push(Record::Completed { session, copy: stored });
                 }
                 self.pump(turn, session_id);
                 self.continue_replay(session_id);

@@ -179,9 +179,7 @@ impl Shard {
             session.identity.user_name = user_name.map(Into::into);
         }
         if let Some(session_id) = self.conns.get(id).and_then(Conn::session) {
-            if self.records(session_id) {
-                self.record_session(turn, session_id);
-            }
+            self.record_session(turn, session_id);
             self.recheck_subscriptions(turn, session_id);
         }
         self.send_auth(turn, id, ReasonCode::SUCCESS, data, AuthPhase::Done);

@@ -32,7 +32,7 @@ impl Commit {
 
     /// The newest ticket that anything recorded so far is under, if it is not yet committed.
     pub(crate) fn newest(&self, effects: &Effects) -> Option<Ticket> {
-        let newest = if effects.records.is_empty() { self.issued } else { self.current() };
+        let newest = if effects.recorded() == 0 { self.issued } else { self.current() };
         (newest > self.committed).then_some(newest)
     }
 
@@ -46,12 +46,16 @@ impl Commit {
 }
 
 impl Shard {
-    /// Ends a turn: call it before the records in `effects` are taken. The ticket, if there is one, is that of
-    /// these records; give it back by [`Event::Committed`](crate::Event::Committed) when they are durable.
-    pub fn end_turn(&mut self, effects: &Effects) -> Option<Ticket> {
-        if effects.records.is_empty() {
+    /// Ends a turn: call it before the records in `effects` are taken. The ticket, if there is one, is that of these
+    /// records, of which there may be none, and of what [`Shared::append_retained`](crate::Shared::append_retained)
+    /// has until then; give it back by [`Event::Committed`](crate::Event::Committed) when they are durable.
+    ///
+    /// The records go to the store before the mail goes to other shards: what these record may refer to it.
+    pub fn end_turn(&mut self, effects: &mut Effects) -> Option<Ticket> {
+        if effects.recorded() == 0 {
             return None;
         }
+        effects.retained_records = 0;
         self.commit.issued = self.commit.current();
         Some(self.commit.issued)
     }

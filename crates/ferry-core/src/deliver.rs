@@ -1,5 +1,4 @@
 use std::num::NonZeroU32;
-use std::sync::Arc;
 
 use ferry_codec::{QoS, ReasonCode};
 use ferry_session::{Delivery, DropReason, Dropped, Outgoing, OverflowPolicy, QueueLimits};
@@ -8,8 +7,8 @@ use smallvec::SmallVec;
 use crate::deferred::Deferred;
 use crate::publication::{Publication, Routed};
 use crate::pump::send_when_committed;
-use crate::record::{self, queued};
-use crate::session::SessionId;
+use crate::record::queued;
+use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
 use crate::subscribe::Grant;
 use crate::turn::Turn;
@@ -169,15 +168,11 @@ impl Shard {
         target: &Target,
     ) -> Option<ReasonCode> {
         let message = self.message_of(publication, turn.now);
-        let delivery = Delivery {
-            message,
-            subscription_ids: target.subscription_ids.clone(),
-            sequence: 0,
-            shared_subscription: target.shared_subscription,
-            qos: target.qos,
-            retain: target.retain,
-        };
+        let mut delivery = Delivery::new(message, target.qos, target.retain);
+        delivery.subscription_ids.clone_from(&target.subscription_ids);
+        delivery.shared_subscription = target.shared_subscription;
         let session = self.sessions.get_mut(target.session)?;
+        delivery.stored.copy = session.recorded.is_some();
         let Some((id, conn)) = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?))) else {
             return self.enqueue(turn, target.session, delivery);
         };
@@ -192,11 +187,9 @@ impl Shard {
         match session.sender.send_now(delivery) {
             Ok(Outgoing::Publish { packet_id, delivery, .. }) => {
                 self.counters.inflight_messages += 1;
-                if let (true, Some(packet_id)) = (session.recorded, packet_id) {
-                    let client_id = Arc::clone(&session.identity.client_id);
-                    let sequence = delivery.sequence;
-                    turn.effects.records.push(queued(&client_id, &delivery, &self.shared.route_table));
-                    turn.effects.records.push(Record::Sent { client_id, sequence, packet_id });
+                if let (Some(session), Some(packet_id)) = (session.recorded, packet_id) {
+                    let routes = &self.shared.route_table;
+                    turn.effects.records.push(queued(session, &delivery, Some(packet_id), routes));
                     if target.qos == QoS::ExactlyOnce {
                         let bytes = shape.bytes.len();
                         send_when_committed(&mut self.commit, conn, id, packet_id, bytes);
@@ -218,7 +211,7 @@ impl Shard {
         &mut self,
         turn: &mut Turn<'_>,
         session_id: SessionId,
-        delivery: Delivery,
+        mut delivery: Delivery,
     ) -> Option<ReasonCode> {
         let limits = self.queue_limits(session_id, delivery.size_bytes());
         let session = self.sessions.get_mut(session_id)?;
@@ -230,15 +223,15 @@ impl Shard {
             return (self.config.overflow_policy == OverflowPolicy::RejectPublisher)
                 .then_some(ReasonCode::QUOTA_EXCEEDED);
         };
-        let mut record = recorded.then(|| queued(client_id, &delivery, &self.shared.route_table));
+        delivery.stored.copy = recorded.is_some();
+        let routes = &self.shared.route_table;
+        let mut record = recorded.map(|session| queued(session, &delivery, None, routes));
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         let drops = &mut self.counters.drops;
         let records = &mut turn.effects.records;
         let mut on_drop = |dropped: Dropped| {
-            drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
-            if recorded {
-                records.push(record::dropped(client_id, &dropped.delivery));
-            }
+            drops.count(dropped.reason, client_id, dropped.topic());
+            record_dropped(recorded, dropped.stored, records);
         };
         let result = session.sender.enqueue(turn.now, delivery, &limits, &mut on_drop);
         let after = (session.sender.queue_len(), session.sender.queue_bytes());
@@ -254,8 +247,7 @@ impl Shard {
             }
             Err(refused) => refused,
         };
-        let dropped = &refused.dropped;
-        self.counters.drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
+        self.counters.drops.count(refused.reason, client_id, &refused.delivery.message.topic);
         match (refused.policy, conn) {
             (OverflowPolicy::RejectPublisher, _) => Some(ReasonCode::QUOTA_EXCEEDED),
             (OverflowPolicy::DisconnectReceiver, Some(conn)) => {

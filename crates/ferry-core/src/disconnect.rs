@@ -12,7 +12,7 @@ use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::timers::TimerKey;
 use crate::turn::Turn;
-use crate::{CloseCause, ConnId, Durability, Record};
+use crate::{CloseCause, ConnId, Durability};
 
 /// What becomes of the will when a connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,27 +161,21 @@ impl Shard {
     /// session lasts.
     pub(crate) fn leave(&mut self, turn: &mut Turn<'_>, id: ConnId, fate: WillFate) {
         let Some(session_id) = self.detach(id) else { return };
-        let records = self.records(session_id);
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         session.ends_at = session.expiry.session_end(turn.now);
         match (session.will.take(), fate) {
             (Some(will), WillFate::Publish) => {
                 session.pending_will = Some(PendingWill::new(will, turn.now, session.ends_at));
             }
-            (Some(_), WillFate::Delete) if records => {
-                // [MQTT-3.1.2-10] [MQTT3-3.1.2-10]
-                let client_id = Arc::clone(session.client_id());
-                turn.effects.records.push(Record::WillGone { client_id });
-            }
-            _ => {}
+            // [MQTT-3.1.2-10] [MQTT3-3.1.2-10]
+            (Some(_), WillFate::Delete) => session.record_will_gone(&mut turn.effects.records),
+            (None, _) => {}
         }
         if !session.expiry.outlives_connection() {
             // [MQTT-4.1.0-2]
             return self.end_session(turn, session_id);
         }
-        if records {
-            self.record_session(turn, session_id);
-        }
+        self.record_session(turn, session_id);
         self.hand_on_shared(turn, session_id);
         self.session_due(turn, session_id);
     }
@@ -226,8 +220,8 @@ impl Shard {
             let at_once = session.expiry == SessionExpiry::AT_CLOSE || all;
             let live = session.will.take_if(|will| at_once || will.delay_interval_seconds == 0);
             let waiting = session.pending_will.take_if(|_| all);
-            if session.recorded && live.is_some() {
-                turn.effects.records.push(Record::WillGone { client_id: publisher.clone() });
+            if live.is_some() {
+                session.record_will_gone(&mut turn.effects.records);
             }
             let live = live.map(|will| will.into_message(Some(publisher.clone()), turn.now));
             let waiting = waiting.map(|will| will.into_message(Some(publisher), turn.now));

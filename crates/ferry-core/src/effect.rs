@@ -20,6 +20,8 @@ pub struct Effects {
     /// For the store: one batch, to be committed under the ticket that
     /// [`Shard::end_turn`](crate::Shard::end_turn) returns.
     pub records: Vec<Record>,
+    /// How many more this turn has put into [`Shared::append_retained`](crate::Shared::append_retained).
+    pub retained_records: usize,
     /// Clients to judge.
     pub authenticate: Vec<AuthRequest>,
 }
@@ -31,6 +33,11 @@ impl Effects {
         Self::default()
     }
 
+    /// How much the store is to be told.
+    pub(crate) fn recorded(&self) -> usize {
+        self.records.len() + self.retained_records
+    }
+
     /// Whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -39,7 +46,7 @@ impl Effects {
             && self.pause.is_empty()
             && self.resume.is_empty()
             && self.mail.is_empty()
-            && self.records.is_empty()
+            && self.recorded() == 0
             && self.authenticate.is_empty()
     }
 }

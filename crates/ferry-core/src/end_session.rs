@@ -35,8 +35,8 @@ impl Shard {
                 _ => self.counters.drops.count(DropReason::SessionEnded, &client_id, &delivery.message.topic),
             }
         });
-        if session.recorded {
-            turn.effects.records.push(Record::SessionEnded { client_id });
+        if let Some(session) = session.recorded {
+            turn.effects.records.push(Record::SessionEnded { session });
         }
     }
 
@@ -52,7 +52,6 @@ impl Shard {
 
     /// Does for a session without a connection what is due, and waits for what is not.
     pub(crate) fn session_due(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
-        let records = self.records(session_id);
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         if session.conn.is_some() {
             return;
@@ -63,10 +62,7 @@ impl Shard {
             return self.end_session(turn, session_id);
         }
         if session.pending_will.as_ref().is_some_and(|will| PendingWill::is_due(will, turn.now)) {
-            if records {
-                let client_id = Arc::clone(session.client_id());
-                turn.effects.records.push(Record::WillGone { client_id });
-            }
+            session.record_will_gone(&mut turn.effects.records);
             self.publish_pending_will(turn, session_id);
         }
         self.arm_session(session_id);

@@ -77,7 +77,7 @@ pub use home::{FirstPacketHome, SLOT_COUNT, first_packet_home, home_shard, home_
 pub use listener_policy::ListenerPolicy;
 pub use mailbox::{Mail, Receipt};
 pub use output_buffer::OutputBuffer;
-pub use record::{Durability, Record, Ticket};
+pub use record::{Durability, Record, SessionNumber, Ticket};
 pub use session::SessionView;
 pub use shard::Shard;
 pub use shared::{RetainedMessage, Shared};

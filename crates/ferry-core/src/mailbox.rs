@@ -76,7 +76,7 @@ impl Mail {
 impl Shard {
     /// Another shard has sent something.
     pub(crate) fn mail_came(&mut self, turn: &mut Turn<'_>, from: ShardId, mail: Mail) {
-        let records_before = turn.effects.records.len();
+        let records_before = turn.effects.recorded();
         let (refused, receipt) = match mail {
             Mail::Publish { message, receipt } => {
                 let mut publication = Publication::from_message(&message, None, turn.now);
@@ -115,7 +115,7 @@ impl Shard {
         records_before: usize,
     ) {
         let Some(receipt) = receipt else { return };
-        if turn.effects.records.len() > records_before {
+        if turn.effects.recorded() > records_before {
             let ticket = self.commit.current();
             self.commit.wait(ticket, Waiter::Receipt(to, receipt, refused));
         } else {

@@ -182,9 +182,20 @@ impl Shard {
         }
         let message = self.message_of(publication, turn.now);
         let expires_at = message.expires_at;
-        let order = self.shared.next_retained_order();
-        let kept = RetainedMessage { message: Arc::clone(&message), order };
-        if self.shared.retained.set(publication.topic, kept, &self.config.retained).is_err() {
+        let recorded = self.records_retained(publication.topic);
+        let shared = &self.shared;
+        let retained_records = &mut turn.effects.retained_records;
+        let kept = RetainedMessage { message, number: 0 };
+        let kept = shared.retained.set_with(publication.topic, kept, &self.config.retained, |old, kept| {
+            if recorded {
+                let number = old.map_or(0, |old| old.number);
+                kept.number = if number == 0 { shared.take_number() } else { number };
+                let message = Arc::clone(&kept.message);
+                shared.record_retained(Record::Retained { number: kept.number, message });
+                *retained_records += 1;
+            }
+        });
+        if kept.is_err() {
             self.counters.retained_refused += 1;
             // The old message would now be wrong: the publisher has replaced it.
             return self.clear_retained(turn, publication.topic);
@@ -192,16 +203,15 @@ impl Shard {
         if let Some(expires_at) = expires_at {
             self.arm_retained_sweep(expires_at);
         }
-        if self.records_retained(publication.topic) {
-            turn.effects.records.push(Record::Retained { message, order });
-        }
     }
 
     fn clear_retained(&self, turn: &mut Turn<'_>, topic: &str) {
-        let Some(cleared) = self.shared.retained.clear(topic) else { return };
-        if self.records_retained(topic) {
-            turn.effects.records.push(Record::RetainedCleared { topic: topic.into(), order: cleared.order });
-        }
+        self.shared.retained.clear_with(topic, |old| {
+            if old.number != 0 {
+                self.shared.record_retained(Record::RetainedCleared { number: old.number });
+                turn.effects.retained_records += 1;
+            }
+        });
     }
 
     /// What the broker says of itself is said anew after a restart.

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use ferry_codec::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
 use ferry_router::ShardId;
 use ferry_session::{Received, TopicAliasIn};
@@ -192,9 +190,8 @@ impl Shard {
         if answer.reason_code.is_error() {
             session.receiver.refuse(packet_id, answer.reason_code);
         }
-        if session.recorded {
-            let client_id = Arc::clone(session.client_id());
-            turn.effects.records.push(Record::Received { client_id, packet_id });
+        if let Some(session) = session.recorded {
+            turn.effects.records.push(Record::Received { session, packet_id });
             answer.wait.ticket = Some(self.commit.current());
         }
     }
@@ -202,12 +199,12 @@ impl Shard {
     /// Routes a message that is to be acknowledged.
     fn route_acknowledged(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_>) -> Answer {
         let conn = incoming.conn;
-        let records_before = turn.effects.records.len();
+        let records_before = turn.effects.recorded();
         let recorded = self.config.durability == Durability::Recorded;
         let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
         let receipt = recorded.then_some(Receipt { conn, sequence });
         let routed = self.route(turn, &mut incoming.publication(), receipt);
-        let ticket = (turn.effects.records.len() > records_before).then(|| self.commit.current());
+        let ticket = (turn.effects.recorded() > records_before).then(|| self.commit.current());
         let wait = Wait { ticket, receipts: routed.receipts };
         let (reason_code, reason) = match routed {
             Routed { refused: Some(reason_code), .. } => {

@@ -1,15 +1,13 @@
-use std::sync::Arc;
-
 use ferry_codec::{PacketId, QoS};
-use ferry_session::{DropReason, Outgoing};
+use ferry_session::{DropReason, Outgoing, StoredParts};
 
 use crate::commit::{Commit, Waiter};
 use crate::conn::Conn;
-use crate::session::SessionId;
+use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::write_packet::{mark_dirty, queued_length, write_pubrel, write_queued};
-use crate::{ConnId, Record, record};
+use crate::{ConnId, Record};
 
 impl Shard {
     /// Sends what waits in the session's queue, as far as Receive Maximum and the output allow.
@@ -29,23 +27,21 @@ impl Shard {
         let inflight_before = session.sender.inflight_len();
         while conn.unwritten_bytes() < self.config.output_bytes_max {
             let Some(outgoing) = session.sender.next(now) else { break };
-            let unsent = match outgoing {
+            let begun = match outgoing {
                 Outgoing::Pubrel { packet_id } => {
                     write_pubrel(conn, counters, packet_id);
                     None
                 }
                 Outgoing::Dropped(dropped) => {
-                    counters.drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
-                    if recorded {
-                        turn.effects.records.push(record::dropped(client_id, &dropped.delivery));
-                    }
+                    counters.drops.count(dropped.reason, client_id, dropped.topic());
+                    record_dropped(recorded, dropped.stored, &mut turn.effects.records);
                     None
                 }
                 Outgoing::Publish { packet_id, delivery, dup } => {
                     let topic = &*delivery.message.topic;
                     let allowed = authorizer.is_none_or(|rules| rules.may_receive(&session.identity, topic));
                     let topic_hash = || self.hasher.hash_one(topic);
-                    let first = packet_id.filter(|_| recorded && !dup);
+                    let first = packet_id.filter(|_| recorded.is_some() && !dup);
                     let sent = match first.filter(|_| delivery.qos == QoS::ExactlyOnce) {
                         _ if !allowed => Err(DropReason::NotAuthorized),
                         Some(packet_id) => queued_length(conn, &delivery, now).map(|bytes| {
@@ -53,25 +49,26 @@ impl Shard {
                         }),
                         None => write_queued(conn, counters, &delivery, packet_id, dup, now, topic_hash),
                     };
-                    match (sent, first) {
-                        (Ok(()), Some(packet_id)) => {
-                            let (client_id, sequence) = (Arc::clone(client_id), delivery.sequence);
-                            turn.effects.records.push(Record::Sent { client_id, sequence, packet_id });
-                        }
-                        (Ok(()), None) => {}
-                        (Err(reason), _) => {
-                            counters.drops.count(reason, client_id, topic);
-                            if recorded {
-                                turn.effects.records.push(record::dropped(client_id, &delivery));
-                            }
-                        }
+                    if let Err(reason) = sent {
+                        counters.drops.count(reason, client_id, topic);
+                        record_dropped(recorded, delivery.stored_copy(), &mut turn.effects.records);
                     }
-                    sent.err().and(packet_id)
+                    packet_id
+                        .map(|packet_id| (packet_id, delivery.sequence, delivery.stored, dup, sent.is_ok()))
                 }
             };
-            if let Some(packet_id) = unsent {
+            match begun {
+                Some((packet_id, sequence, stored, false, true)) => {
+                    if let Some(session_number) = recorded {
+                        let parts = StoredParts { sent: true, ..stored };
+                        session.sender.set_stored(packet_id, parts);
+                        let sent = Record::Sent { session: session_number, sequence, packet_id };
+                        turn.effects.records.push(sent);
+                    }
+                }
                 // Behaves as if it had been sent and acknowledged [MQTT-3.1.2-25].
-                session.sender.skip(packet_id);
+                Some((packet_id, .., false)) => drop(session.sender.skip(packet_id)),
+                _ => {}
             }
         }
         if !conn.output.is_empty() {

@@ -1,8 +1,9 @@
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use ferry_codec::{PacketId, QoS, SubscriptionOptions};
 use ferry_router::RouteTable;
-use ferry_session::{Delivery, Message, StoredWill, SubscriptionIdList, Timestamp};
+use ferry_session::{Delivery, Message, StoredCopy, StoredWill, SubscriptionIdList, Timestamp};
 
 use crate::shared_subscription::group_of;
 
@@ -20,17 +21,21 @@ pub enum Durability {
     Recorded,
 }
 
+/// Names a session in the store: never used again for another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionNumber(pub NonZeroU64);
+
 /// One change of what must survive a restart. Emitted only with [`Durability::Recorded`], and only for sessions
 /// that outlive their connection.
 ///
 /// The records of one batch are in the order in which things happened, and so are batches of one shard: what they
 /// say, one after the other, is the state. A session consists of what came after its `Session` and is not over:
 ///
-/// - `Subscribed` until `Unsubscribed`, the last one for each filter.
+/// - `Subscribed` until `Unsubscribed`, the last one for each number.
 /// - Copies that it is owed, each named by its sequence number: `Queued`, then `Sent`, then perhaps `Released`, until
 ///   `Dropped` or `Completed`. A number is higher than those of all copies before it. So in ascending order they are:
-///   those that are `Released` the PUBRELs to send again, those that are `Sent` the PUBLISH packets to send again
-///   with DUP set, the others the queue. The packet identifier given out last is that of the highest one that was
+///   those that are `Released` the PUBRELs to send again, though in their own order, those that are `Sent` the
+///   PUBLISH packets to send again with DUP set, the others the queue. The packet identifier given out last is that of the highest one that was
 ///   `Sent`.
 /// - `Received` until `ReceivedReleased`: the QoS 2 packet identifiers whose PUBLISH must not be routed again.
 /// - The last `Will` until `WillGone`.
@@ -41,6 +46,8 @@ pub enum Durability {
 pub enum Record {
     /// A session exists, with nothing in it if it is new. Again for each change of these values.
     Session {
+        /// Its name.
+        session: SessionNumber,
         /// Its owner.
         client_id: Arc<str>,
         /// The name that permissions go by.
@@ -53,13 +60,15 @@ pub enum Record {
     },
     /// A session is over, and everything in it.
     SessionEnded {
-        /// Its owner.
-        client_id: Arc<str>,
+        /// The session.
+        session: SessionNumber,
     },
     /// A subscription was made or replaced.
     Subscribed {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
+        /// The number of the subscription in its session.
+        number: u64,
         /// As the client wrote it, with `$share/group/` if it is shared.
         filter: Box<str>,
         /// As granted.
@@ -70,14 +79,14 @@ pub enum Record {
     /// A subscription is over.
     Unsubscribed {
         /// The session.
-        client_id: Arc<str>,
-        /// As the client wrote it.
-        filter: Box<str>,
+        session: SessionNumber,
+        /// The number of the subscription in its session.
+        number: u64,
     },
     /// A copy of a message is owed to a session.
     Queued {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
         /// The copy's number within the session.
         sequence: u64,
         /// The message.
@@ -91,11 +100,13 @@ pub enum Record {
         /// The shared subscription through which it came, as `$share/group/filter`: if the session ends, another
         /// member may get it.
         shared_subscription: Option<Box<str>>,
+        /// The identifier, if it is sent at once: then there is no `Sent`.
+        packet_id: Option<PacketId>,
     },
-    /// A copy got a packet identifier and is sent from now on.
+    /// A copy that was queued got a packet identifier and is sent from now on.
     Sent {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
         /// The copy.
         sequence: u64,
         /// The identifier.
@@ -104,86 +115,85 @@ pub enum Record {
     /// A copy was discarded or given to another session, whether it had been sent or not.
     Dropped {
         /// The session.
-        client_id: Arc<str>,
-        /// The copy.
-        sequence: u64,
+        session: SessionNumber,
+        /// The copy, and what the store has of it.
+        copy: StoredCopy,
     },
     /// PUBREC came: PUBREL is owed instead of PUBLISH.
     Released {
         /// The session.
-        client_id: Arc<str>,
-        /// The copy, whose message is not needed any more.
-        sequence: u64,
+        session: SessionNumber,
+        /// The copy, and what the store has of it: its message is not needed any more.
+        copy: StoredCopy,
         /// The identifier.
         packet_id: PacketId,
+        /// Counts up in the order of the PUBREL packets.
+        order: u64,
     },
     /// The exchange is complete.
     Completed {
         /// The session.
-        client_id: Arc<str>,
-        /// The copy.
-        sequence: u64,
-        /// The identifier.
-        packet_id: PacketId,
+        session: SessionNumber,
+        /// The copy, and what the store has of it.
+        copy: StoredCopy,
     },
     /// A QoS 2 PUBLISH of the client was taken and waits for PUBREL.
     Received {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
         /// The client's identifier.
         packet_id: PacketId,
     },
     /// PUBREL came.
     ReceivedReleased {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
         /// The client's identifier.
         packet_id: PacketId,
     },
     /// The will of the present connection; it replaces any other.
     Will {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
         /// The will, with its delay; its message expiry counts from its publication.
         will: Box<StoredWill>,
     },
     /// The will was published or deleted.
     WillGone {
         /// The session.
-        client_id: Arc<str>,
+        session: SessionNumber,
     },
-    /// The retained message of its topic. Retained messages belong to no session and no shard: two shards may
-    /// record the same topic in different batches, and the record with the highest order holds.
+    /// The retained message of its topic. Retained messages belong to no session and no shard: their records are in
+    /// [`Shared::append_retained`](crate::Shared::append_retained).
     Retained {
+        /// The name of the topic's retained message, whichever it is.
+        number: u64,
         /// The message.
         message: Arc<Message>,
-        /// Higher than those of all messages that the topic had before.
-        order: u64,
     },
-    /// A topic has no retained message any more, unless it has got one of a higher order.
+    /// A topic has no retained message any more.
     RetainedCleared {
-        /// The topic.
-        topic: Box<str>,
-        /// That of the message that was removed.
-        order: u64,
+        /// The name of the topic's retained message.
+        number: u64,
     },
 }
 
-/// The record of a copy that is owed from now on.
-pub(crate) fn queued(client_id: &Arc<str>, delivery: &Delivery, routes: &RouteTable) -> Record {
+/// The record of a copy that is owed from now on; with its packet identifier if it is sent at once.
+pub(crate) fn queued(
+    session: SessionNumber,
+    delivery: &Delivery,
+    packet_id: Option<PacketId>,
+    routes: &RouteTable,
+) -> Record {
     let share = group_of(delivery).and_then(|group| routes.share_name(group));
     Record::Queued {
-        client_id: Arc::clone(client_id),
+        session,
         sequence: delivery.sequence,
         message: Arc::clone(&delivery.message),
         qos: delivery.qos,
         retain: delivery.retain,
         subscription_ids: delivery.subscription_ids.clone(),
         shared_subscription: share.map(|(group, filter)| format!("$share/{group}/{filter}").into()),
+        packet_id,
     }
-}
-
-/// The record of a copy that is not owed any more.
-pub(crate) fn dropped(client_id: &Arc<str>, delivery: &Delivery) -> Record {
-    Record::Dropped { client_id: Arc::clone(client_id), sequence: delivery.sequence }
 }

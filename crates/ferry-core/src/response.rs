@@ -1,5 +1,4 @@
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use ferry_codec::{Ack, Packet, PacketId, ProtocolVersion, ReasonCode, encode, encoded_length};
 
@@ -215,11 +214,11 @@ impl Shard {
     fn end_refused(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) -> Option<Response> {
         let Response::Pubrec { packet_id, reason_code, reason } = response else { return Some(response) };
         let Some(session) = self.session_of_mut(id) else { return Some(response) };
-        if !reason_code.is_error() || !session.recorded || !session.receiver.contains(packet_id) {
+        let recorded = session.recorded.filter(|_| reason_code.is_error());
+        let Some(recorded) = recorded.filter(|_| session.receiver.contains(packet_id)) else {
             return Some(response);
-        }
-        let client_id = Arc::clone(session.client_id());
-        turn.effects.records.push(Record::ReceivedReleased { client_id, packet_id });
+        };
+        turn.effects.records.push(Record::ReceivedReleased { session: recorded, packet_id });
         let ticket = self.commit.current();
         self.commit.wait(ticket, Waiter::Conn(id));
         let conn = self.conns.get_mut(id)?;

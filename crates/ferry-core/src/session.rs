@@ -1,13 +1,13 @@
 use std::sync::Arc;
 
 use ahash::RandomState;
-use ferry_session::{PendingWill, Receiver, Sender, SessionExpiry, StoredWill, Timestamp};
+use ferry_session::{PendingWill, Receiver, Sender, SessionExpiry, StoredCopy, StoredWill, Timestamp};
 use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::filter_set::FilterSet;
 use crate::retained_replay::RetainedReplays;
-use crate::{ConnId, Identity};
+use crate::{ConnId, Identity, Record, SessionNumber};
 
 /// Names a session of a shard, until it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,8 +33,8 @@ pub(crate) struct Session {
     pub(crate) ends_at: Timestamp,
     /// The deadline set in the timers.
     pub(crate) armed: Timestamp,
-    /// The store knows it: it is told of every change.
-    pub(crate) recorded: bool,
+    /// Its name in the store, if that knows it: then it is told of every change.
+    pub(crate) recorded: Option<SessionNumber>,
 }
 
 impl Session {
@@ -42,10 +42,27 @@ impl Session {
         &self.identity.client_id
     }
 
+    /// The store need not keep its will any longer.
+    pub(crate) fn record_will_gone(&self, records: &mut Vec<Record>) {
+        records.extend(self.recorded.map(|session| Record::WillGone { session }));
+    }
+
+    /// A copy is not owed any more, without having been delivered.
+    pub(crate) fn record_dropped(&self, copy: StoredCopy, records: &mut Vec<Record>) {
+        record_dropped(self.recorded, copy, records);
+    }
+
     /// When something is to be done for it without its client.
     pub(crate) fn deadline(&self) -> Timestamp {
         let will_due = self.pending_will.as_ref().map_or(Timestamp::NEVER, PendingWill::due);
         self.ends_at.min(will_due)
+    }
+}
+
+/// As [`Session::record_dropped`], where the session is in use.
+pub(crate) fn record_dropped(recorded: Option<SessionNumber>, copy: StoredCopy, records: &mut Vec<Record>) {
+    if let Some(session) = recorded.filter(|_| copy.parts.any()) {
+        records.push(Record::Dropped { session, copy });
     }
 }
 

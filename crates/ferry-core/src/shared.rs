@@ -1,11 +1,12 @@
+use std::num::NonZeroU64;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ferry_router::{Retained, RetainedBody, RouteTable};
 use ferry_session::Message;
 
-use crate::{Authorizer, CoreConfig};
+use crate::{Authorizer, CoreConfig, Record, SessionNumber};
 
 /// What all shards of a broker share. There is nothing else.
 pub struct Shared {
@@ -17,8 +18,10 @@ pub struct Shared {
     pub config: Arc<CoreConfig>,
     /// The permissions at start; a shard changes them by [`Event::Reload`](crate::Event::Reload).
     pub authorizer: Arc<dyn Authorizer>,
-    /// The highest order of a retained message.
-    pub(crate) retained_order: AtomicU64,
+    /// The last number given to a session, a body or a retained message of the store.
+    last_number: AtomicU64,
+    /// Changes of retained messages that are not yet with the store, in the order in which they happened.
+    retained_records: Mutex<Vec<Record>>,
 }
 
 impl Shared {
@@ -37,13 +40,40 @@ impl Shared {
             retained: Retained::new(seed),
             config,
             authorizer,
-            retained_order: AtomicU64::new(0),
+            last_number: AtomicU64::new(0),
+            retained_records: Mutex::new(Vec::new()),
         }
     }
 
-    /// The order of a message that is about to be retained.
-    pub(crate) fn next_retained_order(&self) -> u64 {
-        self.retained_order.fetch_add(1, Ordering::Relaxed) + 1
+    /// Hands the changes of retained messages, of all shards, over to the store. Whoever has a ticket from
+    /// [`Shard::end_turn`](crate::Shard::end_turn) calls this, and within `append` appends first these records and
+    /// then its own: so the log has the changes of a topic in their order, and no later than the ticket says.
+    pub fn append_retained<T>(&self, append: impl FnOnce(&mut Vec<Record>) -> T) -> T {
+        let mut records = self.retained_records.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = append(&mut records);
+        records.clear();
+        done
+    }
+
+    /// Notes a change of a retained message; its topic is locked.
+    pub(crate) fn record_retained(&self, record: Record) {
+        self.retained_records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    }
+
+    /// A number that nothing in the store has.
+    pub(crate) fn take_number(&self) -> u64 {
+        self.last_number.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A name for a session.
+    pub(crate) fn take_session_number(&self) -> SessionNumber {
+        SessionNumber(NonZeroU64::MIN.saturating_add(self.take_number() - 1))
+    }
+
+    #[allow(dead_code, reason = "restoring sessions follows")]
+    /// What was found in the store has numbers up to this one.
+    pub(crate) fn numbers_are_taken(&self, greatest: u64) {
+        self.last_number.fetch_max(greatest, Ordering::Relaxed);
     }
 }
 
@@ -52,9 +82,8 @@ impl Shared {
 pub struct RetainedMessage {
     /// The message.
     pub message: Arc<Message>,
-    /// Of two messages of a topic the one with the higher order holds, on whichever shards they were published: so
-    /// what is recorded is what is in memory.
-    pub order: u64,
+    /// By which the store knows the message of this topic; 0 if it does not.
+    pub(crate) number: u64,
 }
 
 impl Deref for RetainedMessage {
@@ -69,9 +98,5 @@ impl RetainedBody for RetainedMessage {
     fn size_bytes(&self) -> usize {
         // The topic is counted with the key.
         self.message.size_bytes()
-    }
-
-    fn is_older_than(&self, newer: &Self) -> bool {
-        self.order < newer.order
     }
 }

@@ -17,7 +17,7 @@ use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::subscribe::{Grant, shared_filter};
 use crate::turn::Turn;
-use crate::{Mail, Receipt, record};
+use crate::{Mail, Receipt};
 
 impl Shard {
     pub(crate) fn join_share(&mut self, session: SessionId, shared: SharedFilter<'_>, grant: Grant) {
@@ -125,7 +125,7 @@ impl Shard {
         if let Some(shard) = target.filter(|shard| *shard != self.id && !message.is_expired(turn.now)) {
             return turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt }));
         }
-        let records_before = turn.effects.records.len();
+        let records_before = turn.effects.recorded();
         let mut refused = None;
         if message.is_expired(turn.now) {
             self.counters.drops.count(DropReason::Expired, "", &message.topic);
@@ -170,14 +170,13 @@ impl Shard {
         session.sender.retain_queued(
             |delivery| !movable(delivery),
             DropReason::SessionEnded,
-            &mut |dropped| moved.push(dropped.delivery),
+            &mut |dropped| moved.extend(dropped.delivery),
         );
         self.counters.inflight_changed(inflight_before, session.sender.inflight_len());
         let after = (session.sender.queue_len(), session.sender.queue_bytes());
         self.counters.queue_changed(before, after);
-        if session.recorded {
-            let client_id = session.client_id();
-            turn.effects.records.extend(moved.iter().map(|delivery| record::dropped(client_id, delivery)));
+        for delivery in &moved {
+            session.record_dropped(delivery.stored_copy(), &mut turn.effects.records);
         }
         for delivery in moved {
             if let Some(group) = group_of(&delivery) {

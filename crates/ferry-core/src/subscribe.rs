@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use ferry_codec::topic::{SharedFilter, has_wildcard, parse_shared};
 use ferry_codec::{
     Packet, ProtocolVersion, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter,
@@ -32,7 +30,7 @@ impl Shard {
         subscribe: &Subscribe<'_>,
     ) -> Result<(), Fault> {
         self.check_subscribe(subscribe)?;
-        let records_before = turn.effects.records.len();
+        let records_before = turn.effects.recorded();
         let mut reason_codes: SmallVec<[u8; 16]> = SmallVec::new();
         let mut reason = None;
         for filter in subscribe.filters {
@@ -56,7 +54,7 @@ impl Shard {
             user_properties: UserProperties::EMPTY,
         });
         if let Some(bytes) = self.encode_response(conn, &suback) {
-            let recorded = turn.effects.records.len() > records_before;
+            let recorded = turn.effects.recorded() > records_before;
             let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
             // [MQTT-3.8.4-1] [MQTT3-3.8.4-1]
             self.respond(turn, conn, Response::Encoded(bytes, 9), wait);
@@ -123,10 +121,14 @@ impl Shard {
             None => self.add_subscription(session_id, filter, grant),
         }
         if let Some(session) = self.sessions.get_mut(session_id) {
-            session.filters.insert(filter);
-        }
-        if self.records(session_id) {
-            self.record_subscribed(turn, session_id, filter, grant);
+            let number = session.filters.insert(filter);
+            turn.effects.records.extend(session.recorded.map(|session| Record::Subscribed {
+                session,
+                number,
+                filter: filter.into(),
+                options: grant.options,
+                subscription_id: grant.subscription_id,
+            }));
         }
         let replay = match grant.options.retain_handling {
             // [MQTT-3.3.1-9] [MQTT-3.8.4-4] [MQTT3-3.8.4-3]
@@ -174,16 +176,6 @@ impl Shard {
             self.shared.route_table.remove(self.id, filter);
         }
         true
-    }
-
-    fn record_subscribed(&self, turn: &mut Turn<'_>, session_id: SessionId, filter: &str, grant: Grant) {
-        let Some(session) = self.sessions.get(session_id) else { return };
-        turn.effects.records.push(Record::Subscribed {
-            client_id: Arc::clone(session.client_id()),
-            filter: filter.into(),
-            options: grant.options,
-            subscription_id: grant.subscription_id,
-        });
     }
 }
 

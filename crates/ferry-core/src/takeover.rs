@@ -3,7 +3,6 @@ use std::sync::Arc;
 use ferry_codec::ReasonCode;
 use ferry_session::Message;
 
-use crate::Record;
 use crate::deferred::Deferred;
 use crate::fault::Fault;
 use crate::session::SessionId;
@@ -27,8 +26,8 @@ impl Shard {
             // The will goes out at once if it has no delay or if the session ends here; otherwise the new
             // connection came before it was due [MQTT-3.1.2-8] [MQTT-3.1.3-9].
             let will = session.will.take();
-            if session.recorded && will.is_some() {
-                turn.effects.records.push(Record::WillGone { client_id: Arc::clone(session.client_id()) });
+            if will.is_some() {
+                session.record_will_gone(&mut turn.effects.records);
             }
             let will = will.filter(|will| ended || will.delay_interval_seconds == 0);
             let publisher = Arc::clone(session.client_id());
@@ -54,13 +53,10 @@ impl Shard {
 
     /// A will that waits is not published if its client is back in time, but one that was due is.
     fn cancel_pending_will(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
-        let records = self.records(session_id);
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         let Some(pending) = session.pending_will.take() else { return };
         let client_id = Arc::clone(session.client_id());
-        if records {
-            turn.effects.records.push(Record::WillGone { client_id: client_id.clone() });
-        }
+        session.record_will_gone(&mut turn.effects.records);
         if pending.is_due(turn.now) {
             let message = pending.into_message(Some(client_id), turn.now);
             self.put_off_will(session_id, message);

@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use ferry_codec::topic::matches;
 use ferry_codec::{Packet, ReasonCode, Unsuback, Unsubscribe, UserProperties};
 use ferry_session::{DropReason, Dropped};
@@ -7,11 +5,11 @@ use smallvec::SmallVec;
 
 use crate::fault::Fault;
 use crate::response::{Response, Wait};
-use crate::session::SessionId;
+use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
 use crate::subscribe::shared_filter;
 use crate::turn::Turn;
-use crate::{ConnId, Record, record};
+use crate::{ConnId, Record};
 
 impl Shard {
     /// UNSUBSCRIBE (section 3.10.4): each filter in turn [MQTT-3.10.4-6] [MQTT3-3.10.4-6], then one answer, even
@@ -23,7 +21,7 @@ impl Shard {
         session: SessionId,
         unsubscribe: &Unsubscribe<'_>,
     ) -> Result<(), Fault> {
-        let records_before = turn.effects.records.len();
+        let records_before = turn.effects.recorded();
         let mut reason_codes: SmallVec<[u8; 16]> = SmallVec::new();
         for filter in unsubscribe.filters {
             let existed = self.unsubscribe(turn, session, filter)?;
@@ -39,7 +37,7 @@ impl Shard {
             user_properties: UserProperties::EMPTY,
         });
         if let Some(bytes) = self.encode_response(conn, &unsuback) {
-            let recorded = turn.effects.records.len() > records_before;
+            let recorded = turn.effects.recorded() > records_before;
             let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
             self.respond(turn, conn, Response::Encoded(bytes, 11), wait);
         }
@@ -57,20 +55,14 @@ impl Shard {
         filter: &str,
     ) -> Result<bool, Fault> {
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(false) };
-        if !session.filters.remove(filter) {
-            return Ok(false);
-        }
+        let Some(number) = session.filters.remove(filter) else { return Ok(false) };
+        let recorded = session.recorded;
+        turn.effects.records.extend(recorded.map(|session| Record::Unsubscribed { session, number }));
         match shared_filter(filter)? {
             Some(shared) => self.leave_share(session_id, shared.group, shared.filter),
             None => self.remove_subscription(session_id, filter),
         };
         self.cancel_replay(session_id, filter);
-        if self.records(session_id)
-            && let Some(session) = self.sessions.get(session_id)
-        {
-            let client_id = Arc::clone(session.client_id());
-            turn.effects.records.push(Record::Unsubscribed { client_id, filter: filter.into() });
-        }
         Ok(true)
     }
 
@@ -100,10 +92,8 @@ impl Shard {
         let drops = &mut self.counters.drops;
         let recorded = session.recorded;
         let mut on_drop = |dropped: Dropped| {
-            drops.count(dropped.reason, client_id, &dropped.delivery.message.topic);
-            if recorded {
-                turn.effects.records.push(record::dropped(client_id, &dropped.delivery));
-            }
+            drops.count(dropped.reason, client_id, dropped.topic());
+            record_dropped(recorded, dropped.stored, &mut turn.effects.records);
         };
         let plain = |filter: &str, topic: &str| {
             let shared = shared_filter(filter).ok().flatten();

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::shard::Shard;
 use crate::timers::TimerKey;
 use crate::turn::Turn;
-use crate::{ConnId, Durability, Record};
+use crate::{ConnId, Record};
 
 /// Timers handled in one tick; the others keep for the next, which is due at once.
 const TIMERS_PER_TICK: usize = 1024;
@@ -177,12 +177,13 @@ impl Shard {
         let sweep = &mut self.retained_sweep;
         sweep.armed = Timestamp::NEVER;
         let next_expiry = &mut sweep.next_expiry;
-        let recorded = self.config.durability == Durability::Recorded;
-        let records = &mut turn.effects.records;
-        let complete = self.shared.retained.sweep(&mut sweep.cursor, SWEEP_STEPS, |topic, message| {
+        let shared = &self.shared;
+        let retained_records = &mut turn.effects.retained_records;
+        let complete = shared.retained.sweep(&mut sweep.cursor, SWEEP_STEPS, |_, message| {
             if message.is_expired(now) {
-                if recorded {
-                    records.push(Record::RetainedCleared { topic: topic.into(), order: message.order });
+                if message.number != 0 {
+                    shared.record_retained(Record::RetainedCleared { number: message.number });
+                    *retained_records += 1;
                 }
                 return true;
             }

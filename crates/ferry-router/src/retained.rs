@@ -20,12 +20,6 @@ const SEEK_STEPS: usize = 8;
 pub trait RetainedBody {
     /// Bytes that count against [`RetainedLimits::bytes_max`], without the topic that is the key.
     fn size_bytes(&self) -> usize;
-
-    /// Whether `newer` holds if both are set for the same topic, whichever came first. Not if they have no order of
-    /// their own.
-    fn is_older_than(&self, _newer: &Self) -> bool {
-        false
-    }
 }
 
 /// Limits on all retained messages together.
@@ -91,8 +85,7 @@ impl<M: RetainedBody> Retained<M> {
         }
     }
 
-    /// Retains `message` for `topic`; what it replaces is returned [MQTT-3.3.1-5]. That is `message` itself if what
-    /// is there is newer.
+    /// Retains `message` for `topic`; what it replaces is returned [MQTT-3.3.1-5].
     ///
     /// # Errors
     /// A limit is reached: nothing changes.
@@ -102,10 +95,22 @@ impl<M: RetainedBody> Retained<M> {
         message: M,
         limits: &RetainedLimits,
     ) -> Result<Option<M>, RetainedRefused> {
+        self.set_with(topic, message, limits, |_, _| {})
+    }
+
+    /// As [`Self::set`]; `adopt` gets the old message and the new one when nothing can go wrong any
+    /// more, under the lock: what it writes down has the order in which the topic changes.
+    ///
+    /// # Errors
+    /// A limit is reached: nothing changes, and `adopt` is not called.
+    pub fn set_with(
+        &self,
+        topic: &str,
+        mut message: M,
+        limits: &RetainedLimits,
+        adopt: impl FnOnce(Option<&M>, &mut M),
+    ) -> Result<Option<M>, RetainedRefused> {
         let mut messages = self.partition(topic);
-        if messages.get(topic).is_some_and(|newer| message.is_older_than(newer)) {
-            return Ok(Some(message));
-        }
         let size = entry_bytes(topic, &message);
         let old_size = messages.get(topic).map(|old| entry_bytes(topic, old));
         if old_size.is_none() {
@@ -118,14 +123,27 @@ impl<M: RetainedBody> Retained<M> {
         }
         self.bytes.fetch_sub(old_size.unwrap_or(0).saturating_sub(size), Ordering::Relaxed);
         match messages.get_mut(topic) {
-            Some(old) => Ok(Some(std::mem::replace(old, message))),
-            None => Ok(messages.insert(topic.into(), message)),
+            Some(old) => {
+                adopt(Some(old), &mut message);
+                Ok(Some(std::mem::replace(old, message)))
+            }
+            None => {
+                adopt(None, &mut message);
+                Ok(messages.insert(topic.into(), message))
+            }
         }
     }
 
     /// Removes the topic's retained message; it is returned [MQTT-3.3.1-6].
     pub fn clear(&self, topic: &str) -> Option<M> {
-        let old = self.partition(topic).remove(topic)?;
+        self.clear_with(topic, |_| {})
+    }
+
+    /// As [`Self::clear`]; `on_clear` gets the old message under the lock.
+    pub fn clear_with(&self, topic: &str, on_clear: impl FnOnce(&M)) -> Option<M> {
+        let mut messages = self.partition(topic);
+        let old = messages.remove(topic)?;
+        on_clear(&old);
         self.uncount(topic, &old);
         Some(old)
     }
@@ -164,7 +182,8 @@ impl<M: RetainedBody> Retained<M> {
     }
 
     /// Goes on with a walk over all topics, `$` ones too: removes those whose message `is_over`, as
-    /// expired ones are, looking at about `steps_max`. Returns whether the walk is complete.
+    /// expired ones are, looking at about `steps_max`. Returns whether the walk is complete. `is_over`
+    /// is called under the lock of the topic.
     pub fn sweep(
         &self,
         cursor: &mut RetainedCursor,

@@ -9,6 +9,32 @@ use crate::{DropReason, Message};
 /// The Subscription Identifiers a copy carries. Up to four cost no allocation, and no more room than one.
 pub type SubscriptionIdList = SmallVec<[u32; 4]>;
 
+/// What the store has of one copy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StoredParts {
+    /// The copy itself, as it was queued; with the packet id, if it got that at once.
+    pub copy: bool,
+    /// How far its exchange has come.
+    pub sent: bool,
+}
+
+/// Names a copy in the store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StoredCopy {
+    /// [`Delivery::sequence`].
+    pub sequence: u64,
+    /// What of it is there.
+    pub parts: StoredParts,
+}
+
+impl StoredParts {
+    /// Whether the store has anything of the copy.
+    #[must_use]
+    pub const fn any(self) -> bool {
+        self.copy || self.sent
+    }
+}
+
 /// One copy of a message owed to one session: 48 bytes, whatever the size of the body it shares.
 #[derive(Clone, Debug)]
 pub struct Delivery {
@@ -26,6 +52,8 @@ pub struct Delivery {
     pub qos: QoS,
     /// The RETAIN flag this copy is sent with, see [`Subscription::retain_flag`](crate::Subscription::retain_flag).
     pub retain: bool,
+    /// What the store has of it.
+    pub stored: StoredParts,
 }
 
 impl Delivery {
@@ -39,7 +67,14 @@ impl Delivery {
             shared_subscription: None,
             qos,
             retain,
+            stored: StoredParts::default(),
         }
+    }
+
+    /// Its name in the store.
+    #[must_use]
+    pub fn stored_copy(&self) -> StoredCopy {
+        StoredCopy { sequence: self.sequence, parts: self.stored }
     }
 
     /// Bytes this copy counts for in a queue: those of the body, although it is shared, and those of the
@@ -53,10 +88,24 @@ impl Delivery {
 /// A copy that was not delivered, and why: goes to the drop ledger.
 #[derive(Clone, Debug)]
 pub struct Dropped {
-    /// The copy.
-    pub delivery: Delivery,
+    /// The copy; absent if only the store had it.
+    pub delivery: Option<Delivery>,
+    /// Its name in the store.
+    pub stored: StoredCopy,
     /// Why it was discarded.
     pub reason: DropReason,
+}
+
+impl Dropped {
+    /// The topic of the message; empty if only the store has it.
+    #[must_use]
+    pub fn topic(&self) -> &str {
+        self.delivery.as_ref().map_or("", |delivery| &delivery.message.topic)
+    }
+
+    pub(crate) fn new(delivery: Delivery, reason: DropReason) -> Self {
+        Self { stored: delivery.stored_copy(), delivery: Some(delivery), reason }
+    }
 }
 
 #[cfg(test)]

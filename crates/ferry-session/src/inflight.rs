@@ -1,7 +1,7 @@
 use ferry_codec::PacketId;
 use hashbrown::HashTable;
 
-use crate::Delivery;
+use crate::{Delivery, StoredCopy, StoredParts};
 
 /// Where an exchange that began stands.
 ///
@@ -57,24 +57,24 @@ struct Slot {
 enum Held {
     /// Its message.
     Copy(Delivery),
-    /// Only the sequence number of its copy: the PUBREC has arrived.
-    Sequence(u64),
+    /// Only the name of its copy in the store: the PUBREC has arrived.
+    Name(StoredCopy),
 }
 
 impl Held {
     /// Takes the message out.
     fn release(&mut self) -> Option<Delivery> {
-        let sequence = self.sequence();
-        match std::mem::replace(self, Self::Sequence(sequence)) {
+        let name = self.stored_copy();
+        match std::mem::replace(self, Self::Name(name)) {
             Self::Copy(delivery) => Some(delivery),
-            Self::Sequence(_) => None,
+            Self::Name(_) => None,
         }
     }
 
-    fn sequence(&self) -> u64 {
+    fn stored_copy(&self) -> StoredCopy {
         match self {
-            Self::Copy(delivery) => delivery.sequence,
-            Self::Sequence(sequence) => *sequence,
+            Self::Copy(delivery) => delivery.stored_copy(),
+            Self::Name(name) => *name,
         }
     }
 }
@@ -146,8 +146,8 @@ impl Inflight {
     }
 
     /// As [`push`](Self::push), for an exchange that waits for PUBCOMP.
-    pub(crate) fn push_released(&mut self, packet_id: PacketId, sequence: u64) -> SlotIndex {
-        self.push_slot(packet_id, InflightState::AwaitPubcomp, Held::Sequence(sequence), Sent::Before)
+    pub(crate) fn push_released(&mut self, packet_id: PacketId, stored: StoredCopy) -> SlotIndex {
+        self.push_slot(packet_id, InflightState::AwaitPubcomp, Held::Name(stored), Sent::Before)
     }
 
     fn push_slot(&mut self, packet_id: PacketId, state: InflightState, held: Held, sent: Sent) -> SlotIndex {
@@ -170,8 +170,8 @@ impl Inflight {
         slot.held.release()
     }
 
-    /// The exchange is complete: frees the packet id.
-    pub(crate) fn remove(&mut self, at: SlotIndex) -> Option<Delivery> {
+    /// The exchange is complete: frees the packet id. With what is left of the message, and its name in the store.
+    pub(crate) fn remove(&mut self, at: SlotIndex) -> (Option<Delivery>, StoredCopy) {
         let Slot { packet_id, state, .. } = self.slots[usize::from(at.0)];
         self.list_of(state, |list, slots| list.unlink(slots, at.0));
         if let Ok(entry) = self.index.find_entry(hash(packet_id), |&slot| slot == at.0) {
@@ -180,12 +180,13 @@ impl Inflight {
         let slot = &mut self.slots[usize::from(at.0)];
         slot.next = self.unused;
         let delivery = slot.held.release();
+        let stored = slot.held.stored_copy();
         self.unused = at.0;
         self.len -= 1;
         if self.len == 0 && self.slots.capacity() > EMPTY_CAPACITY_MAX {
             *self = Self::new();
         }
-        delivery
+        (delivery, stored)
     }
 
     pub(crate) fn packet_id(&self, at: SlotIndex) -> PacketId {
@@ -199,12 +200,20 @@ impl Inflight {
     pub(crate) fn delivery(&self, at: SlotIndex) -> Option<&Delivery> {
         match &self.slots[usize::from(at.0)].held {
             Held::Copy(delivery) => Some(delivery),
-            Held::Sequence(_) => None,
+            Held::Name(_) => None,
         }
     }
 
-    pub(crate) fn sequence(&self, at: SlotIndex) -> u64 {
-        self.slots[usize::from(at.0)].held.sequence()
+    pub(crate) fn stored_copy(&self, at: SlotIndex) -> StoredCopy {
+        self.slots[usize::from(at.0)].held.stored_copy()
+    }
+
+    /// Notes what the store has of the copy now.
+    pub(crate) fn set_stored(&mut self, at: SlotIndex, parts: StoredParts) {
+        match &mut self.slots[usize::from(at.0)].held {
+            Held::Copy(delivery) => delivery.stored = parts,
+            Held::Name(stored) => stored.parts = parts,
+        }
     }
 
     pub(crate) fn sent(&self, at: SlotIndex) -> Sent {

@@ -21,7 +21,7 @@ mod topic_alias_in;
 mod topic_alias_out;
 mod will;
 
-pub use delivery::{Delivery, Dropped, SubscriptionIdList};
+pub use delivery::{Delivery, Dropped, StoredCopy, StoredParts, SubscriptionIdList};
 pub use drop_reason::DropReason;
 pub use expiry::SessionExpiry;
 pub use inflight::InflightState;

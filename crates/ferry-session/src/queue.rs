@@ -121,7 +121,7 @@ impl Queue {
                 self.deliveries.push_back(delivery);
             } else {
                 self.forget(&delivery);
-                on_drop(Dropped { delivery, reason });
+                on_drop(Dropped::new(delivery, reason));
             }
         }
         self.release_when_empty();

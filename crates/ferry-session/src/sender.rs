@@ -5,7 +5,10 @@ use ferry_codec::{PacketId, QoS, ReasonCode};
 
 use crate::inflight::{Inflight, Sent, SlotIndex};
 use crate::queue::Queue;
-use crate::{Delivery, DropReason, Dropped, InflightState, OverflowPolicy, QueueLimits, Timestamp};
+use crate::{
+    Delivery, DropReason, Dropped, InflightState, OverflowPolicy, QueueLimits, StoredCopy, StoredParts,
+    Timestamp,
+};
 
 /// The sending side of a session: what waits, what is on its way, and the packet ids (sections 4.3, 4.4, 4.9).
 ///
@@ -68,7 +71,9 @@ pub enum Outgoing<'a> {
 #[derive(Clone, Debug)]
 pub struct Refused {
     /// The copy that was not taken.
-    pub dropped: Dropped,
+    pub delivery: Delivery,
+    /// Why.
+    pub reason: DropReason,
     /// `RejectPublisher` and `DisconnectReceiver` ask the caller to act; otherwise counting it is all.
     pub policy: OverflowPolicy,
 }
@@ -76,8 +81,13 @@ pub struct Refused {
 /// What an acknowledgement did.
 #[derive(Debug)]
 pub enum Acknowledged {
-    /// The exchange is complete; packet id and quota are free again. The delivery is absent after a PUBCOMP.
-    Complete(Option<Delivery>),
+    /// The exchange is complete; packet id and quota are free again.
+    Complete {
+        /// What was delivered; absent after a PUBCOMP.
+        delivery: Option<Delivery>,
+        /// Its name in the store.
+        stored: StoredCopy,
+    },
     /// Send a PUBREL with the same packet id `[MQTT-4.3.3-4]`. `Some` for the first PUBREC; a repeated one asks
     /// for the PUBREL again.
     SendPubrel(Option<Delivery>),
@@ -94,8 +104,8 @@ pub struct Exchange {
     pub packet_id: PacketId,
     /// What it waits for.
     pub state: InflightState,
-    /// [`Delivery::sequence`] of its copy.
-    pub sequence: u64,
+    /// The name of its copy in the store.
+    pub stored: StoredCopy,
     /// Absent exactly when it waits for PUBCOMP.
     pub delivery: Option<Delivery>,
 }
@@ -220,8 +230,7 @@ impl Sender {
         limits: &QueueLimits,
         on_drop: &mut dyn FnMut(Dropped),
     ) -> Result<u64, Refused> {
-        let refuse =
-            |delivery, reason, policy| Err(Refused { dropped: Dropped { delivery, reason }, policy });
+        let refuse = |delivery, reason, policy| Err(Refused { delivery, reason, policy });
         if delivery.qos == QoS::AtMostOnce && !limits.queue_qos0 {
             let connected = self.is_connected();
             let reason = if connected { DropReason::Qos0Backpressure } else { DropReason::Qos0Offline };
@@ -237,7 +246,7 @@ impl Sender {
                 return refuse(delivery, reason, limits.overflow);
             }
             let Some(delivery) = self.queue.pop() else { break };
-            on_drop(Dropped { delivery, reason });
+            on_drop(Dropped::new(delivery, reason));
         }
         delivery.sequence = self.next_sequence();
         self.queue.push(delivery);
@@ -264,7 +273,7 @@ impl Sender {
     pub fn puback(&mut self, packet_id: PacketId) -> Acknowledged {
         let Some(at) = self.inflight.find(packet_id) else { return Acknowledged::UnknownPacketId };
         match self.inflight.state(at) {
-            InflightState::AwaitPuback => Acknowledged::Complete(self.complete(at)),
+            InflightState::AwaitPuback => self.complete(at),
             InflightState::AwaitPubrec | InflightState::AwaitPubcomp => Acknowledged::Unexpected,
         }
     }
@@ -275,7 +284,7 @@ impl Sender {
         let Some(at) = self.inflight.find(packet_id) else { return Acknowledged::UnknownPacketId };
         match self.inflight.state(at) {
             InflightState::AwaitPuback => Acknowledged::Unexpected,
-            InflightState::AwaitPubrec if reason_code.is_error() => Acknowledged::Complete(self.complete(at)),
+            InflightState::AwaitPubrec if reason_code.is_error() => self.complete(at),
             InflightState::AwaitPubrec => {
                 self.skip_resend(at);
                 if self.inflight.sent(at) == Sent::Before {
@@ -285,9 +294,7 @@ impl Sender {
                 }
                 Acknowledged::SendPubrel(self.inflight.released(at))
             }
-            InflightState::AwaitPubcomp if reason_code.is_error() => {
-                Acknowledged::Complete(self.complete(at))
-            }
+            InflightState::AwaitPubcomp if reason_code.is_error() => self.complete(at),
             InflightState::AwaitPubcomp => Acknowledged::SendPubrel(None),
         }
     }
@@ -296,7 +303,7 @@ impl Sender {
     pub fn pubcomp(&mut self, packet_id: PacketId) -> Acknowledged {
         let Some(at) = self.inflight.find(packet_id) else { return Acknowledged::UnknownPacketId };
         match self.inflight.state(at) {
-            InflightState::AwaitPubcomp => Acknowledged::Complete(self.complete(at)),
+            InflightState::AwaitPubcomp => self.complete(at),
             InflightState::AwaitPuback | InflightState::AwaitPubrec => Acknowledged::Unexpected,
         }
     }
@@ -313,7 +320,20 @@ impl Sender {
             // The peer has not seen this id.
             self.last_packet_id -= 1;
         }
-        self.complete(at)
+        self.remove(at).0
+    }
+
+    /// Notes what the store has now of the copy that an open exchange is about.
+    pub fn set_stored(&mut self, packet_id: PacketId, parts: StoredParts) {
+        if let Some(at) = self.inflight.find(packet_id) {
+            self.inflight.set_stored(at, parts);
+        }
+    }
+
+    /// A number that follows those of all copies until now, for what is to have a place in their order.
+    pub fn next_sequence(&mut self) -> u64 {
+        self.last_sequence += 1;
+        self.last_sequence
     }
 
     /// Discards what has expired in the queue `[MQTT-3.3.2-5]`, but no exchange that began
@@ -337,7 +357,7 @@ impl Sender {
     /// another member `[MQTT-4.8.2-5]`.
     pub fn take_all(&mut self, on_copy: &mut dyn FnMut(Delivery, bool)) {
         while let Some(at) = self.inflight.first_publish() {
-            if let Some(delivery) = self.inflight.remove(at) {
+            if let (Some(delivery), _) = self.inflight.remove(at) {
                 on_copy(delivery, true);
             }
         }
@@ -371,10 +391,10 @@ impl Sender {
         self.receive_maximum.saturating_sub(self.occupied)
     }
 
-    /// [`Delivery::sequence`] of the copy that an open exchange is about.
+    /// The name in the store of the copy that an open exchange is about.
     #[must_use]
-    pub fn sequence(&self, packet_id: PacketId) -> Option<u64> {
-        self.inflight.find(packet_id).map(|at| self.inflight.sequence(at))
+    pub fn stored_copy(&self, packet_id: PacketId) -> Option<StoredCopy> {
+        self.inflight.find(packet_id).map(|at| self.inflight.stored_copy(at))
     }
 
     /// The copy with this packet id, if its PUBLISH is unacknowledged.
@@ -406,7 +426,7 @@ impl Sender {
                 .map(|at| Exchange {
                     packet_id: self.inflight.packet_id(at),
                     state: self.inflight.state(at),
-                    sequence: self.inflight.sequence(at),
+                    stored: self.inflight.stored_copy(at),
                     delivery: self.inflight.delivery(at).cloned(),
                 })
                 .collect(),
@@ -421,7 +441,7 @@ impl Sender {
     pub fn restore(snapshot: SenderSnapshot) -> Result<Self, RestoreError> {
         let SenderSnapshot { last_packet_id, last_sequence, .. } = snapshot;
         let mut sender = Self { last_packet_id, last_sequence, ..Self::new() };
-        for Exchange { packet_id, state, sequence, delivery } in snapshot.exchanges {
+        for Exchange { packet_id, state, stored, delivery } in snapshot.exchanges {
             if sender.inflight.contains(packet_id) {
                 return Err(RestoreError::DuplicatePacketId(packet_id));
             }
@@ -435,7 +455,7 @@ impl Sender {
             }
             match delivery {
                 Some(delivery) => sender.inflight.push(packet_id, state, delivery, Sent::Before),
-                None => sender.inflight.push_released(packet_id, sequence),
+                None => sender.inflight.push_released(packet_id, stored),
             };
         }
         for delivery in snapshot.queue {
@@ -495,7 +515,7 @@ impl Sender {
         let qos = front.qos;
         if expired {
             let delivery = self.queue.pop()?;
-            return Some(Outgoing::Dropped(Dropped { delivery, reason: DropReason::Expired }));
+            return Some(Outgoing::Dropped(Dropped::new(delivery, DropReason::Expired)));
         }
         if qos == QoS::AtMostOnce {
             let delivery = Cow::Owned(self.queue.pop()?);
@@ -525,11 +545,6 @@ impl Sender {
         self.publish(at, false)
     }
 
-    fn next_sequence(&mut self) -> u64 {
-        self.last_sequence += 1;
-        self.last_sequence
-    }
-
     fn publish(&self, at: SlotIndex, dup: bool) -> Outgoing<'_> {
         let delivery = self.inflight.delivery(at).expect("an unacknowledged PUBLISH keeps its message");
         Outgoing::Publish {
@@ -539,7 +554,12 @@ impl Sender {
         }
     }
 
-    fn complete(&mut self, at: SlotIndex) -> Option<Delivery> {
+    fn complete(&mut self, at: SlotIndex) -> Acknowledged {
+        let (delivery, stored) = self.remove(at);
+        Acknowledged::Complete { delivery, stored }
+    }
+
+    fn remove(&mut self, at: SlotIndex) -> (Option<Delivery>, StoredCopy) {
         self.skip_resend(at);
         let sent_before = self.inflight.sent(at) == Sent::Before;
         if self.is_connected() && (!sent_before || self.inflight.state(at) == InflightState::AwaitPubcomp) {

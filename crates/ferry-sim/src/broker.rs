@@ -331,13 +331,20 @@ impl Broker {
         agenda: &mut Agenda,
         watch: &mut Watch,
     ) {
+        // All shards write to one log.
+        let last = self.hosts.iter().filter_map(|host| host.commits.back().map(|(done, _)| *done)).max();
         let host = &mut self.hosts[shard];
         host.turn_ends = None;
-        if let Some(ticket) = host.shard.end_turn(&host.effects) {
+        if let Some(ticket) = host.shard.end_turn(&mut host.effects) {
+            self.shared.append_retained(|records| {
+                for record in records.iter() {
+                    watch.tell(&Fact::Recorded { shard: ShardId(shard as u16), ticket, record });
+                }
+            });
             host.effects.records.clear();
             host.recorded = 0;
             host.last_ticket = ticket;
-            let last = host.commits.back().map_or(now, |(done, _)| *done);
+            let last = last.unwrap_or(now);
             let delay = self.random.between(0, self.conditions.commit_milliseconds_max);
             let done = last.max(Timestamp(now.0 + delay));
             host.commits.push_back((done, ticket));

@@ -158,7 +158,7 @@ impl CoreBroker {
 
     fn commit(&mut self, shard: usize) {
         // What is committed may make more to commit.
-        while let Some(ticket) = self.shards[shard].end_turn(&self.effects[shard]) {
+        while let Some(ticket) = self.shards[shard].end_turn(&mut self.effects[shard]) {
             self.effects[shard].records.clear();
             self.handle(shard, Event::Committed { ticket });
         }

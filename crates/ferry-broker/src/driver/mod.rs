@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ferry_auth::{Authenticator, Exchange};
-use ferry_core::{ConnId, Effects, Mail, Record, Shard, ShardId};
+use ferry_core::{ConnId, Effects, Mail, Record, Shard, ShardId, Shared};
 use ferry_session::Timestamp;
 use ferry_store::{Store, Ticket};
 
@@ -71,6 +71,7 @@ pub(crate) struct Driver {
     /// Publishers that are not read until there is room.
     held: RefCell<Vec<ConnId>>,
 
+    shared: Arc<Shared>,
     store: RefCell<Box<dyn Store<Record>>>,
     /// The newest ticket that the core knows to be committed.
     committed: Cell<Ticket>,

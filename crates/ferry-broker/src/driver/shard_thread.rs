@@ -80,6 +80,7 @@ fn report(started: &mpsc::Sender<io::Result<()>>, result: io::Result<()>) {
 impl Driver {
     fn new(setup: ShardSetup) -> Rc<Self> {
         let shard_count = setup.mailboxes.len();
+        let shared = Arc::clone(&setup.shared);
         let shard = Shard::new(setup.id, shard_count as u16, setup.shared, setup.seed, setup.clock.now());
         Rc::new(Self {
             id: setup.id,
@@ -96,6 +97,7 @@ impl Driver {
             congested: RefCell::default(),
             held: RefCell::default(),
             committed: Cell::new(setup.store.committed()),
+            shared,
             store: RefCell::new(setup.store),
             authenticator: setup.authenticator,
             exchanges: RefCell::default(),

@@ -199,8 +199,12 @@ impl Driver {
         let mut store = self.store.borrow_mut();
         {
             let mut effects = self.effects.borrow_mut();
-            if let Some(ticket) = self.shard.borrow_mut().end_turn(&effects) {
-                let appended = store.append(&mut effects.records);
+            let ended = self.shard.borrow_mut().end_turn(&mut effects);
+            if let Some(ticket) = ended {
+                let appended = self.shared.append_retained(|retained| {
+                    effects.records.splice(..0, retained.drain(..));
+                    store.append(&mut effects.records)
+                });
                 debug_assert_eq!(ticket.0, appended.0, "core and store count batches alike");
             }
         }

@@ -46,6 +46,7 @@ pub(super) fn resume(client_id: &str) -> Connect<'_> {
 /// A whole broker without a network: its shards, and clients that read what they are sent at once.
 pub(super) struct Broker {
     pub(super) shards: Vec<Shard>,
+    pub(super) shared: Arc<Shared>,
     pub(super) now: Timestamp,
     pub(super) clients: Vec<TestClient>,
     /// Clients are let in when they ask. If not, the requests gather in `requests`.
@@ -103,6 +104,7 @@ impl Broker {
         let shard = |number| Shard::new(ShardId(number), count, Arc::clone(&shared), u64::from(number), now);
         Self {
             shards: (0..count).map(shard).collect(),
+            shared: Arc::clone(&shared),
             now,
             clients: Vec::new(),
             accepts: true,
@@ -360,8 +362,9 @@ impl Broker {
     }
 
     fn end_turn(&mut self, shard: usize) {
-        let ticket = self.shards[shard].end_turn(&self.effects[shard]);
+        let ticket = self.shards[shard].end_turn(&mut self.effects[shard]);
         let effects = std::mem::take(&mut self.effects[shard]);
+        self.shared.append_retained(|retained| self.records.append(retained));
         self.records.extend(effects.records);
         for client in self.clients_of(shard, &effects.pause) {
             self.clients[client].paused = true;

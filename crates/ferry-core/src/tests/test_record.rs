@@ -192,22 +192,19 @@ fn a_retained_message_that_expires() {
 
 #[test]
 fn the_newest_retained_message_holds() {
-    // Whichever shard was the first to get at it: what is recorded is what is in memory.
-    let broker = Broker::new();
-    let retained = &broker.shards[0].shared.retained;
-    let message = |order| RetainedMessage {
-        message: std::sync::Arc::new(ferry_session::Message::from_publish(
-            &Publish::default(),
-            "t",
-            None,
-            broker.now,
-        )),
-        order,
-    };
-    let limits = CoreConfig::default().retained;
-    assert!(retained.set("t", message(2), &limits).unwrap().is_none());
-    assert_eq!(retained.set("t", message(1), &limits).unwrap().unwrap().order, 1);
-    assert_eq!(retained.get("t").unwrap().order, 2);
+    // One name for the message of a topic, whichever it is, until it has none any more.
+    let mut broker = recorded();
+    let client = broker.client("c");
+    for (topic, payload) in [("t", "1"), ("u", "1"), ("t", "2"), ("t", ""), ("t", "3")] {
+        broker.retain(client, topic, 0, 0, payload);
+    }
+    let numbers = broker.records.iter().map(|record| match record {
+        Record::Retained { number, .. } => *number as i64,
+        Record::RetainedCleared { number } => -(*number as i64),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(numbers.collect::<Vec<_>>(), [1, 2, 1, -1, 3]);
+    check(&mut broker);
 }
 
 /// A publisher on one shard and a durable subscriber that refuses on the same or the other one.

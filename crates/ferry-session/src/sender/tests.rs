@@ -57,9 +57,7 @@ fn text(outgoing: &Outgoing<'_>) -> String {
             format!("PUBLISH {packet_id} qos={}{dup} {}", delivery.qos.to_byte(), delivery.message.topic)
         }
         Outgoing::Pubrel { packet_id } => format!("PUBREL {packet_id}"),
-        Outgoing::Dropped(Dropped { delivery, reason }) => {
-            format!("drop {reason} {}", delivery.message.topic)
-        }
+        Outgoing::Dropped(dropped) => format!("drop {} {}", dropped.reason, dropped.topic()),
     }
 }
 
@@ -84,10 +82,9 @@ fn enqueue(
 ) -> Vec<String> {
     let mut dropped = Vec::new();
     for delivery in copies {
-        let mut on_drop =
-            |drop: Dropped| dropped.push(format!("{} {}", drop.reason, drop.delivery.message.topic));
+        let mut on_drop = |drop: Dropped| dropped.push(format!("{} {}", drop.reason, drop.topic()));
         if let Err(refused) = sender.enqueue(NOW, delivery, limits, &mut on_drop) {
-            let Dropped { delivery, reason } = refused.dropped;
+            let Refused { delivery, reason, .. } = refused;
             dropped.push(format!("refused {reason} {}", delivery.message.topic));
         }
     }
@@ -147,12 +144,15 @@ fn receive_maximum_limits_qos_1_and_2_together() {
     // A PUBREC below 0x80 does not give the place back.
     assert!(matches!(sender.pubrec(id(2), ReasonCode::SUCCESS), Acknowledged::SendPubrel(Some(_))));
     assert!(pump(&mut sender).is_empty());
-    assert!(matches!(sender.puback(id(1)), Acknowledged::Complete(Some(_))));
+    assert!(matches!(sender.puback(id(1)), Acknowledged::Complete { delivery: Some(_), .. }));
     assert_eq!(pump(&mut sender), ["PUBLISH 3 qos=1 c"]);
-    assert!(matches!(sender.pubcomp(id(2)), Acknowledged::Complete(None)));
+    assert!(matches!(sender.pubcomp(id(2)), Acknowledged::Complete { delivery: None, .. }));
     assert_eq!(pump(&mut sender), ["PUBLISH 4 qos=2 d"]);
     // From 0x80 it does.
-    assert!(matches!(sender.pubrec(id(4), ReasonCode::QUOTA_EXCEEDED), Acknowledged::Complete(Some(_))));
+    assert!(matches!(
+        sender.pubrec(id(4), ReasonCode::QUOTA_EXCEEDED),
+        Acknowledged::Complete { delivery: Some(_), .. }
+    ));
     assert_eq!(pump(&mut sender), ["PUBLISH 5 qos=1 e"]);
 }
 
@@ -227,8 +227,11 @@ fn acknowledged_with_an_error_is_acknowledged() {
     queue(&mut sender, [copy("a", 1), copy("b", 2)]);
     pump(&mut sender);
     // The caller may look at the code of a PUBACK; to the exchange it makes no difference.
-    assert!(matches!(sender.puback(id(1)), Acknowledged::Complete(Some(_))));
-    assert!(matches!(sender.pubrec(id(2), ReasonCode::NOT_AUTHORIZED), Acknowledged::Complete(Some(_))));
+    assert!(matches!(sender.puback(id(1)), Acknowledged::Complete { delivery: Some(_), .. }));
+    assert!(matches!(
+        sender.pubrec(id(2), ReasonCode::NOT_AUTHORIZED),
+        Acknowledged::Complete { delivery: Some(_), .. }
+    ));
     sender.resume(maximum(10));
     assert!(pump(&mut sender).is_empty());
     assert_eq!(sender.inflight_len(), 0);
@@ -253,7 +256,10 @@ fn unknown_and_late_acknowledgements_change_nothing() {
     // A repeated PUBREC is answered again.
     assert!(matches!(sender.pubrec(id(2), ReasonCode::SUCCESS), Acknowledged::SendPubrel(None)));
     assert!(matches!(sender.puback(id(2)), Acknowledged::Unexpected));
-    assert!(matches!(sender.pubrec(id(2), ReasonCode::UNSPECIFIED_ERROR), Acknowledged::Complete(None)));
+    assert!(matches!(
+        sender.pubrec(id(2), ReasonCode::UNSPECIFIED_ERROR),
+        Acknowledged::Complete { delivery: None, .. }
+    ));
     assert_eq!(sender.quota(), 2);
 }
 
@@ -308,7 +314,7 @@ fn packet_ids_can_run_out() {
     // In the worst order for anything that searches or moves.
     (1..=65_535)
         .rev()
-        .for_each(|value| assert!(matches!(sender.puback(id(value)), Acknowledged::Complete(_))));
+        .for_each(|value| assert!(matches!(sender.puback(id(value)), Acknowledged::Complete { .. })));
     assert_eq!(sender.inflight_len(), 0);
 }
 
@@ -448,6 +454,10 @@ fn the_end_of_a_session_gives_back_its_copies() {
 }
 
 /// Nothing of the session state is lost with the process (section 4.1).
+fn sequence(sender: &Sender, packet_id: u16) -> Option<u64> {
+    sender.stored_copy(id(packet_id)).map(|stored| stored.sequence)
+}
+
 #[test]
 fn a_snapshot_holds_everything() {
     let mut sender = connected(3);
@@ -469,19 +479,19 @@ fn copies_are_numbered() {
     queue(&mut sender, [copy("b", 1), copy("c", 1)]);
     pump(&mut sender);
     sender.pubrec(id(1), ReasonCode::SUCCESS);
-    assert_eq!(
-        (sender.sequence(id(1)), sender.sequence(id(2)), sender.sequence(id(3))),
-        (Some(1), Some(2), None)
-    );
+    assert_eq!((sequence(&sender, 1), sequence(&sender, 2), sequence(&sender, 3)), (Some(1), Some(2), None));
     let mut restored = Sender::restore(sender.snapshot()).unwrap();
     queue(&mut restored, [copy("d", 1)]);
     assert!(restored.queued().map(|copy| copy.sequence).eq([3, 4]));
-    assert_eq!(restored.sequence(id(1)), Some(1));
+    assert_eq!(sequence(&restored, 1), Some(1));
 }
 
 #[test]
 fn a_snapshot_that_contradicts_itself_is_refused() {
-    let exchange = |value, state, delivery| Exchange { packet_id: id(value), state, sequence: 1, delivery };
+    let exchange = |value, state, delivery| {
+        let stored = StoredCopy { sequence: 1, ..StoredCopy::default() };
+        Exchange { packet_id: id(value), state, stored, delivery }
+    };
     let restore = |exchanges| {
         Sender::restore(SenderSnapshot { exchanges, ..SenderSnapshot::default() }).map(|_| ()).unwrap_err()
     };

@@ -183,7 +183,7 @@ impl World {
         match outcome {
             Ok(_) => self.queued.push_back(number),
             Err(refused) => {
-                assert_eq!(self::number(&refused.dropped.delivery), number);
+                assert_eq!(self::number(&refused.delivery), number);
                 self.dropped.insert(number);
             }
         }
@@ -269,7 +269,7 @@ impl World {
     }
 
     fn queued_dropped(&mut self, dropped: &Dropped) {
-        let number = number(&dropped.delivery);
+        let number = number(dropped.delivery.as_ref().expect("all copies are in memory"));
         let at = self.queued.iter().position(|&queued| queued == number).expect("only what waits is dropped");
         self.queued.remove(at);
         match dropped.reason {
@@ -326,8 +326,10 @@ impl World {
                 assert!(!code.is_error());
                 self.released(packet_id, released.is_some());
             }
-            (Ack::Puback(_) | Ack::Pubcomp(_), Acknowledged::Complete(_)) => self.completed(packet_id),
-            (Ack::Pubrec(_, code), Acknowledged::Complete(_)) if code.is_error() => self.completed(packet_id),
+            (Ack::Puback(_) | Ack::Pubcomp(_), Acknowledged::Complete { .. }) => self.completed(packet_id),
+            (Ack::Pubrec(_, code), Acknowledged::Complete { .. }) if code.is_error() => {
+                self.completed(packet_id);
+            }
             (ack, Acknowledged::UnknownPacketId) => {
                 assert!(self.late_acks && !self.exchanges.contains_key(&packet_id));
                 if matches!(ack, Ack::Pubrec(_, code) if !code.is_error()) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ferry_core::{Record, Ticket};
+use ferry_core::{Record, SessionNumber, Ticket};
 use ferry_router::ShardId;
 
 use super::{Oracle, is_shared_topic};
@@ -15,6 +15,8 @@ type Batch = (ShardId, Ticket);
 #[derive(Default)]
 pub(super) struct AcknowledgedAfterCommit {
     committed: BTreeMap<ShardId, Ticket>,
+    /// Whose session it is.
+    owners: BTreeMap<SessionNumber, String>,
     /// Batches with copies of the message, for whom, or with it as retained.
     copies: BTreeMap<MessageId, Vec<(Option<String>, Batch)>>,
     /// Batches with the subscription, as often as it was made and is not yet granted.
@@ -43,7 +45,7 @@ impl AcknowledgedAfterCommit {
                     return Ok(());
                 }
                 let owner = match record {
-                    Record::Queued { client_id, .. } => Some(client_id.to_string()),
+                    Record::Queued { session, .. } => self.owners.get(session).cloned(),
                     _ => None,
                 };
                 self.copies.entry(id).or_default().push((owner, batch));
@@ -52,14 +54,16 @@ impl AcknowledgedAfterCommit {
                     return Err(format!("{id:?} was acknowledged before {record:?} was recorded"));
                 }
             }
-            Record::Subscribed { client_id, filter, .. } => {
-                self.subscriptions
-                    .entry((client_id.to_string(), filter.to_string()))
-                    .or_default()
-                    .push_back(batch);
+            Record::Session { session, client_id, .. } => {
+                self.owners.insert(*session, client_id.to_string());
             }
-            Record::Received { client_id, packet_id } => {
-                self.received.insert((client_id.to_string(), packet_id.get()), batch);
+            Record::Subscribed { session, filter, .. } => {
+                let owner = self.owners.get(session).cloned().unwrap_or_default();
+                self.subscriptions.entry((owner, filter.to_string())).or_default().push_back(batch);
+            }
+            Record::Received { session, packet_id } => {
+                let owner = self.owners.get(session).cloned().unwrap_or_default();
+                self.received.insert((owner, packet_id.get()), batch);
             }
             _ => {}
         }
