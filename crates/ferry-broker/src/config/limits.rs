@@ -55,10 +55,10 @@ section! {
         /// Bytes of the messages waiting for one session.
         queue_bytes_max: usize = (16 * MIB) as usize, Kind::Bytes { min: KIB, max: 1 << 44 }, Live;
 
-        /// Messages waiting for all sessions together.
+        /// Messages waiting for all sessions together. Each shard has an equal part of it.
         queue_messages_total_max: usize = 2_000_000, Kind::Count { min: 1, max: 1 << 40 }, Live;
 
-        /// Bytes of the messages waiting for all sessions together.
+        /// Bytes of the messages waiting for all sessions together. Each shard has an equal part of it.
         queue_bytes_total_max: usize = (256 * MIB) as usize, Kind::Bytes { min: KIB, max: 1 << 44 }, Live;
 
         /// Subscriptions of one session. Beyond it SUBACK carries 0x97.
@@ -70,7 +70,8 @@ section! {
         /// Bytes of all retained messages.
         retained_bytes_max: usize = (256 * MIB) as usize, Kind::Bytes { min: 0, max: 1 << 44 }, Live;
 
-        /// Sessions, connected or not. Beyond it a CONNECT that needs a new session is refused with 0x97.
+        /// Sessions, connected or not. Beyond it a CONNECT that needs a new session is refused with 0x97. Each shard has
+        /// an equal part of it.
         sessions_max: usize = 1_000_000, Kind::Count { min: 1, max: 1 << 32 }, Live;
 
         /// Connections on all listeners together. Beyond it new ones are closed at once.
