@@ -44,7 +44,18 @@ const RUNS: &[Run] = &[
     },
     Run {
         library: Library::MqttJs,
-        versions: &[3, 4, 5],
+        versions: &[3, 4],
+        transports: &[Transport::Tcp],
+        more_transports: &[
+            Transport::Tls,
+            Transport::TlsWithClientCertificate,
+            Transport::WebSocket,
+            Transport::SecureWebSocket,
+        ],
+    },
+    Run {
+        library: Library::MqttJs,
+        versions: &[5],
         transports: &[Transport::Tcp, Transport::WebSocket],
         more_transports: &[Transport::Tls, Transport::TlsWithClientCertificate, Transport::SecureWebSocket],
     },
