@@ -9,6 +9,7 @@ mod licence;
 mod load;
 mod many_connections;
 mod progress;
+mod sim;
 mod spec;
 mod test;
 mod test_tools;
@@ -23,13 +24,16 @@ type Outcome = Result<(), String>;
 const HELP: &str = "\
 cargo xtask TASK
 
-  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, fuzz targets (--quick: no fuzz)
+  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, simulation, fuzz targets
+                     (--quick: without the last two)
   test [ARGUMENTS]   prepare what the tests need, then run all of them (ARGUMENTS go to cargo test)
   test-tools         only prepare what the tests need
   tidy               rules of the source tree: crate dependencies, sizes, names, words
   dependencies       licences, known bad, yanked and duplicate dependencies
   conformance --against HOST:PORT [FILTER]
                      run the scripts under tests/scripts against any broker and print a table
+  sim [--seconds N | --seeds A..B] [--seed S]
+                     simulate brokers with their clients and faults, and check what the standard promises
   spec [--format text|markdown|toml] [--id ID] [--missing] [--check] [--update]
                      the statements of the standards, their code and their tests; fails when one is not tested
   load [--runs N] [--seconds N] [--clients N] [FILTER]
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         "dependencies" => dependencies::run(),
         "conformance" => conformance::run(rest),
         "load" => load::run(rest),
+        "sim" => sim::run(rest),
         "fuzz" => fuzz::run(rest),
         "many-connections" => many_connections::run(rest),
         "help" | "-h" | "--help" => {

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use ferry_codec::DecodeLimits;
 use ferry_core::{
-    AllowAll, AuthOutcome, AuthStep, CloseCause, ConnInfo, Counters, Event, FirstPacketHome, Shard, Shared,
-    Ticket, first_packet_home,
+    AllowAll, AuthOutcome, AuthStep, CloseCause, ConnInfo, CoreConfig, Counters, Event, FirstPacketHome,
+    Record, Shard, Shared, Ticket, first_packet_home,
 };
 use ferry_router::ShardId;
 use ferry_session::Timestamp;
 
 use crate::conditions::Conditions;
+use crate::disk::Disk;
 use crate::fact::Fact;
 use crate::host::{Attachment, Host};
 use crate::network::{Link, LinkId};
@@ -26,9 +27,13 @@ const LINGER_MILLISECONDS: u64 = 2_000;
 /// The broker: shards, and the connections that are attached to them.
 pub(crate) struct Broker {
     conditions: Conditions,
+    config: Arc<CoreConfig>,
     shared: Arc<Shared>,
     hosts: Vec<Host>,
+    disk: Disk,
     attachments: BTreeMap<LinkId, Attachment>,
+    /// How far its clock has jumped ahead of everybody else's.
+    ahead_milliseconds: u64,
     /// First bytes of connections of which the home is not yet known.
     greetings: BTreeMap<LinkId, Vec<u8>>,
     planted_bug: Option<PlantedBug>,
@@ -42,14 +47,61 @@ impl Broker {
         mut random: Random,
         now: Timestamp,
     ) -> Self {
-        let shard_count = conditions.shard_count;
-        let config = Arc::new(conditions.config.clone());
-        let shared = Arc::new(Shared::new(shard_count, random.next(), config, Arc::new(AllowAll)));
-        let hosts = (0..shard_count)
-            .map(|id| Host::new(Shard::new(ShardId(id), shard_count, shared.clone(), random.next(), now)))
-            .collect();
-        let (attachments, greetings) = (BTreeMap::new(), BTreeMap::new());
-        Self { conditions, shared, hosts, attachments, greetings, planted_bug, random }
+        let mut config = conditions.config.clone();
+        if let Some(bug) = planted_bug {
+            bug.change_config(&mut config);
+        }
+        let config = Arc::new(config);
+        let (shared, hosts) = start(conditions.shard_count, &config, &mut random, now);
+        Self {
+            conditions,
+            config,
+            shared,
+            hosts,
+            disk: Disk::default(),
+            ahead_milliseconds: 0,
+            attachments: BTreeMap::new(),
+            greetings: BTreeMap::new(),
+            planted_bug,
+            random,
+        }
+    }
+
+    /// What its clock shows.
+    pub(crate) fn clock(&self, now: Timestamp) -> Timestamp {
+        Timestamp(now.0 + self.ahead_milliseconds)
+    }
+
+    /// Its clock jumps ahead.
+    pub(crate) fn jump(&mut self, now: Timestamp, milliseconds: u64, agenda: &mut Agenda) {
+        self.ahead_milliseconds += milliseconds;
+        for (shard, host) in self.hosts.iter_mut().enumerate() {
+            host.deadline = None;
+            agenda.add(now, Wake::Deadline(shard));
+        }
+    }
+
+    /// The process is killed and starts again. What was committed is still on the disk, but the core cannot restore
+    /// it yet: all sessions are over.
+    pub(crate) fn crash(
+        &mut self,
+        now: Timestamp,
+        links: &mut [Link],
+        agenda: &mut Agenda,
+        watch: &mut Watch,
+    ) {
+        self.greetings.clear();
+        self.attachments.clear();
+        for (index, link) in links.iter_mut().enumerate().filter(|(_, link)| !link.is_dead) {
+            link.is_dead = true;
+            let arrival = link.down.cut(now, &mut self.random);
+            agenda.add(arrival, Wake::Downwards(LinkId(index)));
+        }
+        let found = self.disk.crash().len();
+        watch.note_line(|| format!("crash; {found} records are on the disk"));
+        let clock = self.clock(now);
+        (self.shared, self.hosts) = start(self.conditions.shard_count, &self.config, &mut self.random, clock);
+        watch.see(|model, tell| model.crashed(tell));
     }
 
     pub(crate) fn counters(&self) -> Vec<&Counters> {
@@ -65,7 +117,7 @@ impl Broker {
         agenda: &mut Agenda,
         watch: &mut Watch,
     ) {
-        if links[link.0].is_half_open {
+        if links[link.0].is_half_open || links[link.0].is_dead {
             return;
         }
         let is_paused = self.attachments.get(&link).is_some_and(|attachment| attachment.is_paused);
@@ -102,8 +154,9 @@ impl Broker {
             FirstPacketHome::Shard(shard) => usize::from(shard.0),
         };
         let greeting = self.greetings.remove(&link).unwrap_or_default();
+        let clock = self.clock(now);
         let host = &mut self.hosts[shard];
-        let conn = host.shard.open(now, ConnInfo::default(), &mut host.effects);
+        let conn = host.shard.open(clock, ConnInfo::default(), &mut host.effects);
         host.links.insert(conn, link);
         let planter = self.planted_bug.map(|bug| Planter::new(bug, self.random.fork()));
         self.attachments.insert(link, Attachment::new(shard, conn, planter));
@@ -123,13 +176,14 @@ impl Broker {
         let Some(attachment) = self.attachments.get_mut(&link) else { return };
         attachment.put(bytes, watch.model.version(link));
         let shard = attachment.shard;
+        let clock = self.clock(now);
         while let Some(attachment) = self.attachments.get_mut(&link) {
             let host = &mut self.hosts[shard];
             // One packet at a time if the core may disconnect the client after any of them.
             let next = attachment.frames.front().map_or(attachment.input.len(), |(end, _)| *end);
             let end = if self.conditions.may_drop { next } else { attachment.input.len() };
             let input = &attachment.input[..end];
-            let taken = host.shard.receive(now, attachment.conn, input, &mut host.effects);
+            let taken = host.shard.receive(clock, attachment.conn, input, &mut host.effects);
             for frame in attachment.take(taken) {
                 let version = watch.model.version(link);
                 if let Ok(packet) = from_client(&frame, version) {
@@ -148,12 +202,13 @@ impl Broker {
     /// The network says that the connection is gone.
     fn ended(&mut self, now: Timestamp, link: LinkId, client: usize, agenda: &mut Agenda, watch: &mut Watch) {
         self.greetings.remove(&link);
+        let clock = self.clock(now);
         let Some(attachment) = self.attachments.get_mut(&link) else { return };
         if let (Some(planter), Some(version)) = (&mut attachment.planter, watch.model.version(link))
             && let Some(packet) = planter.at_end(version)
         {
             let host = &mut self.hosts[attachment.shard];
-            host.shard.receive(now, attachment.conn, &packet, &mut host.effects);
+            host.shard.receive(clock, attachment.conn, &packet, &mut host.effects);
         }
         let cause = *self.random.pick(&[CloseCause::Peer, CloseCause::Error]);
         self.detach(now, link, client, cause, agenda, watch);
@@ -170,10 +225,11 @@ impl Broker {
     ) {
         self.observe(link, watch);
         let Some(attachment) = self.attachments.remove(&link) else { return };
+        let clock = self.clock(now);
         let host = &mut self.hosts[attachment.shard];
         host.links.remove(&attachment.conn);
         let cause = if attachment.is_closing { CloseCause::Asked } else { cause };
-        host.shard.handle(now, Event::Closed { conn: attachment.conn, cause }, &mut host.effects);
+        host.shard.handle(clock, Event::Closed { conn: attachment.conn, cause }, &mut host.effects);
         watch.see(|model, tell| model.gone(link, client, tell));
         self.touched(now, attachment.shard, agenda, watch);
     }
@@ -211,37 +267,36 @@ impl Broker {
 
     /// The shard's next deadline may have come.
     pub(crate) fn deadline(&mut self, now: Timestamp, shard: usize, agenda: &mut Agenda, watch: &mut Watch) {
+        let clock = self.clock(now);
         let host = &mut self.hosts[shard];
         host.deadline = None;
-        if host.shard.next_deadline().is_some_and(|deadline| deadline <= now) {
-            host.shard.handle(now, Event::Tick, &mut host.effects);
+        if host.shard.next_deadline().is_some_and(|deadline| deadline <= clock) {
+            host.shard.handle(clock, Event::Tick, &mut host.effects);
         }
         self.touched(now, shard, agenda, watch);
     }
 
     /// Mail from other shards may have come.
     pub(crate) fn mail(&mut self, now: Timestamp, shard: usize, agenda: &mut Agenda, watch: &mut Watch) {
+        let clock = self.clock(now);
         let host = &mut self.hosts[shard];
         while host.mail.front().is_some_and(|(arrival, ..)| *arrival <= now) {
             if let Some((_, from, mail)) = host.mail.pop_front() {
-                host.shard.handle(now, Event::Mail { from, mail }, &mut host.effects);
+                host.shard.handle(clock, Event::Mail { from, mail }, &mut host.effects);
             }
         }
         self.touched(now, shard, agenda, watch);
     }
 
     /// Batches may be durable.
-    pub(crate) fn commits(&mut self, now: Timestamp, shard: usize, agenda: &mut Agenda, watch: &mut Watch) {
-        let host = &mut self.hosts[shard];
-        let mut last = None;
-        while host.commits.front().is_some_and(|(done, _)| *done <= now) {
-            last = host.commits.pop_front();
-        }
-        if let Some((_, ticket)) = last {
+    pub(crate) fn commits(&mut self, now: Timestamp, agenda: &mut Agenda, watch: &mut Watch) {
+        let clock = self.clock(now);
+        while let Some((shard, ticket)) = self.disk.next_committed(now) {
             watch.tell(&Fact::Committed { shard: ShardId(shard as u16), ticket });
-            host.shard.handle(now, Event::Committed { ticket }, &mut host.effects);
+            let host = &mut self.hosts[shard];
+            host.shard.handle(clock, Event::Committed { ticket }, &mut host.effects);
+            self.touched(now, shard, agenda, watch);
         }
-        self.touched(now, shard, agenda, watch);
     }
 
     /// Clients may have been judged.
@@ -252,6 +307,7 @@ impl Broker {
         agenda: &mut Agenda,
         watch: &mut Watch,
     ) {
+        let clock = self.clock(now);
         let host = &mut self.hosts[shard];
         let (due, later) = host.judging.drain(..).partition(|(done, _)| *done <= now);
         host.judging = later;
@@ -261,7 +317,7 @@ impl Broker {
                 AuthStep::Continue { .. } => None,
             };
             let outcome = AuthOutcome::Accept { user_name, data: None };
-            host.shard.handle(now, Event::Authenticated { conn: request.conn, outcome }, &mut host.effects);
+            host.shard.handle(clock, Event::Authenticated { conn: request.conn, outcome }, &mut host.effects);
         }
         self.touched(now, shard, agenda, watch);
     }
@@ -275,7 +331,9 @@ impl Broker {
             host.turn_ends = Some(end);
             agenda.add(end, Wake::EndOfTurn(shard));
         }
-        if let Some(deadline) = host.shard.next_deadline().map(|deadline| deadline.max(now))
+        let ahead = self.ahead_milliseconds;
+        if let Some(deadline) =
+            host.shard.next_deadline().map(|deadline| Timestamp(deadline.0.saturating_sub(ahead).max(now.0)))
             && host.deadline.is_none_or(|asked| deadline < asked)
         {
             host.deadline = Some(deadline);
@@ -286,9 +344,12 @@ impl Broker {
     /// Shows the watch what the shard has just done.
     fn show(&mut self, now: Timestamp, shard: usize, agenda: &mut Agenda, watch: &mut Watch) {
         let host = &mut self.hosts[shard];
+        if self.planted_bug == Some(PlantedBug::LoseRecords) {
+            lose_records(&mut host.effects.records, host.recorded, &mut self.random);
+        }
         let ticket = Ticket(host.last_ticket.0 + 1);
         for record in &host.effects.records[host.recorded..] {
-            watch.tell(&Fact::Recorded { shard: ShardId(shard as u16), ticket, record });
+            watch.recorded(ShardId(shard as u16), ticket, record);
         }
         host.recorded = host.effects.records.len();
         let closing: Vec<_> =
@@ -331,24 +392,20 @@ impl Broker {
         agenda: &mut Agenda,
         watch: &mut Watch,
     ) {
-        // All shards write to one log.
-        let last = self.hosts.iter().filter_map(|host| host.commits.back().map(|(done, _)| *done)).max();
         let host = &mut self.hosts[shard];
         host.turn_ends = None;
         if let Some(ticket) = host.shard.end_turn(&mut host.effects) {
-            self.shared.append_retained(|records| {
-                for record in records.iter() {
-                    watch.tell(&Fact::Recorded { shard: ShardId(shard as u16), ticket, record });
-                }
-            });
-            host.effects.records.clear();
+            let mut records = Vec::new();
+            self.shared.append_retained(|retained| records.append(retained));
+            for record in &records {
+                watch.recorded(ShardId(shard as u16), ticket, record);
+            }
+            records.append(&mut host.effects.records);
             host.recorded = 0;
             host.last_ticket = ticket;
-            let last = last.unwrap_or(now);
-            let delay = self.random.between(0, self.conditions.commit_milliseconds_max);
-            let done = last.max(Timestamp(now.0 + delay));
-            host.commits.push_back((done, ticket));
-            agenda.add(done, Wake::Commits(shard));
+            let slowest = self.conditions.commit_milliseconds_max;
+            let done = self.disk.write(now, shard, ticket, records, slowest, &mut self.random);
+            agenda.add(done, Wake::Commits);
         }
         for request in host.effects.authenticate.drain(..) {
             let delay = self.random.between(0, self.conditions.authentication_milliseconds_max);
@@ -425,8 +482,13 @@ impl Broker {
         agenda: &mut Agenda,
         watch: &mut Watch,
     ) -> usize {
+        if let Some(shard) = self.attachments.get(&link).map(|attachment| attachment.shard) {
+            // Records come before what is sent because of them.
+            self.show(now, shard, agenda, watch);
+        }
         self.observe(link, watch);
         let client = links[link.0].client;
+        let clock = self.clock(now);
         let Some(attachment) = self.attachments.get_mut(&link) else { return 0 };
         let host = &mut self.hosts[attachment.shard];
         let Some(output) = host.shard.output(attachment.conn) else { return 0 };
@@ -451,7 +513,7 @@ impl Broker {
                 agenda.add(now, Wake::Downwards(link));
                 agenda.add(arrival, Wake::Downwards(link));
             }
-            host.shard.handle(now, Event::Written { conn: attachment.conn }, &mut host.effects);
+            host.shard.handle(clock, Event::Written { conn: attachment.conn }, &mut host.effects);
         }
         output_bytes
     }
@@ -464,6 +526,32 @@ impl Broker {
             queued_bytes: counters.iter().map(|counters| counters.queued_bytes).sum(),
             retained: self.shared.retained.len(),
         });
+    }
+}
+
+/// The shards of a process that starts.
+fn start(
+    shard_count: u16,
+    config: &Arc<CoreConfig>,
+    random: &mut Random,
+    clock: Timestamp,
+) -> (Arc<Shared>, Vec<Host>) {
+    let shared = Arc::new(Shared::new(shard_count, random.next(), Arc::clone(config), Arc::new(AllowAll)));
+    let hosts = (0..shard_count)
+        .map(|id| Host::new(Shard::new(ShardId(id), shard_count, shared.clone(), random.next(), clock)))
+        .collect();
+    (shared, hosts)
+}
+
+/// Some of the copies that were recorded after the first `old` records are not.
+fn lose_records(records: &mut Vec<Record>, old: usize, random: &mut Random) {
+    let mut index = old;
+    while index < records.len() {
+        if matches!(records[index], Record::Queued { .. }) && random.chance(20) {
+            records.remove(index);
+        } else {
+            index += 1;
+        }
     }
 }
 

@@ -17,6 +17,10 @@ pub(crate) struct Conditions {
     pub(crate) commit_milliseconds_max: u64,
     pub(crate) latency_milliseconds_max: u64,
     pub(crate) authentication_milliseconds_max: u64,
+    /// The broker's process is killed now and then.
+    pub(crate) crashes: bool,
+    /// The broker's clock jumps ahead now and then.
+    pub(crate) clock_jumps: bool,
     /// How long a shard collects events before it ends its turn.
     pub(crate) turn_milliseconds_max: u64,
 }
@@ -64,6 +68,8 @@ impl Conditions {
             latency_milliseconds_max: *random.pick(&[1, 10, 100]),
             authentication_milliseconds_max: *random.pick(&[0, 30]),
             turn_milliseconds_max: *random.pick(&[0, 0, 2]),
+            crashes: random.chance(20),
+            clock_jumps: random.chance(20),
         }
     }
 }

@@ -3,8 +3,9 @@
 use ferry_codec::{PacketId, QoS};
 use ferry_core::{Record, Ticket};
 use ferry_router::ShardId;
+use ferry_session::Message;
 
-use crate::journal::MessageId;
+use crate::journal::{Journal, MessageId};
 use crate::network::LinkId;
 
 /// One thing that happened where the broker meets the world. "Took" and "sent" are the broker's.
@@ -51,6 +52,8 @@ pub(crate) enum Fact<'a> {
     Recorded { shard: ShardId, ticket: Ticket, record: &'a Record },
     /// A shard was told that the ticket and all before it are durable.
     Committed { shard: ShardId, ticket: Ticket },
+    /// The broker's process was killed: what was not durable is gone. The core cannot restore the rest yet.
+    Crashed,
     /// What the broker holds after a turn.
     Load { output_bytes: usize, queued_messages: usize, queued_bytes: usize, retained: usize },
     /// The broker is busy without getting anywhere.
@@ -68,4 +71,32 @@ pub(crate) struct Copy {
     pub(crate) dup: bool,
     pub(crate) retain: bool,
     pub(crate) expiry_seconds: Option<u32>,
+}
+
+impl Fact<'_> {
+    /// For the trace; `None` if it is of no interest there.
+    pub(crate) fn line(&self, journal: &Journal) -> Option<String> {
+        match self {
+            Self::Load { .. } => None,
+            Self::Recorded { shard, ticket, record } => {
+                Some(format!("Recorded {} {} {}", shard.0, ticket.0, record_line(record, journal)))
+            }
+            fact => Some(format!("{fact:?}")),
+        }
+    }
+}
+
+/// A record without the bytes of its message.
+fn record_line(record: &Record, journal: &Journal) -> String {
+    let identify = |message: &Message| journal.identify(&message.payload);
+    match record {
+        Record::Queued { session, sequence, message, qos, packet_id, .. } => {
+            let message = format!("{:?} {}", identify(message), message.topic);
+            format!("Queued {session:?} {sequence} {message} {qos:?} {packet_id:?}")
+        }
+        Record::Retained { number, message } => {
+            format!("Retained {number} {:?} {}", identify(message), message.topic)
+        }
+        record => format!("{record:?}"),
+    }
 }

@@ -21,8 +21,6 @@ pub(crate) struct Host {
     pub(crate) links: BTreeMap<ConnId, LinkId>,
     /// Mail from other shards, in order.
     pub(crate) mail: VecDeque<(Timestamp, ShardId, Mail)>,
-    /// Batches that the disk is writing, in order.
-    pub(crate) commits: VecDeque<(Timestamp, Ticket)>,
     /// Clients that somebody is judging.
     pub(crate) judging: Vec<(Timestamp, AuthRequest)>,
     pub(crate) turn_ends: Option<Timestamp>,
@@ -39,7 +37,6 @@ impl Host {
             last_ticket: Ticket::default(),
             links: BTreeMap::new(),
             mail: VecDeque::new(),
-            commits: VecDeque::new(),
             judging: Vec::new(),
             turn_ends: None,
             deadline: None,

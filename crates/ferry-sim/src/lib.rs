@@ -14,6 +14,7 @@
 mod broker;
 mod client;
 mod conditions;
+mod disk;
 mod fact;
 mod host;
 mod journal;
@@ -27,14 +28,14 @@ mod report;
 mod wire;
 mod world;
 
-pub use options::Options;
+pub use options::{Options, Trace};
 pub use planted_bug::PlantedBug;
 pub use report::{Report, Violation};
 
 /// Runs the world of `seed` from beginning to end.
 #[must_use]
 pub fn run(seed: u64, options: &Options) -> Report {
-    world::World::new(seed, options).run(seed, options)
+    world::World::new(seed, options).run(seed)
 }
 
 /// The client identifier of a client.

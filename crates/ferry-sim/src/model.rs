@@ -6,6 +6,8 @@ use ferry_codec::topic::{matches, parse_shared};
 use ferry_codec::{
     Connect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, SubscriptionOptions,
 };
+use ferry_core::{Record, SessionNumber, Ticket};
+use ferry_router::ShardId;
 use ferry_session::Timestamp;
 
 use crate::fact::{Copy, Fact};
@@ -17,10 +19,15 @@ pub(crate) type Tell<'t> = &'t mut dyn FnMut(&Model, &Fact<'_>);
 
 /// Sessions, subscriptions and wills as the standard wants them.
 pub(crate) struct Model {
+    /// The broker's clock.
     pub(crate) now: Timestamp,
+    /// Everybody else's clock, which does not jump.
+    pub(crate) network_now: Timestamp,
     pub(crate) journal: Journal,
     pub(crate) sessions: Vec<Session>,
     links: BTreeMap<LinkId, LinkState>,
+    /// Whose session each is in the records.
+    owners: BTreeMap<SessionNumber, usize>,
 }
 
 /// What is known of the session of one client.
@@ -75,12 +82,20 @@ struct LinkState {
 impl Model {
     pub(crate) fn new(client_count: usize, now: Timestamp) -> Self {
         let sessions = (0..client_count).map(|_| Session::default()).collect();
-        Self { now, journal: Journal::default(), sessions, links: BTreeMap::new() }
+        Self {
+            now,
+            network_now: now,
+            journal: Journal::default(),
+            sessions,
+            links: BTreeMap::new(),
+            owners: BTreeMap::new(),
+        }
     }
 
-    /// The clock moves to `now`: sessions end and wills are due.
-    pub(crate) fn advance(&mut self, now: Timestamp, tell: Tell<'_>) {
+    /// The broker's clock moves to `now`: sessions end and wills are due.
+    pub(crate) fn advance(&mut self, now: Timestamp, network_now: Timestamp, tell: Tell<'_>) {
         self.now = now;
+        self.network_now = network_now;
         for client in 0..self.sessions.len() {
             let session = &self.sessions[client];
             let is_will_due = session.pending_will.is_some_and(|(_, due)| due <= now);
@@ -248,6 +263,41 @@ impl Model {
         if expiry == 0 {
             self.end_session(client, tell);
         }
+    }
+
+    /// A shard recorded a change.
+    pub(crate) fn recorded(&mut self, shard: ShardId, ticket: Ticket, record: &Record, tell: Tell<'_>) {
+        if let Record::Session { session, client_id, .. } = record {
+            let owner = (0..self.sessions.len()).find(|client| crate::client_id(*client) == **client_id);
+            self.owners.extend(owner.map(|owner| (*session, owner)));
+        }
+        tell(self, &Fact::Recorded { shard, ticket, record });
+    }
+
+    /// The client whose session has this number in the records.
+    pub(crate) fn owner(&self, session: SessionNumber) -> Option<usize> {
+        self.owners.get(&session).copied()
+    }
+
+    /// The broker's process was killed and has begun anew, with nothing.
+    pub(crate) fn crashed(&mut self, tell: Tell<'_>) {
+        for (link, state) in std::mem::take(&mut self.links) {
+            if state.is_gone {
+                continue;
+            }
+            tell(self, &Fact::Gone { client: state.client, link });
+            if let Some((message, _)) = state.will {
+                tell(self, &Fact::WillUncertain { message });
+            }
+        }
+        for client in 0..self.sessions.len() {
+            let old = std::mem::take(&mut self.sessions[client]);
+            if let Some((message, _)) = old.pending_will {
+                tell(self, &Fact::WillUncertain { message });
+            }
+            tell(self, &Fact::SessionLost { client });
+        }
+        tell(self, &Fact::Crashed);
     }
 
     /// Subscriptions of `client` that match `topic`, shared ones not.

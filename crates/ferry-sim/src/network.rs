@@ -17,6 +17,8 @@ pub(crate) struct Link {
     pub(crate) up: Pipe,
     /// From the broker to the client.
     pub(crate) down: Pipe,
+    /// The broker's end is gone with a process that was killed.
+    pub(crate) is_dead: bool,
     /// Bytes vanish in both directions and neither side is told.
     pub(crate) is_half_open: bool,
 }

@@ -9,12 +9,24 @@ pub struct Options {
     pub trouble_seconds: u64,
     /// A bug to be caught; none for the real program.
     pub planted_bug: Option<PlantedBug>,
-    /// Print every packet and fault to standard error.
-    pub trace: bool,
+    /// What becomes of the lines that describe what happens.
+    pub trace: Trace,
+}
+
+/// What happens, line by line: packets, faults, and what the oracles are told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trace {
+    /// Nobody wants to know.
+    #[default]
+    Off,
+    /// Each line is printed to standard error.
+    Print,
+    /// That many lines, the last ones before the first violation, are kept in the report.
+    Keep(usize),
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { trouble_seconds: 60, planted_bug: None, trace: false }
+        Self { trouble_seconds: 60, planted_bug: None, trace: Trace::Off }
     }
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use ferry_codec::{Ack, Disconnect, Packet, PacketId, ProtocolVersion, QoS, ReasonCode};
+use ferry_codec::{Ack, Connect, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
+use ferry_core::CoreConfig;
 
 use crate::random::Random;
 use crate::wire::{encoded, from_client, from_server};
 
-/// What to break. The core stays as it is: a bug changes the packets that go in and out of it, so that together they
-/// behave like a core with that bug.
+/// What to break. The core stays as it is: a bug changes the packets that go in and out of it, or its limits, so that
+/// together they behave like a core with that bug.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlantedBug {
     /// Some PUBACKs are never sent.
@@ -19,28 +20,70 @@ pub enum PlantedBug {
     ReorderDeliveries,
     /// The end of a connection is taken for a DISCONNECT.
     LoseWill,
+    /// A DISCONNECT is taken for the end of a connection.
+    PublishCancelledWill,
+    /// Wills are sent twice.
+    RepeatWill,
     /// Some acknowledgements of clients do not free their slot.
     LeakInflightSlot,
+    /// Receive Maximum of clients is ignored.
+    ExceedReceiveMaximum,
     /// Some QoS 1 and 2 messages are never sent.
     LoseDelivery,
-    /// PUBACK is sent before anything is committed.
-    AcknowledgeEarly,
     /// Some QoS 0 messages are sent twice.
     RepeatDelivery,
+    /// PUBACK is sent before anything is committed.
+    AcknowledgeEarly,
+    /// Some records never reach the disk.
+    LoseRecords,
+    /// Message expiry is ignored.
+    IgnoreExpiry,
+    /// Some retained messages are not retained.
+    LoseRetained,
+    /// Some connections do not take over the one that their client identifier has.
+    DeliverToTwoConnections,
+    /// Some sessions are discarded when their client comes back.
+    ForgetSession,
+    /// The limits of queues and retained messages are ignored.
+    IgnoreLimits,
+    /// Some PUBACKs carry a reason code that is not for PUBACK.
+    IllegalReasonCode,
+    /// Some packets lose their last byte.
+    TruncatePacket,
 }
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 19] = [
         Self::DropPuback,
         Self::SkipDeduplication,
         Self::ReorderDeliveries,
         Self::LoseWill,
+        Self::PublishCancelledWill,
+        Self::RepeatWill,
         Self::LeakInflightSlot,
+        Self::ExceedReceiveMaximum,
         Self::LoseDelivery,
-        Self::AcknowledgeEarly,
         Self::RepeatDelivery,
+        Self::AcknowledgeEarly,
+        Self::LoseRecords,
+        Self::IgnoreExpiry,
+        Self::LoseRetained,
+        Self::DeliverToTwoConnections,
+        Self::ForgetSession,
+        Self::IgnoreLimits,
+        Self::IllegalReasonCode,
+        Self::TruncatePacket,
     ];
+
+    /// The configuration of a core with this bug.
+    pub(crate) fn change_config(self, config: &mut CoreConfig) {
+        if self == Self::IgnoreLimits {
+            config.queue_messages_max = u32::MAX;
+            config.queue_bytes_max = usize::MAX / 1024;
+            config.retained.count_max = usize::MAX;
+        }
+    }
 }
 
 /// Sits on one connection and plants the bug.
@@ -60,29 +103,52 @@ impl Planter {
 
     /// What the core gets instead of a packet of the client.
     pub(crate) fn upwards(&mut self, frame: Vec<u8>, version: Option<ProtocolVersion>) -> Vec<Vec<u8>> {
-        let (Some(version), Ok(packet)) = (version, from_client(&frame, version)) else { return vec![frame] };
-        match (self.bug, packet) {
-            (PlantedBug::SkipDeduplication, Packet::Publish(publish)) if publish.dup => {
-                let Some(id) = publish.packet_id.filter(|_| publish.qos == QoS::ExactlyOnce) else {
-                    return vec![frame];
-                };
-                self.swallowed.insert(id);
-                vec![encoded(&Packet::Pubrel(Ack::new(id, ReasonCode::SUCCESS)), version), frame]
-            }
-            (PlantedBug::LeakInflightSlot, Packet::Puback(_) | Packet::Pubcomp(_))
-                if self.random.chance(20) =>
+        match (version, from_client(&frame, version)) {
+            (_, Ok(Packet::Connect(connect))) => vec![self.connect(&connect)],
+            (Some(version), Ok(Packet::Publish(publish))) => self.publish(publish, version),
+            (_, Ok(Packet::Puback(_) | Packet::Pubcomp(_)))
+                if self.bug == PlantedBug::LeakInflightSlot && self.random.chance(20) =>
             {
                 Vec::new()
             }
-            (PlantedBug::AcknowledgeEarly, Packet::Publish(publish)) => {
-                if let Some(id) = publish.packet_id.filter(|_| publish.qos == QoS::AtLeastOnce) {
-                    self.swallowed.insert(id);
-                    self.made_up.push(encoded(&Packet::Puback(Ack::new(id, ReasonCode::SUCCESS)), version));
-                }
-                vec![frame]
-            }
+            (_, Ok(Packet::Disconnect(_))) if self.bug == PlantedBug::PublishCancelledWill => Vec::new(),
             _ => vec![frame],
         }
+    }
+
+    fn connect(&mut self, asked: &Connect<'_>) -> Vec<u8> {
+        let twin = format!("{}-twin", asked.client_id);
+        let mut connect = *asked;
+        match self.bug {
+            PlantedBug::ExceedReceiveMaximum => connect.properties.receive_maximum = None,
+            PlantedBug::DeliverToTwoConnections if self.random.chance(30) => connect.client_id = &twin,
+            PlantedBug::ForgetSession if self.random.chance(30) => connect.clean_start = true,
+            PlantedBug::IgnoreExpiry => {
+                if let Some(will) = &mut connect.will {
+                    will.properties.message_expiry_interval = None;
+                }
+            }
+            _ => {}
+        }
+        encoded(&Packet::Connect(connect), connect.protocol_version)
+    }
+
+    fn publish(&mut self, mut publish: Publish<'_>, version: ProtocolVersion) -> Vec<Vec<u8>> {
+        let mut before = None;
+        match (self.bug, publish.packet_id) {
+            (PlantedBug::SkipDeduplication, Some(id)) if publish.dup && publish.qos == QoS::ExactlyOnce => {
+                self.swallowed.insert(id);
+                before = Some(encoded(&Packet::Pubrel(Ack::new(id, ReasonCode::SUCCESS)), version));
+            }
+            (PlantedBug::AcknowledgeEarly, Some(id)) if publish.qos == QoS::AtLeastOnce => {
+                self.swallowed.insert(id);
+                self.made_up.push(encoded(&Packet::Puback(Ack::new(id, ReasonCode::SUCCESS)), version));
+            }
+            (PlantedBug::IgnoreExpiry, _) => publish.properties.message_expiry_interval = None,
+            (PlantedBug::LoseRetained, _) if self.random.chance(30) => publish.retain = false,
+            _ => {}
+        }
+        before.into_iter().chain([encoded(&Packet::Publish(publish), version)]).collect()
     }
 
     /// What the core gets when the connection ends.
@@ -107,7 +173,7 @@ impl Planter {
         frames.into_iter().flat_map(|frame| self.downwards_one(frame, version)).collect()
     }
 
-    fn downwards_one(&mut self, frame: Vec<u8>, version: ProtocolVersion) -> Vec<Vec<u8>> {
+    fn downwards_one(&mut self, mut frame: Vec<u8>, version: ProtocolVersion) -> Vec<Vec<u8>> {
         let Ok(packet) = from_server(&frame, version) else { return vec![frame] };
         match (self.bug, packet) {
             (PlantedBug::DropPuback, Packet::Puback(_)) if self.random.chance(30) => Vec::new(),
@@ -128,6 +194,21 @@ impl Planter {
                 if publish.qos == QoS::AtMostOnce && self.random.chance(10) =>
             {
                 vec![frame.clone(), frame]
+            }
+            (PlantedBug::RepeatWill, Packet::Publish(publish))
+                if publish.qos == QoS::AtMostOnce && publish.topic.starts_with("w/") =>
+            {
+                vec![frame.clone(), frame]
+            }
+            (PlantedBug::IllegalReasonCode, Packet::Puback(ack))
+                if version == ProtocolVersion::V5 && self.random.chance(10) =>
+            {
+                let wrong = Ack::new(ack.packet_id, ReasonCode::SESSION_TAKEN_OVER);
+                vec![encoded(&Packet::Puback(wrong), version)]
+            }
+            (PlantedBug::TruncatePacket, _) if self.random.chance(5) => {
+                frame.pop();
+                vec![frame]
             }
             _ => vec![frame],
         }

@@ -15,6 +15,8 @@ pub struct Report {
     pub deliveries: u64,
     /// A digest of all packets in both directions: the same for the same seed and program.
     pub digest: u64,
+    /// What happened before the first violation, if [`Trace::Keep`](crate::Trace::Keep) asked for it.
+    pub history: Vec<String>,
     /// Properties that did not hold, at most [`Report::VIOLATIONS_MAX`].
     pub violations: Vec<Violation>,
 }

@@ -1,8 +1,10 @@
 //! Time, and everything that moves with it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 
+use ferry_core::{Record, Ticket};
+use ferry_router::ShardId;
 use ferry_session::Timestamp;
 
 use crate::broker::Broker;
@@ -11,7 +13,7 @@ use crate::conditions::Conditions;
 use crate::fact::Fact;
 use crate::model::Model;
 use crate::network::{Link, LinkId, Pipe};
-use crate::options::Options;
+use crate::options::{Options, Trace};
 use crate::oracle::{Oracles, Rest, Rules};
 use crate::random::Random;
 use crate::report::Report;
@@ -29,6 +31,12 @@ const AUDIT_SECONDS: u64 = 10;
 /// Bytes that sockets and networks hold in each direction.
 const WINDOW_BYTES: [usize; 3] = [300, 5_000, 100_000];
 
+/// How far the broker's clock may jump.
+const JUMP_MILLISECONDS: [u64; 4] = [500, 3_000, 20_000, 3_600_000];
+
+/// Between two crashes, or two jumps of the clock.
+const FAULT_PAUSE_MILLISECONDS_MAX: u64 = 30_000;
+
 /// More events than this in one millisecond mean that somebody works without getting anywhere.
 const STANDSTILL_MAX: u64 = 100_000;
 
@@ -41,8 +49,12 @@ pub(crate) enum Wake {
     EndOfTurn(usize),
     Deadline(usize),
     Mail(usize),
-    Commits(usize),
+    Commits,
     Judgements(usize),
+    /// The broker's process is killed.
+    Crash,
+    /// The broker's clock jumps ahead.
+    ClockJump,
     /// The driver waits no longer for the output of a closing connection.
     Linger(LinkId),
 }
@@ -65,24 +77,40 @@ pub(crate) struct Watch {
     pub(crate) oracles: Oracles,
     pub(crate) digest: u64,
     pub(crate) deliveries: u64,
-    pub(crate) trace: bool,
+    trace: Trace,
+    /// The last lines before the first violation.
+    history: VecDeque<String>,
 }
 
 impl Watch {
     /// Lets `change` happen to the model and tells the oracles what follows from it.
     pub(crate) fn see(&mut self, change: impl FnOnce(&mut Model, crate::model::Tell<'_>)) {
-        let (oracles, trace) = (&mut self.oracles, self.trace);
-        change(&mut self.model, &mut |model, fact| {
-            if trace {
-                trace_line(model, &format!("    {fact:?}"));
+        let Self { model, oracles, trace, history, .. } = self;
+        change(model, &mut |model, fact| {
+            if *trace != Trace::Off
+                && let Some(line) = fact.line(&model.journal)
+            {
+                trace_line(*trace, history, oracles, model, &format!("    {line}"));
             }
             oracles.observe(model, fact);
         });
     }
 
+    /// Shows a line, if anybody wants to see it.
+    pub(crate) fn note_line(&mut self, line: impl FnOnce() -> String) {
+        if self.trace != Trace::Off {
+            trace_line(self.trace, &mut self.history, &self.oracles, &self.model, &line());
+        }
+    }
+
     /// Tells the oracles a fact that changes nothing in the model.
     pub(crate) fn tell(&mut self, fact: &Fact<'_>) {
         self.see(|model, tell| tell(model, fact));
+    }
+
+    /// A shard recorded a change.
+    pub(crate) fn recorded(&mut self, shard: ShardId, ticket: Ticket, record: &Record) {
+        self.see(|model, tell| model.recorded(shard, ticket, record, tell));
     }
 
     /// The broker sent a packet.
@@ -100,15 +128,24 @@ impl Watch {
         for &byte in bytes {
             self.digest = (self.digest ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3);
         }
-        if self.trace {
-            trace_line(&self.model, &format!("{what} {link:?} {} bytes", bytes.len()));
-        }
+        self.note_line(|| format!("{what} {link:?} {} bytes", bytes.len()));
     }
 }
 
 #[allow(clippy::print_stderr, reason = "the trace is for a person who asked for it")]
-fn trace_line(model: &Model, text: &str) {
-    eprintln!("{:>8} {text}", model.now.0.saturating_sub(START.0));
+fn trace_line(trace: Trace, history: &mut VecDeque<String>, oracles: &Oracles, model: &Model, text: &str) {
+    let line = format!("{:>8} {text}", model.network_now.0.saturating_sub(START.0));
+    match trace {
+        Trace::Off => {}
+        Trace::Print => eprintln!("{line}"),
+        Trace::Keep(lines) if oracles.violations.is_empty() => {
+            history.push_back(line);
+            if history.len() > lines {
+                history.pop_front();
+            }
+        }
+        Trace::Keep(_) => {}
+    }
 }
 
 /// Everything there is.
@@ -121,6 +158,7 @@ pub(crate) struct World {
     clients: Vec<Client>,
     broker: Broker,
     latency_milliseconds_max: u64,
+    trouble_ends: Timestamp,
     events: u64,
     /// Events since the clock moved.
     standstill: u64,
@@ -130,11 +168,17 @@ impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> Self {
         let mut random = Random::new(seed);
         let conditions = Conditions::draw(&mut random);
-        let audit = Timestamp(START.0 + (options.trouble_seconds + CALM_SECONDS) * 1000);
+        let faults = [(conditions.crashes, Wake::Crash), (conditions.clock_jumps, Wake::ClockJump)];
+        let faults = faults.into_iter().filter_map(|(happens, fault)| happens.then_some(fault));
+        let trouble_ends = Timestamp(START.0 + options.trouble_seconds * 1000);
+        let audit = Timestamp(trouble_ends.0 + CALM_SECONDS * 1000);
         let auditor = conditions.client_count;
         let mut clients: Vec<_> =
             (0..auditor).map(|index| Client::new(index, random.fork(), START)).collect();
         clients.push(Client::new_auditor(auditor, random.fork(), audit));
+        if conditions.clock_jumps {
+            clients.iter_mut().for_each(Client::expect_refusals);
+        }
         let mut agenda = Agenda { entries: BinaryHeap::new(), random: random.fork() };
         (0..clients.len()).for_each(|client| agenda.add(START, Wake::Client(client)));
         let rules = Rules {
@@ -152,10 +196,11 @@ impl World {
             digest: 0xCBF2_9CE4_8422_2325,
             deliveries: 0,
             trace: options.trace,
+            history: VecDeque::new(),
         };
         let latency_milliseconds_max = conditions.latency_milliseconds_max;
         let broker = Broker::new(conditions, options.planted_bug, random.fork(), START);
-        Self {
+        let mut world = Self {
             now: START,
             random,
             agenda,
@@ -164,17 +209,19 @@ impl World {
             clients,
             broker,
             latency_milliseconds_max,
+            trouble_ends,
             events: 0,
             standstill: 0,
-        }
+        };
+        faults.into_iter().for_each(|fault| world.again(fault));
+        world
     }
 
     /// From the first CONNECT to the audit.
-    pub(crate) fn run(mut self, seed: u64, options: &Options) -> Report {
-        let trouble_ends = Timestamp(START.0 + options.trouble_seconds * 1000);
-        self.run_until(trouble_ends);
+    pub(crate) fn run(mut self, seed: u64) -> Report {
+        self.run_until(self.trouble_ends);
         self.heal();
-        self.run_until(Timestamp(trouble_ends.0 + (CALM_SECONDS + AUDIT_SECONDS) * 1000));
+        self.run_until(Timestamp(self.trouble_ends.0 + (CALM_SECONDS + AUDIT_SECONDS) * 1000));
         let rest = self.rest();
         self.watch.oracles.at_rest(&self.watch.model, &rest);
         Report {
@@ -183,6 +230,7 @@ impl World {
             messages: self.watch.model.journal.len() as u64,
             deliveries: self.watch.deliveries,
             digest: self.watch.digest,
+            history: self.watch.history.into(),
             violations: self.watch.oracles.violations,
         }
     }
@@ -209,7 +257,8 @@ impl World {
         if now > self.now {
             self.now = now;
             self.standstill = 0;
-            self.watch.see(|model, tell| model.advance(now, tell));
+            let clock = self.broker.clock(now);
+            self.watch.see(|model, tell| model.advance(clock, now, tell));
         }
     }
 
@@ -217,6 +266,14 @@ impl World {
         let now = self.now;
         match wake {
             Wake::Client(client) => self.client_acts(client),
+            Wake::Crash => {
+                self.broker.crash(now, &mut self.links, &mut self.agenda, &mut self.watch);
+                self.again(Wake::Crash);
+            }
+            Wake::ClockJump => {
+                self.clock_jumps();
+                self.again(Wake::ClockJump);
+            }
             Wake::Downwards(link) => self.downwards(link),
             Wake::Upwards(link) => {
                 self.broker.upwards(now, link, &mut self.links, &mut self.agenda, &mut self.watch);
@@ -229,8 +286,24 @@ impl World {
             }
             Wake::Deadline(shard) => self.broker.deadline(now, shard, &mut self.agenda, &mut self.watch),
             Wake::Mail(shard) => self.broker.mail(now, shard, &mut self.agenda, &mut self.watch),
-            Wake::Commits(shard) => self.broker.commits(now, shard, &mut self.agenda, &mut self.watch),
+            Wake::Commits => self.broker.commits(now, &mut self.agenda, &mut self.watch),
             Wake::Judgements(shard) => self.broker.judgements(now, shard, &mut self.agenda, &mut self.watch),
+        }
+    }
+
+    fn clock_jumps(&mut self) {
+        let milliseconds = *self.random.pick(&JUMP_MILLISECONDS);
+        self.watch.note_line(|| format!("the broker's clock jumps by {milliseconds} ms"));
+        self.broker.jump(self.now, milliseconds, &mut self.agenda);
+        let (now, clock) = (self.now, self.broker.clock(self.now));
+        self.watch.see(|model, tell| model.advance(clock, now, tell));
+    }
+
+    /// The same fault happens once more, unless everything has healed by then.
+    fn again(&mut self, fault: Wake) {
+        let next = Timestamp(self.now.0 + self.random.between(1, FAULT_PAUSE_MILLISECONDS_MAX));
+        if next < self.trouble_ends {
+            self.agenda.add(next, fault);
         }
     }
 
@@ -301,6 +374,7 @@ impl World {
             up: Pipe::new(usize::MAX, latency),
             down: Pipe::new(*self.random.pick(&WINDOW_BYTES), latency),
             is_half_open: false,
+            is_dead: false,
         });
         self.clients[client].link = Some(link);
     }

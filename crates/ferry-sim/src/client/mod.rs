@@ -32,6 +32,8 @@ pub(crate) struct Client {
     /// A CONNECT with Clean Start went out and no answer came, so that the old session may or may not be there:
     /// only another Clean Start leaves no doubt.
     must_start_clean: bool,
+    /// The broker may run out of time while it judges the client.
+    may_be_refused: bool,
     /// Faults are over: reconnect, acknowledge, and wait.
     is_calm: bool,
 }
@@ -120,6 +122,7 @@ impl Client {
             connection: Connection::default(),
             filters: Vec::new(),
             must_start_clean: false,
+            may_be_refused: false,
             is_calm: false,
         }
     }
@@ -142,6 +145,11 @@ impl Client {
         if let (Role::User, Phase::Offline { until }) = (self.role, &mut self.phase) {
             *until = now.min(*until);
         }
+    }
+
+    /// The broker's clock may jump over the deadline of a connection attempt.
+    pub(crate) fn expect_refusals(&mut self) {
+        self.may_be_refused = true;
     }
 
     pub(crate) fn is_online(&self) -> bool {

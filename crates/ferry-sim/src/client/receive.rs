@@ -102,7 +102,10 @@ impl Client {
         effects: &mut ClientEffects,
     ) {
         if connack.reason_code != ReasonCode::SUCCESS {
-            self.misbehaved(effects, format!("refused with {}", connack.reason_code.name()));
+            let is_expected = self.may_be_refused && connack.reason_code == ReasonCode::SERVER_UNAVAILABLE;
+            if !is_expected {
+                self.misbehaved(effects, format!("refused with {}", connack.reason_code.name()));
+            }
             effects.ending = Some(Ending::Close);
             return;
         }

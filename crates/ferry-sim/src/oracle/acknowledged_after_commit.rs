@@ -117,6 +117,9 @@ impl Oracle for AcknowledgedAfterCommit {
                     return Err(format!("{filter} of client {client} was granted before {batch:?}"));
                 }
             }
+            Fact::Crashed => {
+                *self = Self { published: std::mem::take(&mut self.published), ..Self::default() }
+            }
             _ => {}
         }
         Ok(())

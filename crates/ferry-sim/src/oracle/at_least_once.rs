@@ -28,7 +28,7 @@ impl AtLeastOnce {
 
     fn owe(&mut self, model: &Model, message: MessageId) {
         let authored = model.journal.get(message);
-        if self.rules.may_drop || authored.qos == QoS::AtMostOnce || authored.expiry_seconds.is_some() {
+        if !self.rules.must_arrive(model, message) {
             return;
         }
         if is_shared_topic(&authored.topic) {
@@ -42,16 +42,7 @@ impl AtLeastOnce {
             }
             return;
         }
-        for (client, session) in model.sessions.iter().enumerate() {
-            let is_owed = model.matching(client, &authored.topic).any(|subscription| {
-                subscription.is_definite
-                    && subscription.options.maximum_qos > QoS::AtMostOnce
-                    && !(subscription.options.no_local && client == authored.publisher)
-            });
-            if is_owed && session.presence == Presence::Yes && !self.rules.lossy_clients[client] {
-                self.owed.insert((client, message));
-            }
-        }
+        self.owed.extend(self.rules.owed_to(model, message).into_iter().map(|client| (client, message)));
     }
 }
 
@@ -73,7 +64,7 @@ impl Oracle for AtLeastOnce {
         match fact {
             Fact::Published { message: Some(message), is_repeated: false, .. }
             | Fact::WillDue { message }
-                if self.published.insert(*message, model.now).is_none() =>
+                if self.published.insert(*message, model.network_now).is_none() =>
             {
                 self.owe(model, *message);
             }
@@ -99,7 +90,7 @@ impl Oracle for AtLeastOnce {
                 let is_recent = |message: &MessageId| {
                     self.published
                         .get(message)
-                        .is_some_and(|at| at.0 + ON_THE_WAY_MILLISECONDS >= model.now.0)
+                        .is_some_and(|at| at.0 + ON_THE_WAY_MILLISECONDS >= model.network_now.0)
                 };
                 self.owed.retain(|(other, message)| other != client || !is_recent(message));
             }

@@ -75,7 +75,7 @@ impl Allowance {
         for (client, copies) in copies.iter().enumerate() {
             *self.copies.entry((Some(client), *message)).or_default() += copies;
         }
-        self.recent.push_back(Recent { at: model.now, message: *message, copies });
+        self.recent.push_back(Recent { at: model.network_now, message: *message, copies });
     }
 
     /// Uses up one. Retained messages come as often as one subscribes, and wills have their own oracle.
@@ -104,7 +104,11 @@ impl Allowance {
 
     /// A message that is on its way to another shard also finds the subscriptions that are made meanwhile.
     fn catch_up(&mut self, model: &Model, client: usize) {
-        while self.recent.front().is_some_and(|recent| recent.at.0 + ON_THE_WAY_MILLISECONDS < model.now.0) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|recent| recent.at.0 + ON_THE_WAY_MILLISECONDS < model.network_now.0)
+        {
             self.recent.pop_front();
         }
         for recent in &mut self.recent {

@@ -1,6 +1,7 @@
 //! The properties that must hold, one file each.
 
 mod acknowledged_after_commit;
+mod acknowledged_survives;
 mod at_least_once;
 mod at_most_once;
 mod exactly_once;
@@ -15,11 +16,12 @@ mod single_connection;
 mod well_formed;
 mod will_once;
 
+use ferry_codec::QoS;
 use ferry_core::{CoreConfig, OverlappingSubscriptions};
 
 use crate::fact::Fact;
 use crate::journal::MessageId;
-use crate::model::Model;
+use crate::model::{Model, Presence};
 use crate::report::{Report, Violation};
 
 /// A property. It looks at the facts one by one and says what contradicts it.
@@ -63,6 +65,28 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Whether subscribers with QoS 1 or 2 have a right to the message.
+    fn must_arrive(&self, model: &Model, message: MessageId) -> bool {
+        let authored = model.journal.get(message);
+        !self.may_drop && authored.qos > QoS::AtMostOnce && authored.expiry_seconds.is_none()
+    }
+
+    /// The clients whose sessions must get a message that is published now, share groups not.
+    fn owed_to(&self, model: &Model, message: MessageId) -> Vec<usize> {
+        let authored = model.journal.get(message);
+        let is_owed = |client: &usize| {
+            let is_subscribed = model.matching(*client, &authored.topic).any(|subscription| {
+                subscription.is_definite
+                    && subscription.options.maximum_qos > QoS::AtMostOnce
+                    && !(subscription.options.no_local && *client == authored.publisher)
+            });
+            is_subscribed && model.sessions[*client].presence == Presence::Yes && !self.lossy_clients[*client]
+        };
+        (0..model.sessions.len()).filter(is_owed).collect()
+    }
+}
+
 /// The state of everything at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Rest {
@@ -95,6 +119,7 @@ impl Oracles {
         let rules = std::rc::Rc::new(rules);
         let oracles: Vec<Box<dyn Oracle>> = vec![
             Box::new(acknowledged_after_commit::AcknowledgedAfterCommit::default()),
+            Box::new(acknowledged_survives::AcknowledgedSurvives::new(rules.clone())),
             Box::new(at_least_once::AtLeastOnce::new(rules.clone())),
             Box::new(at_most_once::AtMostOnce::new(rules.clone())),
             Box::new(exactly_once::ExactlyOnce::new(rules.clone())),
@@ -131,7 +156,7 @@ impl Oracles {
 
 fn note(violations: &mut Vec<Violation>, model: &Model, property: &'static str, detail: String) {
     if violations.len() < Report::VIOLATIONS_MAX {
-        let at_milliseconds = model.now.0 - crate::world::START.0;
+        let at_milliseconds = model.network_now.0 - crate::world::START.0;
         violations.push(Violation { property, at_milliseconds, detail });
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use ferry_codec::{PacketId, QoS};
+use ferry_core::Record;
 use ferry_session::Timestamp;
 
 use super::Oracle;
@@ -13,6 +15,8 @@ use crate::model::Model;
 pub(super) struct NoExpired {
     /// When the broker got a message last: one that was published again lives again.
     received: BTreeMap<MessageId, Timestamp>,
+    /// Deliveries begin when they are recorded; the PUBLISH may have to wait until that is durable.
+    begun: BTreeMap<(usize, PacketId), Timestamp>,
 }
 
 impl Oracle for NoExpired {
@@ -27,6 +31,16 @@ impl Oracle for NoExpired {
                 self.received.insert(*message, model.now);
                 Ok(())
             }
+            Fact::Recorded {
+                record:
+                    Record::Sent { session, packet_id, .. }
+                    | Record::Queued { session, packet_id: Some(packet_id), .. },
+                ..
+            } => {
+                let begun = model.owner(*session).map(|client| ((client, *packet_id), model.now));
+                self.begun.extend(begun);
+                Ok(())
+            }
             Fact::Sent { client, copy, .. } => {
                 let Some(message) = copy.message else { return Ok(()) };
                 let (Some(interval), Some(received)) =
@@ -35,7 +49,11 @@ impl Oracle for NoExpired {
                     return Ok(());
                 };
                 let waited = model.now.0 - received.0;
-                let is_expired = waited > u64::from(interval) * 1000;
+                let begun = copy.packet_id.filter(|_| copy.qos == QoS::ExactlyOnce).and_then(|packet_id| {
+                    self.begun.get(&(*client, packet_id)).filter(|begun| *begun >= received)
+                });
+                let waited_before = begun.map_or(waited, |begun| begun.0 - received.0);
+                let is_expired = waited_before > u64::from(interval) * 1000;
                 // Once a PUBLISH was sent its exchange goes on, expired or not.
                 if is_expired && !copy.dup {
                     return Err(format!(

@@ -61,6 +61,10 @@ impl Oracle for RetainedLastWins {
                     return Err(format!("{other:?} and {message:?} are both retained"));
                 }
             }
+            Fact::Crashed => {
+                self.current.clear();
+                self.uncertain.clear();
+            }
             _ => {}
         }
         Ok(())
