@@ -1,6 +1,12 @@
 //! What the engine needs of a machine: a directory of files.
 
+mod file_disk;
+mod simulated_disk;
+
 use std::io;
+
+pub use file_disk::{FileDisk, RealFile};
+pub use simulated_disk::{Fault, SimulatedDisk, SimulatedFile};
 
 /// A directory of files as the [`Log`](crate::Log) needs it: everything it asks of a machine goes through here, so
 /// that the same engine runs on a simulated one. No call is asynchronous.

@@ -76,13 +76,26 @@ pub enum ProblemKind {
 }
 
 impl RecoveryReport {
-    /// Whether something durable may be lost: anything is wrong but a torn tail or a foreign file.
+    /// Whether something that was durable is lost.
     #[must_use]
     pub fn is_damaged(&self) -> bool {
         let harmless = |problem: &Problem| {
-            matches!(problem.kind, ProblemKind::TornTail { .. } | ProblemKind::ForeignFile)
+            matches!(
+                problem.kind,
+                ProblemKind::TornTail { .. }
+                    | ProblemKind::DamagedSegmentHeader
+                    | ProblemKind::DamagedFormat
+                    | ProblemKind::ForeignFile
+            )
         };
         self.problem_count > self.problems.len() as u64 || !self.problems.iter().all(harmless)
+    }
+
+    /// Keeps only the problems that `is_kept` says.
+    pub(crate) fn retain(&mut self, is_kept: impl FnMut(&Problem) -> bool) {
+        let before = self.problems.len();
+        self.problems.retain(is_kept);
+        self.problem_count -= (before - self.problems.len()) as u64;
     }
 
     pub(crate) fn add(&mut self, problem: Problem) {
@@ -105,7 +118,10 @@ impl fmt::Display for Problem {
                 write!(f, "{file}: {length} bytes at {offset}, in group {group}, are damaged and lost")
             }
             ProblemKind::LostGroups { first, count } => {
-                write!(f, "{file}: {count} groups from {first} on are lost, at {offset} ({length} bytes)")
+                write!(
+                    f,
+                    "{file}: {count} groups from {first} on are lost, but for what can still be read of {length} bytes at {offset}"
+                )
             }
             ProblemKind::MissingSegment => {
                 write!(f, "{file}: the file is missing, and what was in it is lost")

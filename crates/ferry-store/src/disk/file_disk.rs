@@ -1,0 +1,202 @@
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Disk, DiskFile};
+use crate::OpenError;
+
+const LOCK_NAME: &str = "LOCK";
+
+/// A directory of the machine's own, which belongs to this process as long as it is open: one of the same process,
+/// or of another one, cannot open it meanwhile.
+#[derive(Debug)]
+pub struct FileDisk {
+    directory: PathBuf,
+    is_read_only: bool,
+    /// The lock goes with it.
+    _lock: Option<File>,
+}
+
+impl FileDisk {
+    /// Takes a data directory into use; makes it if there is none, for the owner's eyes only.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] if it is in use, [`OpenError::ReadOnly`] if it cannot be written to.
+    pub fn open(directory: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let directory = directory.into();
+        let refused = |action, file: &Path, error: io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                OpenError::ReadOnly { directory: directory.clone() }
+            }
+            _ => OpenError::Io { action, file: file.display().to_string(), error },
+        };
+        let log = directory.join("log");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&log)
+            .map_err(|error| refused("create", &log, error))?;
+        let path = directory.join(LOCK_NAME);
+        let mut lock = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| refused("open", &path, error))?;
+        take_lock(lock.try_lock(), &mut lock, &directory, &path)?;
+        // Only to be told to others; the lock is what counts.
+        let told =
+            lock.set_len(0).and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
+        told.map_err(|error| refused("write", &path, error))?;
+        Ok(Self { directory, is_read_only: false, _lock: Some(lock) })
+    }
+
+    /// Takes a data directory to look at. Nothing in it can be changed.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] if a process uses it to write; [`OpenError::Io`] if there is none.
+    pub fn open_read_only(directory: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        let directory = directory.into();
+        let path = directory.join(LOCK_NAME);
+        let lock = match File::open(&path) {
+            Ok(mut lock) => {
+                take_lock(lock.try_lock_shared(), &mut lock, &directory, &path)?;
+                Some(lock)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => {
+                let file = path.display().to_string();
+                return Err(OpenError::Io { action: "open", file, error });
+            }
+        };
+        Ok(Self { directory, is_read_only: true, _lock: lock })
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn check_writable(&self) -> io::Result<()> {
+        if self.is_read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
+    }
+}
+
+fn take_lock(
+    taken: Result<(), TryLockError>,
+    lock: &mut File,
+    directory: &Path,
+    path: &Path,
+) -> Result<(), OpenError> {
+    match taken {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            // Who holds it may not have said who it is.
+            let _ = lock.take(32).read_to_string(&mut text);
+            let process_id = text.trim().parse().ok();
+            Err(OpenError::Locked { directory: directory.to_owned(), process_id })
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(OpenError::Io { action: "lock", file: path.display().to_string(), error })
+        }
+    }
+}
+
+impl Disk for FileDisk {
+    type File = RealFile;
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        if self.path("FORMAT").try_exists()? {
+            names.push("FORMAT".to_owned());
+        }
+        let entries = match fs::read_dir(self.path("log")) {
+            Err(error) if self.is_read_only && error.kind() == io::ErrorKind::NotFound => return Ok(names),
+            entries => entries?,
+        };
+        for entry in entries {
+            names.push(format!("log/{}", entry?.file_name().to_string_lossy()));
+        }
+        Ok(names)
+    }
+
+    fn create(&self, name: &str) -> io::Result<RealFile> {
+        self.check_writable()?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(0o600).open(self.path(name)).map(RealFile)
+    }
+
+    fn open(&self, name: &str) -> io::Result<RealFile> {
+        OpenOptions::new().read(true).write(!self.is_read_only).open(self.path(name)).map(RealFile)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.check_writable()?;
+        fs::remove_file(self.path(name))
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        File::open(self.path("log"))?.sync_all()?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let figures = rustix::fs::statvfs(&self.directory)?;
+        Ok(figures.f_bavail.saturating_mul(figures.f_frsize))
+    }
+}
+
+/// A file of a [`FileDisk`].
+#[derive(Debug)]
+pub struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn length(&self) -> io::Result<u64> {
+        self.0.metadata().map(|metadata| metadata.len())
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read_at(bytes, offset)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write_at(bytes, offset)
+    }
+
+    #[cfg(target_os = "linux")]
+    fn preallocate(&self, length: u64) -> io::Result<()> {
+        use rustix::fs::{FallocateFlags, fallocate};
+        use rustix::io::Errno;
+
+        let from = self.length()?;
+        if length <= from {
+            return Ok(());
+        }
+        match fallocate(&self.0, FallocateFlags::empty(), from, length - from) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn preallocate(&self, _length: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.0.set_len(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}

@@ -1,0 +1,4 @@
+//! The store, on a simulated disk and on a real one.
+
+mod crash;
+mod model;
