@@ -46,6 +46,8 @@ pub fn core_config(config: &Config, durability: Durability) -> CoreConfig {
         topic_aliases_out_max: limits.topic_aliases_out_max,
         queue_messages_max: limits.queue_messages_max,
         queue_bytes_max: limits.queue_bytes_max,
+        queue_messages_in_memory_max: CoreConfig::default().queue_messages_in_memory_max,
+        queue_bytes_in_memory_max: CoreConfig::default().queue_bytes_in_memory_max,
         queue_messages_total_max: limits.queue_messages_total_max,
         queue_bytes_total_max: limits.queue_bytes_total_max,
         overflow_policy: overflow_policy(session.overflow_policy),

@@ -80,7 +80,7 @@ impl Shard {
     }
 
     /// [MQTT-3.1.2-6] [MQTT3-3.1.2-4]
-    fn new_session(&mut self, identity: Identity) -> SessionId {
+    pub(crate) fn new_session(&mut self, identity: Identity) -> SessionId {
         self.counters.sessions += 1;
         self.sessions.insert(Session {
             identity,
@@ -90,6 +90,7 @@ impl Shard {
             filters: FilterSet::default(),
             will: None,
             pending_will: None,
+            denied: None,
             replays: None,
             expiry: SessionExpiry::AT_CLOSE,
             expiry_in_connect: SessionExpiry::AT_CLOSE,

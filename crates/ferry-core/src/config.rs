@@ -60,6 +60,11 @@ pub struct CoreConfig {
     pub queue_messages_max: u32,
     /// Bytes of the messages waiting for one session.
     pub queue_bytes_max: usize,
+    /// Messages in memory of those waiting for one session, if the store has them: the others are read back from
+    /// there when their turn comes.
+    pub queue_messages_in_memory_max: u32,
+    /// Bytes of those messages.
+    pub queue_bytes_in_memory_max: usize,
     /// Messages waiting for all sessions of all shards.
     pub queue_messages_total_max: usize,
     /// Bytes of the messages waiting for all sessions of all shards.
@@ -141,6 +146,8 @@ impl Default for CoreConfig {
             topic_aliases_out_max: 32,
             queue_messages_max: 10_000,
             queue_bytes_max: 16 * MIB,
+            queue_messages_in_memory_max: 128,
+            queue_bytes_in_memory_max: 64 * 1024,
             queue_messages_total_max: 2_000_000,
             queue_bytes_total_max: 256 * MIB,
             overflow_policy: OverflowPolicy::DropOldest,

@@ -277,6 +277,8 @@ impl Shard {
             queue_bytes_max: config.queue_bytes_max,
             overflow,
             queue_qos0: false,
+            queue_messages_in_memory_max: config.queue_messages_in_memory_max as usize,
+            queue_bytes_in_memory_max: config.queue_bytes_in_memory_max,
         })
     }
 }

@@ -28,6 +28,14 @@ impl DropLedger {
         entry.last_topic.push_str(topic);
     }
 
+    /// Counts copies of one client of which only the store knows the topics.
+    pub(crate) fn count_many(&mut self, reason: DropReason, client_id: &str, copies: usize) {
+        if copies > 0 {
+            self.count(reason, client_id, "");
+            self.entries[reason.index()].count += copies as u64 - 1;
+        }
+    }
+
     /// What was dropped for `reason`.
     #[must_use]
     pub fn entry(&self, reason: DropReason) -> &DropEntry {

@@ -1,6 +1,6 @@
 use ferry_router::ShardId;
 
-use crate::{AuthRequest, ConnId, Mail, Record};
+use crate::{AuthRequest, ConnId, LoadRequest, Mail, Record};
 
 /// What a shard wants done. The driver owns it, drains it at the end of each turn and uses it again.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub struct Effects {
     pub records: Vec<Record>,
     /// How many more this turn has put into [`Shared::append_retained`](crate::Shared::append_retained).
     pub retained_records: usize,
+    /// Copies to be read back, once the records of this turn are with the store.
+    pub load: Vec<LoadRequest>,
     /// Clients to judge.
     pub authenticate: Vec<AuthRequest>,
 }
@@ -47,6 +49,7 @@ impl Effects {
             && self.resume.is_empty()
             && self.mail.is_empty()
             && self.recorded() == 0
+            && self.load.is_empty()
             && self.authenticate.is_empty()
     }
 }

@@ -25,7 +25,7 @@ impl Shard {
         self.counters.queue_changed(before, (0, 0));
         self.counters.inflight_changed(session.sender.inflight_len(), 0);
         let client_id = Arc::clone(session.client_id());
-        session.sender.take_all(&mut |delivery, sent| {
+        let spilled = session.sender.take_all(&mut |delivery, sent| {
             let exactly_once = delivery.qos == ferry_codec::QoS::ExactlyOnce;
             match group_of(&delivery) {
                 // A QoS 2 copy that is on its way to this client goes to nobody else [MQTT-4.8.2-5].
@@ -35,6 +35,7 @@ impl Shard {
                 _ => self.counters.drops.count(DropReason::SessionEnded, &client_id, &delivery.message.topic),
             }
         });
+        self.counters.drops.count_many(DropReason::SessionEnded, &client_id, spilled);
         if let Some(session) = session.recorded {
             turn.effects.records.push(Record::SessionEnded { session });
         }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use ferry_codec::{MessageProperties, QoS, ReasonCode};
 use ferry_router::ShardId;
 
-use crate::{AuthOutcome, Authorizer, ConnId, CoreConfig, Mail, Ticket};
+use crate::{AuthOutcome, Authorizer, ConnId, CoreConfig, LoadRequest, LoadedCopy, Mail, Ticket};
 
 /// What happens to a shard, besides [`Shard::open`](crate::Shard::open) and
 /// [`Shard::receive`](crate::Shard::receive).
@@ -26,6 +26,13 @@ pub enum Event<'a> {
     Committed {
         /// As returned by [`Shard::end_turn`](crate::Shard::end_turn).
         ticket: Ticket,
+    },
+    /// The answer to a [`LoadRequest`].
+    Loaded {
+        /// As it was in [`Effects::load`](crate::Effects::load).
+        request: LoadRequest,
+        /// What the store has, one for each sequence number of the request.
+        copies: Vec<LoadedCopy>,
     },
     /// From another shard.
     Mail {

@@ -30,7 +30,6 @@ impl FilterSet {
         }
     }
 
-    #[allow(dead_code, reason = "restoring sessions follows")]
     /// Takes back a subscription from the store. False if the filter is there already.
     pub(crate) fn restore(&mut self, filter: &str, number: u64) -> bool {
         let Err(position) = self.position(filter) else { return false };

@@ -1,5 +1,5 @@
 use ferry_codec::{PacketId, QoS};
-use ferry_session::{DropReason, Outgoing, StoredParts};
+use ferry_session::{DropReason, Outgoing, Sender, StoredCopy, StoredParts};
 
 use crate::commit::{Commit, Waiter};
 use crate::conn::Conn;
@@ -7,7 +7,31 @@ use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::write_packet::{mark_dirty, queued_length, write_pubrel, write_queued};
-use crate::{ConnId, Record};
+use crate::{ConnId, Record, SessionNumber};
+
+/// A PUBLISH with a packet identifier that the sender has just given.
+struct Begun {
+    packet_id: PacketId,
+    copy: StoredCopy,
+    qos: QoS,
+    dup: bool,
+    /// It was sent, or will be when it is recorded.
+    sent: bool,
+}
+
+impl Begun {
+    fn note(self, sender: &mut Sender, recorded: Option<SessionNumber>, records: &mut Vec<Record>) {
+        let Self { packet_id, copy: StoredCopy { sequence, parts }, qos, dup, sent } = self;
+        if !sent {
+            // Behaves as if it had been sent and acknowledged [MQTT-3.1.2-25].
+            record_dropped(recorded, self.copy, records);
+            sender.skip(packet_id);
+        } else if let Some(session) = recorded.filter(|_| !dup) {
+            sender.set_stored(packet_id, StoredParts { sent: true, ..parts });
+            records.push(Record::Sent { session, sequence, packet_id, qos });
+        }
+    }
+}
 
 impl Shard {
     /// Sends what waits in the session's queue, as far as Receive Maximum and the output allow.
@@ -51,24 +75,13 @@ impl Shard {
                     };
                     if let Err(reason) = sent {
                         counters.drops.count(reason, client_id, topic);
-                        record_dropped(recorded, delivery.stored_copy(), &mut turn.effects.records);
                     }
-                    packet_id
-                        .map(|packet_id| (packet_id, delivery.sequence, delivery.stored, dup, sent.is_ok()))
+                    let (copy, qos) = (delivery.stored_copy(), delivery.qos);
+                    packet_id.map(|packet_id| Begun { packet_id, copy, qos, dup, sent: sent.is_ok() })
                 }
             };
-            match begun {
-                Some((packet_id, sequence, stored, false, true)) => {
-                    if let Some(session_number) = recorded {
-                        let parts = StoredParts { sent: true, ..stored };
-                        session.sender.set_stored(packet_id, parts);
-                        let sent = Record::Sent { session: session_number, sequence, packet_id };
-                        turn.effects.records.push(sent);
-                    }
-                }
-                // Behaves as if it had been sent and acknowledged [MQTT-3.1.2-25].
-                Some((packet_id, .., false)) => drop(session.sender.skip(packet_id)),
-                _ => {}
+            if let Some(begun) = begun {
+                begun.note(&mut session.sender, recorded, &mut turn.effects.records);
             }
         }
         if !conn.output.is_empty() {
@@ -77,6 +90,7 @@ impl Shard {
         let after = (session.sender.queue_len(), session.sender.queue_bytes());
         self.counters.queue_changed(before, after);
         self.counters.inflight_changed(inflight_before, session.sender.inflight_len());
+        self.begin_load(turn, session_id);
     }
 
     /// Sends a PUBLISH whose packet identifier is durable now, unless its exchange is over already.

@@ -111,6 +111,8 @@ pub enum Record {
         sequence: u64,
         /// The identifier.
         packet_id: PacketId,
+        /// QoS of the copy.
+        qos: QoS,
     },
     /// A copy was discarded or given to another session, whether it had been sent or not.
     Dropped {

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use slab::Slab;
 
 use crate::filter_set::FilterSet;
+use crate::load::DeniedFilters;
 use crate::retained_replay::RetainedReplays;
 use crate::{ConnId, Identity, Record, SessionNumber};
 
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) will: Option<Box<StoredWill>>,
     /// The will of the last connection, waiting for its delay.
     pub(crate) pending_will: Option<PendingWill>,
+    /// What copies in the store must not be sent any more.
+    pub(crate) denied: Option<Box<DeniedFilters>>,
     pub(crate) replays: Option<Box<RetainedReplays>>,
     /// The interval in force.
     pub(crate) expiry: SessionExpiry,

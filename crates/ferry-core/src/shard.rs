@@ -87,6 +87,7 @@ impl Shard {
             config: Arc::default(),
         };
         shard.configure(config, now);
+        shard.sweep_restored();
         shard
     }
 
@@ -124,6 +125,7 @@ impl Shard {
             Event::Written { conn } => self.written(turn, conn),
             Event::Tick => self.tick(turn),
             Event::Committed { ticket } => self.committed(turn, ticket),
+            Event::Loaded { request, copies } => self.loaded(turn, &request, copies),
             Event::Mail { from, mail } => self.mail_came(turn, from, mail),
             Event::Authenticated { conn, outcome } => self.authenticated(turn, conn, outcome),
             Event::Publish(publish) => self.publish_own(turn, &publish),

@@ -70,7 +70,6 @@ impl Shared {
         SessionNumber(NonZeroU64::MIN.saturating_add(self.take_number() - 1))
     }
 
-    #[allow(dead_code, reason = "restoring sessions follows")]
     /// What was found in the store has numbers up to this one.
     pub(crate) fn numbers_are_taken(&self, greatest: u64) {
         self.last_number.fetch_max(greatest, Ordering::Relaxed);

@@ -198,7 +198,7 @@ fn is_too_large(conn: &Conn, publication: &Publication<'_>, grant: &Grant) -> bo
 }
 
 /// The note of the share group that a copy carries.
-fn key_of(group: ShareGroupId) -> Option<NonZeroU32> {
+pub(crate) fn key_of(group: ShareGroupId) -> Option<NonZeroU32> {
     NonZeroU32::new(u32::try_from(group.0).ok()?.checked_add(1)?)
 }
 

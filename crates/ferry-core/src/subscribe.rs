@@ -160,7 +160,7 @@ impl Shard {
     }
 
     /// Makes a subscription or replaces it, without a gap [MQTT-3.8.4-3] [MQTT3-3.8.4-3].
-    fn add_subscription(&mut self, session: SessionId, filter: &str, grant: Grant) {
+    pub(crate) fn add_subscription(&mut self, session: SessionId, filter: &str, grant: Grant) {
         let subscribed = self.subscriptions.subscribe(filter, session, grant);
         self.counters.subscriptions += usize::from(subscribed.replaced.is_none());
         if subscribed.first_of_filter {

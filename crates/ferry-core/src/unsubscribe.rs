@@ -1,9 +1,9 @@
-use ferry_codec::topic::matches;
 use ferry_codec::{Packet, ReasonCode, Unsuback, Unsubscribe, UserProperties};
 use ferry_session::{DropReason, Dropped};
 use smallvec::SmallVec;
 
 use crate::fault::Fault;
+use crate::load::{DeniedFilters, plain_matches};
 use crate::response::{Response, Wait};
 use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
@@ -95,21 +95,24 @@ impl Shard {
             drops.count(dropped.reason, client_id, dropped.topic());
             record_dropped(recorded, dropped.stored, &mut turn.effects.records);
         };
-        let plain = |filter: &str, topic: &str| {
-            let shared = shared_filter(filter).ok().flatten();
-            matches(shared.map_or(filter, |shared| shared.filter), topic)
-        };
         session.sender.retain_queued(
             |delivery| {
                 // What was queued before an UNSUBSCRIBE is still delivered [MQTT-3.10.4-3].
                 let topic = &delivery.message.topic;
-                filters.iter().any(|filter| plain(filter, topic))
-                    || !denied.iter().any(|filter| plain(filter, topic))
+                filters.iter().any(|filter| plain_matches(filter, topic))
+                    || !denied.iter().any(|filter| plain_matches(filter, topic))
             },
             DropReason::NotAuthorized,
             &mut on_drop,
         );
         let after = (session.sender.queue_len(), session.sender.queue_bytes());
+        if session.sender.spilled_len() > 0 {
+            // What is only in the store is judged when it is read back.
+            let last_sequence = session.sender.last_sequence();
+            let mut filters = session.denied.take().map_or(Vec::new(), |denied| denied.filters);
+            filters.extend(denied);
+            session.denied = Some(Box::new(DeniedFilters { last_sequence, filters }));
+        }
         self.counters.queue_changed(before, after);
     }
 }

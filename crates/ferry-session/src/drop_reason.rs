@@ -32,11 +32,13 @@ pub enum DropReason {
     MailboxFull,
     /// An administrator cleared the queue.
     Purged,
+    /// The store had it and cannot read it back.
+    Lost,
 }
 
 impl DropReason {
     /// Every reason, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::TotalQueueFull,
@@ -50,6 +52,7 @@ impl DropReason {
         Self::NoSharedSubscriber,
         Self::MailboxFull,
         Self::Purged,
+        Self::Lost,
     ];
 
     /// The name in metrics and under `$SYS`; it never changes.
@@ -69,6 +72,7 @@ impl DropReason {
             Self::NoSharedSubscriber => "no_shared_subscriber",
             Self::MailboxFull => "mailbox_full",
             Self::Purged => "purged",
+            Self::Lost => "lost",
         }
     }
 

@@ -1,4 +1,4 @@
-use ferry_codec::PacketId;
+use ferry_codec::{PacketId, QoS};
 use hashbrown::HashTable;
 
 use crate::{Delivery, StoredCopy, StoredParts};
@@ -23,6 +23,17 @@ pub enum InflightState {
     AwaitPubrec,
     /// QoS 2, PUBREL unacknowledged `[MQTT-4.3.3-5]`. The PUBLISH is never sent again `[MQTT-4.3.3-6]`.
     AwaitPubcomp,
+}
+
+impl InflightState {
+    /// That of an exchange whose PUBLISH, of QoS 1 or 2, is unacknowledged.
+    #[must_use]
+    pub const fn of_unacknowledged(qos: QoS) -> Self {
+        match qos {
+            QoS::ExactlyOnce => Self::AwaitPubrec,
+            QoS::AtMostOnce | QoS::AtLeastOnce => Self::AwaitPuback,
+        }
+    }
 }
 
 /// The exchanges of one session, found by packet id and kept in two orders: the unacknowledged PUBLISH packets

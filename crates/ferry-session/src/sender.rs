@@ -4,10 +4,10 @@ use std::num::NonZeroU16;
 use ferry_codec::{PacketId, QoS, ReasonCode};
 
 use crate::inflight::{Inflight, Sent, SlotIndex};
-use crate::queue::Queue;
+use crate::queue::{Front, Queue};
 use crate::{
-    Delivery, DropReason, Dropped, InflightState, OverflowPolicy, QueueLimits, StoredCopy, StoredParts,
-    Timestamp,
+    Delivery, DropReason, Dropped, InflightState, OverflowPolicy, QueueLimits, Spilled, StoredCopy,
+    StoredParts, Timestamp,
 };
 
 /// The sending side of a session: what waits, what is on its way, and the packet ids (sections 4.3, 4.4, 4.9).
@@ -119,8 +119,10 @@ pub struct SenderSnapshot {
     pub last_sequence: u64,
     /// Open exchanges, in the order of their re-sends.
     pub exchanges: Vec<Exchange>,
-    /// Waiting copies, oldest first.
+    /// Waiting copies that are in memory, oldest first.
     pub queue: Vec<Delivery>,
+    /// Waiting copies that only the store has, oldest first.
+    pub spilled: Vec<Spilled>,
 }
 
 /// A snapshot that no sender can have made.
@@ -245,11 +247,11 @@ impl Sender {
             if limits.overflow != OverflowPolicy::DropOldest || !fits_when_empty {
                 return refuse(delivery, reason, limits.overflow);
             }
-            let Some(delivery) = self.queue.pop() else { break };
-            on_drop(Dropped::new(delivery, reason));
+            let Some(dropped) = self.queue.drop_front(reason) else { break };
+            on_drop(dropped);
         }
         delivery.sequence = self.next_sequence();
-        self.queue.push(delivery);
+        self.queue.push(delivery, limits);
         Ok(self.last_sequence)
     }
 
@@ -355,7 +357,10 @@ impl Sender {
     /// The session ends: takes out every copy that is not yet in the receiver's hands, in order. The flag tells
     /// whether its PUBLISH was sent before, so that a QoS 2 copy of a shared subscription must not go to
     /// another member `[MQTT-4.8.2-5]`.
-    pub fn take_all(&mut self, on_copy: &mut dyn FnMut(Delivery, bool)) {
+    ///
+    /// Returns how many copies there are besides that only the store has.
+    pub fn take_all(&mut self, on_copy: &mut dyn FnMut(Delivery, bool)) -> usize {
+        let spilled = self.queue.clear_spilled();
         while let Some(at) = self.inflight.first_publish() {
             if let (Some(delivery), _) = self.inflight.remove(at) {
                 on_copy(delivery, true);
@@ -365,6 +370,40 @@ impl Sender {
             on_copy(delivery, false);
         }
         *self = Self::new();
+        spilled
+    }
+
+    /// Which copies are to be read back from the store now, at most so many and so many bytes, or one: the client is
+    /// connected, and few are in memory before them. Give them to [`loaded`](Self::loaded), then call
+    /// [`end_load`](Self::end_load); until then there is nothing more.
+    pub fn begin_load(&mut self, messages_max: usize, bytes_max: usize) -> Option<Vec<u64>> {
+        if !self.is_connected() {
+            return None;
+        }
+        self.queue.begin_load(messages_max, bytes_max)
+    }
+
+    /// Discards a copy that only the store has, if it is still there.
+    pub fn drop_spilled(&mut self, sequence: u64, reason: DropReason) -> Option<Dropped> {
+        self.queue.drop_spilled(sequence, reason)
+    }
+
+    /// The highest sequence number given out.
+    #[must_use]
+    pub fn last_sequence(&self) -> u64 {
+        self.last_sequence
+    }
+
+    /// A copy was read back; `None` if it could not be, which is what the result says then. One that was dropped
+    /// meanwhile is of no interest.
+    pub fn loaded(&mut self, sequence: u64, delivery: Option<Delivery>) -> Option<Dropped> {
+        let delivery = delivery.map(|delivery| Delivery { sequence, ..delivery });
+        self.queue.loaded(sequence, delivery)
+    }
+
+    /// All that was asked for by [`begin_load`](Self::begin_load) was given.
+    pub fn end_load(&mut self) {
+        self.queue.end_load();
     }
 
     /// Exchanges that began and are not complete.
@@ -409,7 +448,13 @@ impl Sender {
         inflight.iter().map(|at| (inflight.packet_id(at), inflight.state(at), inflight.delivery(at)))
     }
 
-    /// The waiting copies, oldest first.
+    /// Copies in the queue that only the store has.
+    #[must_use]
+    pub fn spilled_len(&self) -> usize {
+        self.queue.spilled_len()
+    }
+
+    /// The waiting copies that are in memory, oldest first.
     pub fn queued(&self) -> impl ExactSizeIterator<Item = &Delivery> {
         self.queue.iter()
     }
@@ -431,6 +476,7 @@ impl Sender {
                 })
                 .collect(),
             queue: self.queue.iter().cloned().collect(),
+            spilled: self.queue.spilled().copied().collect(),
         }
     }
 
@@ -459,7 +505,10 @@ impl Sender {
             };
         }
         for delivery in snapshot.queue {
-            sender.queue.push(delivery);
+            sender.queue.push_in_memory(delivery);
+        }
+        for spilled in snapshot.spilled {
+            sender.queue.push_spilled(spilled);
         }
         Ok(sender)
     }
@@ -510,12 +559,14 @@ impl Sender {
     }
 
     fn next_queued(&mut self, now: Timestamp) -> Option<Outgoing<'_>> {
-        let front = self.queue.front()?;
-        let expired = front.message.is_expired(now);
-        let qos = front.qos;
+        let (expired, qos) = match self.queue.front()? {
+            Front::InMemory(delivery) => (delivery.message.is_expired(now), delivery.qos),
+            // Others must not overtake it while it is read back.
+            Front::Spilled(spilled) if spilled.expires_at > now => return None,
+            Front::Spilled(_) => (true, QoS::AtLeastOnce),
+        };
         if expired {
-            let delivery = self.queue.pop()?;
-            return Some(Outgoing::Dropped(Dropped::new(delivery, DropReason::Expired)));
+            return self.queue.drop_front(DropReason::Expired).map(Outgoing::Dropped);
         }
         if qos == QoS::AtMostOnce {
             let delivery = Cow::Owned(self.queue.pop()?);
@@ -535,10 +586,7 @@ impl Sender {
     }
 
     fn begin(&mut self, packet_id: PacketId, delivery: Delivery) -> Outgoing<'_> {
-        let state = match delivery.qos {
-            QoS::ExactlyOnce => InflightState::AwaitPubrec,
-            QoS::AtMostOnce | QoS::AtLeastOnce => InflightState::AwaitPuback,
-        };
+        let state = InflightState::of_unacknowledged(delivery.qos);
         self.last_packet_id = packet_id.get();
         self.occupied += 1;
         let at = self.inflight.push(packet_id, state, delivery, Sent::First);

@@ -45,6 +45,9 @@ impl Conditions {
             output_stall_seconds_max: 30,
             queue_messages_max: 1_000_000,
             queue_bytes_max: usize::MAX / 1024,
+            // Its disk is not read yet.
+            queue_messages_in_memory_max: u32::MAX,
+            queue_bytes_in_memory_max: usize::MAX,
             queue_bytes_total_max: usize::MAX / 1024,
             ..CoreConfig::default()
         };

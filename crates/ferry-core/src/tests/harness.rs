@@ -6,7 +6,9 @@ use ferry_codec::{
     UnsubscribeFiltersBuf, UserProperties, decode, encode, frame_length,
 };
 
+use super::store::{Changes, Entries, TestStore};
 use super::summary::summary;
+use crate::persistence::{RestoreReport, Restorer, Writer};
 use crate::*;
 
 pub(super) const V5: ProtocolVersion = ProtocolVersion::V5;
@@ -56,6 +58,11 @@ pub(super) struct Broker {
     pub(super) commits: bool,
     pub(super) tickets: Vec<(usize, Ticket)>,
     pub(super) records: Vec<Record>,
+    pub(super) store: TestStore,
+    /// Copies are read back when they are asked for. If not, the requests gather in `loads`.
+    pub(super) loads_at_once: bool,
+    pub(super) loads: Vec<(usize, LoadRequest)>,
+    writers: Vec<Writer>,
     pub(super) mail_count: usize,
     /// Mail arrives at the end of the turn. If not, it gathers in `mail`.
     pub(super) delivers: bool,
@@ -101,10 +108,52 @@ impl Broker {
         configure(&mut config);
         let now = Timestamp(1_000_000);
         let shared = Arc::new(Shared::new(count, 7, Arc::new(config), authorizer));
-        let shard = |number| Shard::new(ShardId(number), count, Arc::clone(&shared), u64::from(number), now);
+        Self::with_shared(count, &shared, now)
+    }
+
+    /// A broker with what a store has, at `now`.
+    pub(super) fn restored(
+        count: u16,
+        config: CoreConfig,
+        entries: &Entries,
+        now: Timestamp,
+    ) -> (Self, RestoreReport) {
+        let shared = Arc::new(Shared::new(count, 8, Arc::new(config), Arc::new(AllowAll)));
+        let mut restorer = Restorer::new(Arc::clone(&shared));
+        for (key, (value, shared)) in &entries.values {
+            restorer.entry(*key, *shared, &mut |out| {
+                out.extend_from_slice(value);
+                true
+            });
+        }
+        for key in restorer.bodies_wanted() {
+            if let Some((value, _)) = entries.values.get(&key) {
+                restorer.body(key, value);
+            }
+        }
+        let restored = restorer.finish();
+        let mut broker = Self::with_shared(count, &shared, now);
+        broker.store = TestStore { live: entries.clone(), durable: entries.clone(), uncommitted: Vec::new() };
+        let mut cleaned = Changes::default();
+        restored.clean_up(&mut cleaned);
+        broker.store.append(cleaned);
+        for session in restored.sessions {
+            let shard = usize::from(home_shard(session.client_id(), count).0);
+            broker.shards[shard].restore(session, &mut broker.effects[shard]);
+        }
+        broker.carry_out();
+        (broker, restored.report)
+    }
+
+    fn with_shared(count: u16, shared: &Arc<Shared>, now: Timestamp) -> Self {
+        let shard = |number| Shard::new(ShardId(number), count, Arc::clone(shared), u64::from(number), now);
         Self {
             shards: (0..count).map(shard).collect(),
-            shared: Arc::clone(&shared),
+            shared: Arc::clone(shared),
+            store: TestStore::default(),
+            loads_at_once: true,
+            loads: Vec::new(),
+            writers: (0..count).map(|_| Writer::new(Arc::clone(shared))).collect(),
             now,
             clients: Vec::new(),
             accepts: true,
@@ -158,6 +207,17 @@ impl Broker {
     pub(super) fn online_with_present(&mut self, connect: &Connect<'_>) -> Client {
         let client = self.connect(connect);
         assert_eq!(self.read(client), ["CONNACK 0x00 present"]);
+        client
+    }
+
+    /// The client resumes its session; the CONNACK is taken, and `packets` follow it.
+    pub(super) fn online_with_present_and(&mut self, client_id: &str, packets: usize) -> Client {
+        let client = self.connect(&resume(client_id));
+        let bytes = self.clients[client].received.clone();
+        let received = self.read(client);
+        assert_eq!((&*received[0], received.len()), ("CONNACK 0x00 present", 1 + packets));
+        let connack = frame_length(&bytes, &DecodeLimits::UNLIMITED).unwrap().unwrap();
+        self.clients[client].received = bytes[connack..].to_vec();
         client
     }
 
@@ -301,6 +361,7 @@ impl Broker {
     }
 
     pub(super) fn commit(&mut self) {
+        self.store.commit();
         for (shard, ticket) in std::mem::take(&mut self.tickets) {
             self.handle(shard, Event::Committed { ticket });
         }
@@ -311,6 +372,14 @@ impl Broker {
         self.delivers = true;
         for (from, to, mail) in std::mem::take(&mut self.mail) {
             self.handle(usize::from(to.0), Event::Mail { from, mail });
+        }
+    }
+
+    /// Reads back what was asked for.
+    pub(super) fn load(&mut self) {
+        for (shard, request) in std::mem::take(&mut self.loads) {
+            let copies = self.store.live.load(&request);
+            self.handle(shard, Event::Loaded { request, copies });
         }
     }
 
@@ -364,8 +433,29 @@ impl Broker {
     fn end_turn(&mut self, shard: usize) {
         let ticket = self.shards[shard].end_turn(&mut self.effects[shard]);
         let effects = std::mem::take(&mut self.effects[shard]);
-        self.shared.append_retained(|retained| self.records.append(retained));
-        self.records.extend(effects.records);
+        if ticket.is_some() {
+            let mut changes = Changes::default();
+            let (writer, records) = (&mut self.writers[shard], &mut self.records);
+            self.shared.append_retained(|retained| {
+                writer.write(retained, &mut changes);
+                writer.write(&effects.records, &mut changes);
+                records.append(retained);
+            });
+            self.store.append(changes);
+            if self.commits {
+                self.store.commit();
+            }
+            self.records.extend(effects.records);
+        }
+        for request in effects.load {
+            if self.loads_at_once {
+                let copies = self.store.live.load(&request);
+                let loaded = Event::Loaded { request, copies };
+                self.shards[shard].handle(self.now, loaded, &mut self.effects[shard]);
+            } else {
+                self.loads.push((shard, request));
+            }
+        }
         for client in self.clients_of(shard, &effects.pause) {
             self.clients[client].paused = true;
         }

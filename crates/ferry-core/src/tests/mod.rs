@@ -2,6 +2,7 @@
 
 mod harness;
 mod recorded_state;
+mod store;
 mod summary;
 
 mod test_acknowledge;
@@ -17,10 +18,12 @@ mod test_limits;
 mod test_problem_information;
 mod test_publish;
 mod test_record;
+mod test_restart;
 mod test_retained;
 mod test_session;
 mod test_shards;
 mod test_shared;
+mod test_spill;
 mod test_subscribe;
 mod test_topic_alias;
 mod test_will;

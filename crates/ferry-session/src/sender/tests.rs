@@ -15,6 +15,8 @@ const LIMITS: QueueLimits = QueueLimits {
     queue_bytes_max: 10_000,
     overflow: OverflowPolicy::DropOldest,
     queue_qos0: false,
+    queue_messages_in_memory_max: usize::MAX,
+    queue_bytes_in_memory_max: usize::MAX,
 };
 
 fn copy(topic: &str, qos: u8) -> Delivery {

@@ -110,6 +110,8 @@ impl World {
                 queue_bytes_max: usize::MAX,
                 overflow: OverflowPolicy::DropOldest,
                 queue_qos0: true,
+                queue_messages_in_memory_max: usize::MAX,
+                queue_bytes_in_memory_max: usize::MAX,
             },
             now: Timestamp(1_000),
             published: Vec::new(),
