@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ferry_codec::ReasonCode;
 use ferry_router::{ShardId, ShareGroupId};
-use ferry_session::Message;
+use ferry_session::{DropReason, Message};
 
 use crate::ConnId;
 use crate::commit::Waiter;
@@ -78,6 +78,13 @@ impl Shard {
     pub(crate) fn mail_came(&mut self, turn: &mut Turn<'_>, from: ShardId, mail: Mail) {
         let records_before = turn.effects.recorded();
         let (refused, receipt) = match mail {
+            // [MQTT-3.3.2-5]: the mailbox may have been full for a while.
+            Mail::Publish { message, receipt } | Mail::SharePick { message, receipt, .. }
+                if message.is_expired(turn.now) =>
+            {
+                self.counters.drops.count(DropReason::Expired, "", &message.topic);
+                (None, receipt)
+            }
             Mail::Publish { message, receipt } => {
                 let mut publication = Publication::from_message(&message, None, turn.now);
                 (self.deliver_matching(turn, &mut publication).refused, receipt)

@@ -154,3 +154,27 @@ fn a_retained_message_that_expires_while_a_slow_client_waits_for_it_is_not_sent(
     let sent = broker.read_with(slow, |packet| matches!(packet, ferry_codec::Packet::Publish(_)));
     assert_eq!(sent.into_iter().filter(|is_publish| *is_publish).count(), 1);
 }
+
+#[test]
+fn a_message_that_expires_on_its_way_to_another_shard_is_not_sent() {
+    // The other shard sent it to whom it was for without looking at its expiry [MQTT-3.3.2-5].
+    let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |config| {
+        config.durability = Durability::Recorded;
+    });
+    let (here, there) = (client_of(0), client_of(1));
+    let subscriber = broker.client(&there);
+    broker.subscribe(subscriber, "t", 1);
+    broker.subscribe(subscriber, "$share/g/t", 1);
+    let publisher = broker.client(&here);
+    broker.delivers = false;
+    let properties =
+        ferry_codec::MessageProperties { message_expiry_interval: Some(1), ..Default::default() };
+    let publish = Publish { topic: "t", payload: b"x", properties, ..Publish::default() };
+    broker.publish_packet(publisher, 1, 1, publish);
+    assert_eq!(broker.mail.len(), 2);
+    broker.advance(2);
+    broker.deliver();
+    assert_eq!(broker.read(subscriber), [""; 0]);
+    assert_eq!(broker.read(publisher), ["PUBACK 1"]);
+    assert_eq!(broker.drops(DropReason::Expired), 2);
+}
