@@ -40,6 +40,8 @@ pub enum PlantedBug {
     IgnoreExpiry,
     /// Some retained messages are not retained.
     LoseRetained,
+    /// Some retained messages wait until others have been sent.
+    SendRetainedLate,
     /// Some connections do not take over the one that their client identifier has.
     DeliverToTwoConnections,
     /// Some sessions are discarded when their client comes back.
@@ -54,7 +56,7 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::DropPuback,
         Self::SkipDeduplication,
         Self::ReorderDeliveries,
@@ -69,6 +71,7 @@ impl PlantedBug {
         Self::LoseRecords,
         Self::IgnoreExpiry,
         Self::LoseRetained,
+        Self::SendRetainedLate,
         Self::DeliverToTwoConnections,
         Self::ForgetSession,
         Self::IgnoreLimits,
@@ -92,13 +95,15 @@ pub(crate) struct Planter {
     random: Random,
     /// PUBCOMPs and PUBACKs of the core that the client must not see.
     swallowed: BTreeSet<PacketId>,
+    /// Packets of the core that the client gets later.
+    late: Vec<Vec<u8>>,
     /// Packets for the client that the core did not make.
     pub(crate) made_up: Vec<Vec<u8>>,
 }
 
 impl Planter {
     pub(crate) fn new(bug: PlantedBug, random: Random) -> Self {
-        Self { bug, random, swallowed: BTreeSet::new(), made_up: Vec::new() }
+        Self { bug, random, swallowed: BTreeSet::new(), late: Vec::new(), made_up: Vec::new() }
     }
 
     /// What the core gets instead of a packet of the client.
@@ -199,6 +204,16 @@ impl Planter {
                 if publish.qos == QoS::AtMostOnce && publish.topic.starts_with("w/") =>
             {
                 vec![frame.clone(), frame]
+            }
+            (PlantedBug::SendRetainedLate, Packet::Publish(publish))
+                if publish.qos == QoS::AtMostOnce && publish.topic_alias.is_none() =>
+            {
+                if publish.retain && self.random.chance(50) {
+                    self.late.push(frame);
+                    return Vec::new();
+                }
+                let late = std::mem::take(&mut self.late);
+                std::iter::once(frame).chain(late).collect()
             }
             (PlantedBug::IllegalReasonCode, Packet::Puback(ack))
                 if version == ProtocolVersion::V5 && self.random.chance(10) =>

@@ -61,6 +61,7 @@ fn messages_too_old_or_too_many() {
 #[test]
 fn state_that_is_forgotten_or_doubled() {
     is_caught(PlantedBug::LoseRetained, "retained last wins");
+    is_caught(PlantedBug::SendRetainedLate, "retained last wins");
     is_caught(PlantedBug::ForgetSession, "session present");
     is_caught(PlantedBug::DeliverToTwoConnections, "single connection");
 }

@@ -1,11 +1,13 @@
 //! The retained message of a topic is the last one that the broker took [MQTT-3.3.1-5], and none after an empty one
-//! [MQTT-3.3.1-6].
+//! [MQTT-3.3.1-6]. Nor does a subscriber get it after the one that replaced it: it would take the old one for the last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use ferry_codec::QoS;
+
 use super::{Oracle, Rest, Rules};
-use crate::fact::Fact;
+use crate::fact::{Copy, Fact};
 use crate::journal::MessageId;
 use crate::model::Model;
 
@@ -14,20 +16,55 @@ pub(super) struct RetainedLastWins {
     current: BTreeMap<String, MessageId>,
     /// Topics of wills of which nobody knows whether they were published.
     uncertain: BTreeSet<String>,
+    /// When the broker took each retained message, by counting them; `None` if more than once.
+    taken: BTreeMap<MessageId, Option<u64>>,
+    /// The latest of them that each client was sent as a live message, by topic and QoS.
+    live: BTreeMap<(usize, String, QoS), u64>,
     /// What the auditor was sent.
     audited: BTreeMap<String, MessageId>,
 }
 
 impl RetainedLastWins {
     pub(super) fn new(rules: Rc<Rules>) -> Self {
-        let (current, audited) = (BTreeMap::new(), BTreeMap::new());
-        Self { rules, current, uncertain: BTreeSet::new(), audited }
+        Self {
+            rules,
+            current: BTreeMap::new(),
+            uncertain: BTreeSet::new(),
+            taken: BTreeMap::new(),
+            live: BTreeMap::new(),
+            audited: BTreeMap::new(),
+        }
+    }
+
+    /// A retained message that comes after a newer one, on the same way, is an old one that was kept too long.
+    fn sent(&mut self, model: &Model, client: usize, copy: &Copy) -> Result<(), String> {
+        let Some(message) = copy.message.filter(|_| !copy.dup) else { return Ok(()) };
+        let topic = &model.journal.get(message).topic;
+        let Some(Some(taken)) = self.taken.get(&message) else { return Ok(()) };
+        // With Retain As Published the flag does not say which of the two it is.
+        if model.matching(client, topic).any(|subscription| subscription.options.retain_as_published) {
+            return Ok(());
+        }
+        let live = self.live.entry((client, topic.clone(), copy.qos)).or_default();
+        if !copy.retain {
+            *live = (*live).max(*taken);
+        } else if taken < live {
+            return Err(format!(
+                "client {client} was sent {message:?} as retained after a newer one on {topic}"
+            ));
+        }
+        Ok(())
     }
 
     fn set(&mut self, topic: &str, message: Option<MessageId>) {
         self.uncertain.remove(topic);
         match message {
-            Some(message) => drop(self.current.insert(topic.to_owned(), message)),
+            Some(message) => {
+                let order = self.taken.len() as u64 + 1;
+                // Of what was published again nobody knows which publication a copy is of.
+                self.taken.entry(message).and_modify(|taken| *taken = None).or_insert(Some(order));
+                self.current.insert(topic.to_owned(), message);
+            }
             None => drop(self.current.remove(topic)),
         }
     }
@@ -61,6 +98,7 @@ impl Oracle for RetainedLastWins {
                     return Err(format!("{other:?} and {message:?} are both retained"));
                 }
             }
+            Fact::Sent { client, copy, .. } => return self.sent(model, *client, copy),
             Fact::Crashed => {
                 self.current.clear();
                 self.uncertain.clear();
