@@ -19,6 +19,7 @@ pub fn core_config(config: &Config, durability: Durability) -> CoreConfig {
     let Config { limits, session, .. } = config;
     CoreConfig {
         durability,
+        durability_by_filter: Vec::new(),
         decode: decode_limits(config),
         connect_bytes_max: limits.connect_bytes_max,
         connect_timeout_seconds: limits.connect_timeout_seconds,
@@ -64,7 +65,7 @@ pub fn core_config(config: &Config, durability: Durability) -> CoreConfig {
         },
         retained_replay_steps: CoreConfig::default().retained_replay_steps,
         response_information_prefix: session.response_information_prefix.as_deref().map(Box::from),
-        connack_user_properties: vec![("durability".into(), durability_name(durability).into())],
+        connack_user_properties: vec![("durability".into(), durability.name().into())],
     }
 }
 
@@ -120,13 +121,6 @@ fn decode_limits(config: &Config) -> DecodeLimits {
         topic_levels_max: limits.topic_levels_max,
         topic_bytes_max: limits.topic_bytes_max,
         reject_control_characters: session.reject_control_characters,
-    }
-}
-
-fn durability_name(durability: Durability) -> &'static str {
-    match durability {
-        Durability::Memory => "memory",
-        Durability::Recorded => "recorded",
     }
 }
 

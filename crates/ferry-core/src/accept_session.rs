@@ -10,7 +10,7 @@ use crate::connect::PendingConnect;
 use crate::disconnect::WillFate;
 use crate::fault::Fault;
 use crate::filter_set::FilterSet;
-use crate::response::{Response, Wait};
+use crate::response::Response;
 use crate::session::{Session, SessionId};
 use crate::shard::Shard;
 use crate::timers::TimerKey;
@@ -48,7 +48,11 @@ impl Shard {
         let connack = self.connack(id, session_id, &pending, resumed.is_some(), authentication_data);
         self.move_will(turn, session_id, *pending);
         let recorded = turn.effects.recorded() > records_before;
-        let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
+        // What is sent again waits for what a QoS 2 exchange that had just begun waited for.
+        let wait = match resumed {
+            Some(_) => self.exchange_wait(turn, recorded),
+            None => self.state_wait(turn, recorded),
+        };
         match connack {
             // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]; the state never comes back to here [MQTT-3.2.0-2].
             Some(connack) => self.respond(turn, id, Response::Connack(connack), wait),
@@ -171,7 +175,7 @@ impl Shard {
 
     /// A session is recorded from the first connection that it outlives to the one that it ends with.
     fn record_beginning(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
-        let records = self.config.durability == crate::Durability::Recorded;
+        let records = self.config.durability_max().is_stored();
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         if records && session.expiry.outlives_connection() {
             session.recorded.get_or_insert_with(|| self.shared.take_session_number());

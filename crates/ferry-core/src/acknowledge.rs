@@ -42,10 +42,11 @@ impl Shard {
                 }
                 // After a restart the PUBLISH must not be sent again once the client has seen PUBREL
                 // [MQTT-4.3.3-6].
-                let ticket = session.recorded.and_then(|_| self.commit.newest(turn.effects));
+                let is_recorded = session.recorded.is_some();
+                let wait = self.exchange_wait(turn, is_recorded);
                 // [MQTT-4.3.3-4] [MQTT3-4.3.3-1]
                 let response = Response::Pubrel { packet_id, reason_code: ReasonCode::SUCCESS, reason: None };
-                self.respond(turn, conn, response, Wait { ticket, receipts: 0 });
+                self.respond(turn, conn, response, wait);
                 self.check_output(turn, conn);
                 Ok(())
             }
@@ -73,9 +74,10 @@ impl Shard {
     ) -> Result<(), Fault> {
         let packet_id = ack.packet_id;
         let Some(session) = self.sessions.get_mut(session_id) else { return Ok(()) };
-        let known = session.receiver.pubrel(packet_id);
         let recorded = session.recorded;
-        if let Some(session) = recorded.filter(|_| known) {
+        let is_stored = session.receiver.is_stored(packet_id);
+        let known = session.receiver.pubrel(packet_id);
+        if let Some(session) = recorded.filter(|_| is_stored) {
             turn.effects.records.push(Record::ReceivedReleased { session, packet_id });
         }
         let (reason_code, reason) = if known {
@@ -84,9 +86,9 @@ impl Shard {
             (ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, Some("no PUBLISH has this packet identifier"))
         };
         // A PUBREL that is sent again must not be answered before the first one is durable.
-        let ticket = recorded.and_then(|_| self.commit.newest(turn.effects));
+        let wait = self.exchange_wait(turn, recorded.is_some() && (is_stored || !known));
         let response = Response::Pubcomp { packet_id, reason_code, reason };
-        self.respond(turn, conn, response, Wait { ticket, receipts: 0 });
+        self.respond(turn, conn, response, wait);
         self.check_output(turn, conn);
         Ok(())
     }

@@ -5,15 +5,26 @@ use ferry_router::ShardId;
 
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, Effects, Receipt, Ticket};
+use crate::{ConnId, Durability, Effects, Receipt, Ticket};
 
-/// What waits for batches of records to be committed, in the order of the batches.
+/// What waits for batches of records to be committed.
 #[derive(Default)]
 pub(crate) struct Commit {
     /// The ticket of the last batch that was handed out.
     issued: Ticket,
-    committed: Ticket,
-    waiting: VecDeque<(Ticket, Waiter)>,
+    written: Ticket,
+    synced: Ticket,
+    /// In the order of the batches.
+    awaiting_written: VecDeque<(Ticket, Waiter)>,
+    awaiting_synced: VecDeque<(Ticket, Waiter)>,
+}
+
+/// When something may be said: once the batch of this ticket, and all before it, are as durable as that. Never
+/// [`Durability::Memory`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Promise {
+    ticket: Ticket,
+    durability: Durability,
 }
 
 /// Who waits.
@@ -24,55 +35,90 @@ pub(crate) enum Waiter {
     Receipt(ShardId, Receipt, Option<ReasonCode>),
 }
 
+/// One turn's batch, as [`Shard::end_turn`] wants it committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommitRequest {
+    /// Its name, for [`Event::Committed`](crate::Event::Committed).
+    pub ticket: Ticket,
+    /// What somebody waits for; [`Durability::Memory`] if nobody does, and it need not be soon.
+    pub durability: Durability,
+}
+
 impl Commit {
+    /// A promise of what this turn has recorded, and of all before; `None` if nothing is promised.
+    pub(crate) fn promise(&self, effects: &mut Effects, durability: Durability) -> Option<Promise> {
+        if !durability.is_stored() {
+            return None;
+        }
+        effects.durability = effects.durability.max(durability);
+        Some(Promise { ticket: self.current(), durability })
+    }
+
+    /// A promise of all that was recorded until now, by whichever turn; `None` if it is kept already.
+    pub(crate) fn promise_all(&self, effects: &mut Effects, durability: Durability) -> Option<Promise> {
+        let newest = Promise { ticket: self.issued, durability };
+        if effects.recorded() == 0 && (!durability.is_stored() || self.is_kept(newest)) {
+            return None;
+        }
+        // The batches so far may not have been asked to be that durable: this turn's batch is, even if it is empty.
+        self.promise(effects, durability)
+    }
+
+    pub(crate) fn is_kept(&self, promise: Promise) -> bool {
+        let committed = if promise.durability == Durability::Fsync { self.synced } else { self.written };
+        promise.ticket <= committed
+    }
+
+    pub(crate) fn wait(&mut self, promise: Promise, waiter: Waiter) {
+        let awaiting = match promise.durability {
+            Durability::Fsync => &mut self.awaiting_synced,
+            Durability::Memory | Durability::Os => &mut self.awaiting_written,
+        };
+        awaiting.push_back((promise.ticket, waiter));
+    }
+
     /// The ticket of the batch that the present turn adds to.
-    pub(crate) fn current(&self) -> Ticket {
+    fn current(&self) -> Ticket {
         Ticket(self.issued.0 + 1)
     }
 
-    /// The newest ticket that anything recorded so far is under, if it is not yet committed.
-    pub(crate) fn newest(&self, effects: &Effects) -> Option<Ticket> {
-        let newest = if effects.recorded() == 0 { self.issued } else { self.current() };
-        (newest > self.committed).then_some(newest)
-    }
-
-    pub(crate) fn is_committed(&self, ticket: Ticket) -> bool {
-        ticket <= self.committed
-    }
-
-    pub(crate) fn wait(&mut self, ticket: Ticket, waiter: Waiter) {
-        self.waiting.push_back((ticket, waiter));
+    fn pop_released(&mut self) -> Option<Waiter> {
+        let queues = [(&mut self.awaiting_written, self.written), (&mut self.awaiting_synced, self.synced)];
+        for (queue, committed) in queues {
+            if queue.front().is_some_and(|(ticket, _)| *ticket <= committed) {
+                return queue.pop_front().map(|(_, waiter)| waiter);
+            }
+        }
+        None
     }
 }
 
 impl Shard {
-    /// Ends a turn: call it before the records in `effects` are taken. The ticket, if there is one, is that of these
-    /// records, of which there may be none, and of what [`Shared::append_retained`](crate::Shared::append_retained)
-    /// has until then; give it back by [`Event::Committed`](crate::Event::Committed) when they are durable.
+    /// Ends a turn: call it before the records in `effects` are taken. If there is something to commit, it is the
+    /// records in `effects`, of which there may be none, behind what
+    /// [`Shared::append_retained`](crate::Shared::append_retained) has; give the ticket back by
+    /// [`Event::Committed`](crate::Event::Committed).
     ///
     /// The records go to the store before the mail goes to other shards: what these record may refer to it.
-    pub fn end_turn(&mut self, effects: &mut Effects) -> Option<Ticket> {
-        if effects.recorded() == 0 {
+    pub fn end_turn(&mut self, effects: &mut Effects) -> Option<CommitRequest> {
+        if effects.recorded() == 0 && !effects.durability.is_stored() {
             return None;
         }
         effects.retained_records = 0;
+        let durability = std::mem::take(&mut effects.durability);
         self.commit.issued = self.commit.current();
-        Some(self.commit.issued)
+        Some(CommitRequest { ticket: self.commit.issued, durability })
     }
 
-    /// Releases what waited for `ticket` or an earlier one.
-    pub(crate) fn committed(&mut self, turn: &mut Turn<'_>, ticket: Ticket) {
-        self.commit.committed = self.commit.committed.max(ticket).min(self.commit.issued);
-        while let Some((ticket, _)) = self.commit.waiting.front() {
-            if !self.commit.is_committed(*ticket) {
-                break;
-            }
-            match self.commit.waiting.pop_front() {
-                Some((_, Waiter::Conn(conn))) => self.release_responses(turn, conn),
-                Some((_, Waiter::Receipt(to, receipt, refused))) => {
-                    self.give_receipt(turn, to, receipt, refused);
-                }
-                None => break,
+    /// Releases what waited for these tickets or earlier ones.
+    pub(crate) fn committed(&mut self, turn: &mut Turn<'_>, written: Ticket, synced: Ticket) {
+        let commit = &mut self.commit;
+        commit.synced = commit.synced.max(synced).min(commit.issued);
+        commit.written = commit.written.max(written).max(commit.synced).min(commit.issued);
+        while let Some(waiter) = self.commit.pop_released() {
+            match waiter {
+                Waiter::Conn(conn) => self.release_responses(turn, conn),
+                Waiter::Receipt(to, receipt, refused) => self.give_receipt(turn, to, receipt, refused),
             }
         }
     }

@@ -1,5 +1,6 @@
 use std::num::NonZeroU16;
 
+use ferry_codec::topic::matches;
 use ferry_codec::{DecodeLimits, QoS};
 use ferry_router::RetainedLimits;
 use ferry_session::OverflowPolicy;
@@ -10,8 +11,11 @@ use crate::Durability;
 /// says otherwise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CoreConfig {
-    /// What an acknowledgement means.
+    /// What an acknowledgement means: for sessions and their subscriptions, and for messages of which
+    /// `durability_by_filter` says nothing.
     pub durability: Durability,
+    /// What it means for the messages of some topics. The first filter that matches counts.
+    pub durability_by_filter: Vec<(Box<str>, Durability)>,
     /// What a packet may hold.
     pub decode: DecodeLimits,
     /// Bytes of a CONNECT, which comes from anybody; the lower of this and the packet size of `decode` holds.
@@ -98,6 +102,22 @@ pub struct CoreConfig {
     pub connack_user_properties: Vec<(Box<str>, Box<str>)>,
 }
 
+impl CoreConfig {
+    /// What an acknowledgement of a message means.
+    #[must_use]
+    pub fn durability_of(&self, topic: &str) -> Durability {
+        let found = self.durability_by_filter.iter().find(|(filter, _)| matches(filter, topic));
+        found.map_or(self.durability, |(_, durability)| *durability)
+    }
+
+    /// The strongest that anything is promised: above [`Durability::Memory`] there must be a store.
+    #[must_use]
+    pub fn durability_max(&self) -> Durability {
+        let by_filter = self.durability_by_filter.iter().map(|(_, durability)| *durability);
+        by_filter.fold(self.durability, Durability::max)
+    }
+}
+
 /// How often a message is delivered that several subscriptions of one session match (section 3.3.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OverlappingSubscriptions {
@@ -123,6 +143,7 @@ impl Default for CoreConfig {
         const MIB: usize = 1024 * 1024;
         Self {
             durability: Durability::Memory,
+            durability_by_filter: Vec::new(),
             decode: DecodeLimits::default(),
             connect_bytes_max: 256 * 1024,
             connect_timeout_seconds: 10,

@@ -1,12 +1,12 @@
 use std::num::NonZeroU32;
 
 use ferry_codec::{QoS, ReasonCode};
-use ferry_session::{Delivery, DropReason, Dropped, Outgoing, OverflowPolicy, QueueLimits};
+use ferry_session::{Delivery, DropReason, Dropped, Outgoing, OverflowPolicy, QueueLimits, StoredParts};
 use smallvec::SmallVec;
 
 use crate::deferred::Deferred;
 use crate::publication::{Publication, Routed};
-use crate::pump::send_when_committed;
+use crate::pump::send_when_kept;
 use crate::record::queued;
 use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
@@ -172,7 +172,7 @@ impl Shard {
         delivery.subscription_ids.clone_from(&target.subscription_ids);
         delivery.shared_subscription = target.shared_subscription;
         let session = self.sessions.get_mut(target.session)?;
-        delivery.stored.copy = session.recorded.is_some();
+        delivery.stored.copy = session.recorded.is_some() && publication.is_stored(&self.config);
         let Some((id, conn)) = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?))) else {
             return self.enqueue(turn, target.session, delivery);
         };
@@ -187,12 +187,20 @@ impl Shard {
         match session.sender.send_now(delivery) {
             Ok(Outgoing::Publish { packet_id, delivery, .. }) => {
                 self.counters.inflight_messages += 1;
-                if let (Some(session), Some(packet_id)) = (session.recorded, packet_id) {
-                    let routes = &self.shared.route_table;
-                    turn.effects.records.push(queued(session, &delivery, Some(packet_id), routes));
-                    if target.qos == QoS::ExactlyOnce {
+                if let (Some(number), Some(packet_id)) = (session.recorded, packet_id) {
+                    let (qos, sequence) = (target.qos, delivery.sequence);
+                    if delivery.stored.copy {
+                        let routes = &self.shared.route_table;
+                        turn.effects.records.push(queued(number, &delivery, Some(packet_id), routes));
+                    } else if qos == QoS::ExactlyOnce {
+                        session.sender.set_stored(packet_id, StoredParts { copy: false, sent: true });
+                        let sent = Record::Sent { session: number, sequence, packet_id, qos };
+                        turn.effects.records.push(sent);
+                    }
+                    if qos == QoS::ExactlyOnce {
                         let bytes = shape.bytes.len();
-                        send_when_committed(&mut self.commit, conn, id, packet_id, bytes);
+                        let promise = self.commit.promise(turn.effects, self.config.durability_max());
+                        send_when_kept(&mut self.commit, promise, conn, id, packet_id, bytes);
                         return None;
                     }
                 }
@@ -211,7 +219,7 @@ impl Shard {
         &mut self,
         turn: &mut Turn<'_>,
         session_id: SessionId,
-        mut delivery: Delivery,
+        delivery: Delivery,
     ) -> Option<ReasonCode> {
         let limits = self.queue_limits(session_id, delivery.size_bytes());
         let session = self.sessions.get_mut(session_id)?;
@@ -223,9 +231,9 @@ impl Shard {
             return (self.config.overflow_policy == OverflowPolicy::RejectPublisher)
                 .then_some(ReasonCode::QUOTA_EXCEEDED);
         };
-        delivery.stored.copy = recorded.is_some();
         let routes = &self.shared.route_table;
-        let mut record = recorded.map(|session| queued(session, &delivery, None, routes));
+        let stored = recorded.filter(|_| delivery.stored.copy);
+        let mut record = stored.map(|session| queued(session, &delivery, None, routes));
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         let drops = &mut self.counters.drops;
         let records = &mut turn.effects.records;

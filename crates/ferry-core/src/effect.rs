@@ -1,6 +1,6 @@
 use ferry_router::ShardId;
 
-use crate::{AuthRequest, ConnId, LoadRequest, Mail, Record};
+use crate::{AuthRequest, ConnId, Durability, LoadRequest, Mail, Record};
 
 /// What a shard wants done. The driver owns it, drains it at the end of each turn and uses it again.
 #[derive(Debug, Default)]
@@ -24,6 +24,8 @@ pub struct Effects {
     pub retained_records: usize,
     /// Copies to be read back, once the records of this turn are with the store.
     pub load: Vec<LoadRequest>,
+    /// What the records of this turn must be before something that waits for them is said.
+    pub(crate) durability: Durability,
     /// Clients to judge.
     pub authenticate: Vec<AuthRequest>,
 }
@@ -49,6 +51,7 @@ impl Effects {
             && self.resume.is_empty()
             && self.mail.is_empty()
             && self.recorded() == 0
+            && !self.durability.is_stored()
             && self.load.is_empty()
             && self.authenticate.is_empty()
     }

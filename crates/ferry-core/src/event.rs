@@ -22,10 +22,13 @@ pub enum Event<'a> {
     },
     /// [`Shard::next_deadline`](crate::Shard::next_deadline) has come.
     Tick,
-    /// The batch under `ticket`, and all before it, are durable.
+    /// The batches under these tickets, and all before them, are committed.
     Committed {
-        /// As returned by [`Shard::end_turn`](crate::Shard::end_turn).
-        ticket: Ticket,
+        /// The newest that is with the operating system, as returned by
+        /// [`Shard::end_turn`](crate::Shard::end_turn).
+        written: Ticket,
+        /// The newest that is on the disk.
+        synced: Ticket,
     },
     /// The answer to a [`LoadRequest`].
     Loaded {
@@ -76,6 +79,14 @@ pub enum Event<'a> {
         /// Another server for the clients to use, if there is one.
         server_reference: Option<&'a str>,
     },
+}
+
+impl Event<'_> {
+    /// All batches up to this one are as durable as can be.
+    #[must_use]
+    pub const fn committed(ticket: Ticket) -> Self {
+        Self::Committed { written: ticket, synced: ticket }
+    }
 }
 
 /// Why a connection was closed by the network or the driver.

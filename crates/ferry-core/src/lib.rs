@@ -68,6 +68,7 @@ mod write_packet;
 
 pub use authentication::{AuthOutcome, AuthRequest, AuthStep, Credentials};
 pub use authorizer::{AllowAll, Authorizer, Identity};
+pub use commit::CommitRequest;
 pub use config::{CoreConfig, DeniedPublish, OverlappingSubscriptions};
 pub use conn::{ConnId, ConnInfo, Transport};
 pub use counters::{Counters, ReasonCodeCounts};

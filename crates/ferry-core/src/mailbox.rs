@@ -4,11 +4,11 @@ use ferry_codec::ReasonCode;
 use ferry_router::{ShardId, ShareGroupId};
 use ferry_session::{DropReason, Message};
 
-use crate::ConnId;
 use crate::commit::Waiter;
 use crate::publication::Publication;
 use crate::shard::Shard;
 use crate::turn::Turn;
+use crate::{ConnId, Durability};
 
 /// What one shard sends another. Mail between two shards stays in order and is never lost.
 #[derive(Clone, Debug)]
@@ -58,6 +58,8 @@ pub enum Mail {
 pub struct Receipt {
     pub(crate) conn: ConnId,
     pub(crate) sequence: u64,
+    /// How durable the copies must be.
+    pub(crate) durability: Durability,
 }
 
 impl Mail {
@@ -100,12 +102,12 @@ impl Shard {
                 return self.pick_again(turn, group, message, receipt);
             }
             Mail::Settle { receipt } => {
-                return match self.commit.newest(turn.effects) {
-                    Some(ticket) => self.commit.wait(ticket, Waiter::Receipt(from, receipt, None)),
+                return match self.commit.promise_all(turn.effects, receipt.durability) {
+                    Some(promise) => self.commit.wait(promise, Waiter::Receipt(from, receipt, None)),
                     None => self.give_receipt(turn, from, receipt, None),
                 };
             }
-            Mail::Accepted { receipt: Receipt { conn, sequence }, refused } => {
+            Mail::Accepted { receipt: Receipt { conn, sequence, .. }, refused } => {
                 return self.receipt_came(turn, conn, sequence, refused);
             }
         };
@@ -122,11 +124,12 @@ impl Shard {
         records_before: usize,
     ) {
         let Some(receipt) = receipt else { return };
-        if turn.effects.recorded() > records_before {
-            let ticket = self.commit.current();
-            self.commit.wait(ticket, Waiter::Receipt(to, receipt, refused));
-        } else {
-            self.give_receipt(turn, to, receipt, refused);
+        // Its publisher waits for no less than this: what is not promised so much is not asked for.
+        let recorded = turn.effects.recorded() > records_before;
+        let durability = if recorded { receipt.durability } else { Durability::Memory };
+        match self.commit.promise(turn.effects, durability) {
+            Some(promise) => self.commit.wait(promise, Waiter::Receipt(to, receipt, refused)),
+            None => self.give_receipt(turn, to, receipt, refused),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::authorizer::is_sys_topic;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{Durability, Mail, Receipt, Record, RetainedMessage};
+use crate::{CoreConfig, Mail, Receipt, Record, RetainedMessage};
 
 /// An application message on its way through a shard. Borrowed from the packet it came in; a copy of it is made
 /// when the first of its receivers must keep it beyond the turn.
@@ -25,6 +25,7 @@ pub(crate) struct Publication<'a> {
     pub(crate) publisher: Option<SessionId>,
     message: Option<Arc<Message>>,
     topic_hash: Cell<Option<u64>>,
+    is_stored: Cell<Option<bool>>,
 }
 
 /// What became of a message.
@@ -50,6 +51,7 @@ impl<'a> Publication<'a> {
             publisher: Some(publisher),
             message: None,
             topic_hash: Cell::new(None),
+            is_stored: Cell::new(None),
         }
     }
 
@@ -68,6 +70,7 @@ impl<'a> Publication<'a> {
             publisher,
             message: Some(Arc::clone(message)),
             topic_hash: Cell::new(None),
+            is_stored: Cell::new(None),
         }
     }
 
@@ -82,6 +85,7 @@ impl<'a> Publication<'a> {
             publisher: None,
             message: None,
             topic_hash: Cell::new(None),
+            is_stored: Cell::new(None),
         }
     }
 
@@ -91,6 +95,13 @@ impl<'a> Publication<'a> {
         let topic_hash = known.unwrap_or_else(|| hasher.hash_one(self.topic));
         self.topic_hash.set(Some(topic_hash));
         topic_hash
+    }
+
+    /// Whether copies of it are stored, for sessions that are: looked up when the first one is owed.
+    pub(crate) fn is_stored(&self, config: &CoreConfig) -> bool {
+        let is_stored = self.is_stored.get().unwrap_or_else(|| config.durability_of(self.topic).is_stored());
+        self.is_stored.set(Some(is_stored));
+        is_stored
     }
 
     /// What to encode for a receiver without an alias: the packet identifier is patched later.
@@ -216,7 +227,7 @@ impl Shard {
 
     /// What the broker says of itself is said anew after a restart.
     fn records_retained(&self, topic: &str) -> bool {
-        self.config.durability == Durability::Recorded && !is_sys_topic(topic)
+        self.config.durability_of(topic).is_stored() && !is_sys_topic(topic)
     }
 
     /// The one copy of the message that all who keep it share.

@@ -143,7 +143,7 @@ impl Shard {
             // [MQTT-4.3.3-10] [MQTT3-4.3.3-2]: it was routed when it came first.
             Received::Duplicate => {
                 let refusal = session.receiver.refusal(packet_id);
-                self.acknowledge_again(turn, *conn, refusal)
+                self.acknowledge_again(turn, incoming, refusal)
             }
             Received::PacketIdInUse => {
                 let detail = "a QoS 2 message has this packet identifier";
@@ -168,7 +168,7 @@ impl Shard {
             answer.reason_code = ReasonCode::SUCCESS;
         }
         if publish.qos == QoS::ExactlyOnce && received == Received::Fresh {
-            self.note_reception(turn, incoming.session, packet_id, &mut answer);
+            self.note_reception(turn, incoming, packet_id, &mut answer);
         }
         self.acknowledge(turn, *conn, publish.qos, packet_id, &answer);
         Ok(())
@@ -179,20 +179,22 @@ impl Shard {
     fn note_reception(
         &mut self,
         turn: &mut Turn<'_>,
-        session: SessionId,
+        incoming: &Incoming<'_>,
         packet_id: PacketId,
         answer: &mut Answer,
     ) {
-        let Some(session) = self.sessions.get_mut(session) else { return };
+        let Some(session) = self.sessions.get_mut(incoming.session) else { return };
         if answer.reason_code.is_error() && !answer.is_routed {
             return session.receiver.pubrec_sent(packet_id, answer.reason_code);
         }
         if answer.reason_code.is_error() {
             session.receiver.refuse(packet_id, answer.reason_code);
         }
-        if let Some(session) = session.recorded {
-            turn.effects.records.push(Record::Received { session, packet_id });
-            answer.wait.ticket = Some(self.commit.current());
+        let durability = self.config.durability_of(incoming.topic);
+        if let Some(number) = session.recorded.filter(|_| durability.is_stored()) {
+            session.receiver.set_stored(packet_id);
+            turn.effects.records.push(Record::Received { session: number, packet_id });
+            answer.wait.promise = self.commit.promise(turn.effects, durability);
         }
     }
 
@@ -200,12 +202,14 @@ impl Shard {
     fn route_acknowledged(&mut self, turn: &mut Turn<'_>, incoming: &Incoming<'_>) -> Answer {
         let conn = incoming.conn;
         let records_before = turn.effects.recorded();
-        let recorded = self.config.durability == Durability::Recorded;
+        let durability = self.config.durability_of(incoming.topic);
         let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
-        let receipt = recorded.then_some(Receipt { conn, sequence });
+        let receipt = durability.is_stored().then_some(Receipt { conn, sequence, durability });
         let routed = self.route(turn, &mut incoming.publication(), receipt);
-        let ticket = (turn.effects.recorded() > records_before).then(|| self.commit.current());
-        let wait = Wait { ticket, receipts: routed.receipts };
+        let recorded = turn.effects.recorded() > records_before;
+        let promised = if recorded { durability } else { Durability::Memory };
+        let promise = self.commit.promise(turn.effects, promised);
+        let wait = Wait { promise, receipts: routed.receipts };
         let (reason_code, reason) = match routed {
             Routed { refused: Some(reason_code), .. } => {
                 (reason_code, Some("the queue of a subscriber is full"))
@@ -227,14 +231,22 @@ impl Shard {
 
     /// The answer to a repeated QoS 2 PUBLISH: its first one may not be durable yet, here or on another shard, and
     /// the receipts for it name a connection that is gone.
-    fn acknowledge_again(&self, turn: &mut Turn<'_>, conn: ConnId, refusal: Option<ReasonCode>) -> Answer {
+    fn acknowledge_again(
+        &self,
+        turn: &mut Turn<'_>,
+        incoming: &Incoming<'_>,
+        refusal: Option<ReasonCode>,
+    ) -> Answer {
         let mut wait = Wait::default();
-        if self.config.durability == Durability::Recorded {
-            wait.ticket = self.commit.newest(turn.effects);
+        let durability = self.config.durability_of(incoming.topic);
+        if durability.is_stored() {
+            let conn = incoming.conn;
+            wait.promise = self.commit.promise_all(turn.effects, durability);
             let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
-            let receipt = Receipt { conn, sequence };
+            let receipt = Receipt { conn, sequence, durability };
             let others = (0..self.shard_count()).map(ShardId).filter(|shard| *shard != self.id);
-            turn.effects.mail.extend(others.map(|shard| (shard, Mail::Settle { receipt })));
+            let settle = Mail::Settle { receipt };
+            turn.effects.mail.extend(others.map(|shard| (shard, settle.clone())));
             wait.receipts = u32::from(self.shard_count()) - 1;
         }
         let reason_code = refusal.unwrap_or(ReasonCode::SUCCESS);

@@ -1,7 +1,7 @@
 use ferry_codec::{PacketId, QoS};
 use ferry_session::{DropReason, Outgoing, Sender, StoredCopy, StoredParts};
 
-use crate::commit::{Commit, Waiter};
+use crate::commit::{Commit, Promise, Waiter};
 use crate::conn::Conn;
 use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
@@ -26,7 +26,8 @@ impl Begun {
             // Behaves as if it had been sent and acknowledged [MQTT-3.1.2-25].
             record_dropped(recorded, self.copy, records);
             sender.skip(packet_id);
-        } else if let Some(session) = recorded.filter(|_| !dup) {
+        } else if let Some(session) = recorded.filter(|_| !dup && (parts.copy || qos == QoS::ExactlyOnce)) {
+            // Of a message that is not to be stored, only that its packet identifier is in use.
             sender.set_stored(packet_id, StoredParts { sent: true, ..parts });
             records.push(Record::Sent { session, sequence, packet_id, qos });
         }
@@ -69,7 +70,8 @@ impl Shard {
                     let sent = match first.filter(|_| delivery.qos == QoS::ExactlyOnce) {
                         _ if !allowed => Err(DropReason::NotAuthorized),
                         Some(packet_id) => queued_length(conn, &delivery, now).map(|bytes| {
-                            send_when_committed(&mut self.commit, conn, id, packet_id, bytes);
+                            let promise = self.commit.promise(turn.effects, self.config.durability_max());
+                            send_when_kept(&mut self.commit, promise, conn, id, packet_id, bytes);
                         }),
                         None => write_queued(conn, counters, &delivery, packet_id, dup, now, topic_hash),
                     };
@@ -108,15 +110,17 @@ impl Shard {
     }
 }
 
-/// Puts a QoS 2 PUBLISH of `bytes` behind the records of this turn.
-pub(crate) fn send_when_committed(
+/// Sends a QoS 2 PUBLISH of `bytes` once it is kept what the records of this turn promise.
+pub(crate) fn send_when_kept(
     commit: &mut Commit,
+    promise: Option<Promise>,
     conn: &mut Conn,
     id: ConnId,
     packet_id: PacketId,
     bytes: usize,
 ) {
-    let ticket = commit.current();
-    conn.responses.push_publish(packet_id, bytes, ticket);
-    commit.wait(ticket, Waiter::Conn(id));
+    // There is a promise wherever there are records.
+    let Some(promise) = promise else { return };
+    conn.responses.push_publish(packet_id, bytes, promise);
+    commit.wait(promise, Waiter::Conn(id));
 }

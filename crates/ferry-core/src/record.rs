@@ -11,22 +11,43 @@ use crate::shared_subscription::group_of;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
-/// What an acknowledgement means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What an acknowledgement means: the stronger one is the greater one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Durability {
-    /// State lives in memory; nothing is recorded and no acknowledgement waits.
+    /// It lives in memory; no acknowledgement waits for anything.
     #[default]
     Memory,
-    /// State that outlives a connection is recorded, and acknowledgements wait for the commit.
-    Recorded,
+    /// What outlives a connection is with the operating system before it is acknowledged: it survives the end of the
+    /// process.
+    Os,
+    /// What outlives a connection is on the disk before it is acknowledged: it survives a loss of power.
+    Fsync,
+}
+
+impl Durability {
+    /// The name in the configuration and for clients.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Os => "os",
+            Self::Fsync => "fsync",
+        }
+    }
+
+    /// Whether there is a store at all.
+    #[must_use]
+    pub fn is_stored(self) -> bool {
+        self > Self::Memory
+    }
 }
 
 /// Names a session in the store: never used again for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionNumber(pub NonZeroU64);
 
-/// One change of what must survive a restart. Emitted only with [`Durability::Recorded`], and only for sessions
-/// that outlive their connection.
+/// One change of what must survive a restart. Emitted only where there is a store, and only for sessions that
+/// outlive their connection.
 ///
 /// The records of one batch are in the order in which things happened, and so are batches of one shard: what they
 /// say, one after the other, is the state. A session consists of what came after its `Session` and is not over:

@@ -2,18 +2,18 @@ use std::collections::VecDeque;
 
 use ferry_codec::{Ack, Packet, PacketId, ProtocolVersion, ReasonCode, encode, encoded_length};
 
-use crate::commit::Waiter;
+use crate::commit::{Promise, Waiter};
 use crate::counters::packet_type;
 use crate::deferred::Deferred;
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::write_packet::mark_dirty;
-use crate::{ConnId, Record, Ticket};
+use crate::{ConnId, Durability, Record};
 
 /// Answers that a connection is owed, in order, from the first that still waits for something.
 #[derive(Default)]
 pub(crate) struct Responses {
-    /// Without [`Durability::Recorded`](crate::Durability::Recorded) nothing ever waits, and nothing is allocated.
+    /// Without a store nothing ever waits, and nothing is allocated.
     #[expect(
         clippy::box_collection,
         reason = "a quarter of the size while it is empty, which it nearly always is"
@@ -27,7 +27,7 @@ pub(crate) struct Responses {
 struct PendingResponse {
     sequence: u64,
     response: Response,
-    ticket: Ticket,
+    promise: Option<Promise>,
     receipts: u32,
     bytes: usize,
 }
@@ -57,7 +57,7 @@ pub(crate) enum Response {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wait {
     /// Records of this shard.
-    pub(crate) ticket: Option<Ticket>,
+    pub(crate) promise: Option<Promise>,
     /// Receipts of other shards.
     pub(crate) receipts: u32,
 }
@@ -73,7 +73,7 @@ impl Responses {
         self.bytes
     }
 
-    /// Appends the answer with the next sequence number. If it waits for a ticket,
+    /// Appends the answer with the next sequence number. If it waits for a promise,
     /// [`Commit::wait`](crate::commit::Commit::wait) must know.
     fn push(&mut self, response: Response, wait: Wait) {
         self.last_sequence += 1;
@@ -83,16 +83,16 @@ impl Responses {
     }
 
     /// Appends a PUBLISH. It has no number: that of the next answer may be on its way to other shards.
-    pub(crate) fn push_publish(&mut self, packet_id: PacketId, bytes: usize, ticket: Ticket) {
-        let wait = Wait { ticket: Some(ticket), receipts: 0 };
+    pub(crate) fn push_publish(&mut self, packet_id: PacketId, bytes: usize, promise: Promise) {
+        let wait = Wait { promise: Some(promise), receipts: 0 };
         let pending = PendingResponse::new(0, Response::Publish { packet_id, bytes }, wait);
         self.bytes += pending.bytes;
         self.pending.get_or_insert_default().push_back(pending);
     }
 
-    /// Puts an answer before all others, to wait for `ticket`.
-    fn push_front(&mut self, response: Response, ticket: Ticket) {
-        let pending = PendingResponse::new(0, response, Wait { ticket: Some(ticket), receipts: 0 });
+    /// Puts an answer before all others, to wait for `promise`.
+    fn push_front(&mut self, response: Response, promise: Promise) {
+        let pending = PendingResponse::new(0, response, Wait { promise: Some(promise), receipts: 0 });
         self.bytes += pending.bytes;
         self.pending.get_or_insert_default().push_front(pending);
     }
@@ -106,10 +106,10 @@ impl Responses {
     }
 
     /// The first answer, if it waits for nothing any more.
-    fn pop_released(&mut self, is_committed: impl Fn(Ticket) -> bool) -> Option<Response> {
+    fn pop_released(&mut self, is_kept: impl Fn(Promise) -> bool) -> Option<Response> {
         let pending = self.pending.as_mut()?;
         let first = pending.front()?;
-        if first.receipts > 0 || !is_committed(first.ticket) {
+        if first.receipts > 0 || !first.promise.is_none_or(is_kept) {
             return None;
         }
         let first = pending.pop_front()?;
@@ -124,8 +124,8 @@ impl Responses {
 impl PendingResponse {
     fn new(sequence: u64, response: Response, wait: Wait) -> Self {
         let bytes = size_of::<Self>() + response.bytes();
-        let ticket = wait.ticket.unwrap_or_default();
-        Self { sequence, response, ticket, receipts: wait.receipts, bytes }
+        let Wait { promise, receipts } = wait;
+        Self { sequence, response, promise, receipts, bytes }
     }
 }
 
@@ -169,8 +169,8 @@ impl Shard {
             return;
         }
         conn.responses.push(response, wait);
-        if let Some(ticket) = wait.ticket {
-            self.commit.wait(ticket, Waiter::Conn(id));
+        if let Some(promise) = wait.promise {
+            self.commit.wait(promise, Waiter::Conn(id));
         }
     }
 
@@ -178,7 +178,7 @@ impl Shard {
     pub(crate) fn release_responses(&mut self, turn: &mut Turn<'_>, id: ConnId) {
         while let Some(conn) = self.conns.get_mut(id) {
             let commit = &self.commit;
-            let released = conn.responses.pop_released(|ticket| commit.is_committed(ticket));
+            let released = conn.responses.pop_released(|promise| commit.is_kept(promise));
             let Some(response) = released else { break };
             if let Some(response) = self.end_refused(turn, id, response) {
                 self.write_response(turn, id, response);
@@ -215,15 +215,32 @@ impl Shard {
         let Response::Pubrec { packet_id, reason_code, reason } = response else { return Some(response) };
         let Some(session) = self.session_of_mut(id) else { return Some(response) };
         let recorded = session.recorded.filter(|_| reason_code.is_error());
-        let Some(recorded) = recorded.filter(|_| session.receiver.contains(packet_id)) else {
+        let Some(recorded) = recorded.filter(|_| session.receiver.is_stored(packet_id)) else {
             return Some(response);
         };
         turn.effects.records.push(Record::ReceivedReleased { session: recorded, packet_id });
-        let ticket = self.commit.current();
-        self.commit.wait(ticket, Waiter::Conn(id));
+        let durability = self.config.durability_max();
+        let Some(promise) = self.commit.promise(turn.effects, durability) else { return Some(response) };
+        self.commit.wait(promise, Waiter::Conn(id));
         let conn = self.conns.get_mut(id)?;
-        conn.responses.push_front(Response::RefusedPubrec { packet_id, reason_code, reason }, ticket);
+        conn.responses.push_front(Response::RefusedPubrec { packet_id, reason_code, reason }, promise);
         None
+    }
+
+    /// What an answer about the session itself waits for, if it has been `recorded` in this turn.
+    pub(crate) fn state_wait(&self, turn: &mut Turn<'_>, recorded: bool) -> Wait {
+        let durability = if recorded { self.config.durability } else { Durability::Memory };
+        Wait { promise: self.commit.promise(turn.effects, durability), receipts: 0 }
+    }
+
+    /// What a step of a QoS 2 exchange of a recorded session waits for: all that was recorded before.
+    ///
+    /// It is the strongest of all levels, even for a message that is itself not stored: after a restart a packet
+    /// identifier that the other side remembers must not be given to another message, which would be taken for the
+    /// same one and lost.
+    pub(crate) fn exchange_wait(&self, turn: &mut Turn<'_>, is_recorded: bool) -> Wait {
+        let durability = if is_recorded { self.config.durability_max() } else { Durability::Memory };
+        Wait { promise: self.commit.promise_all(turn.effects, durability), receipts: 0 }
     }
 
     fn write_response(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) {

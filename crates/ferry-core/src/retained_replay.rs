@@ -181,6 +181,8 @@ impl Shard {
         }
         let qos = message.qos.min(grant.options.maximum_qos);
         let mut delivery = Delivery::new(Arc::clone(message), qos, true);
+        let is_stored = || self.config.durability_of(topic).is_stored();
+        delivery.stored.copy = session.recorded.is_some() && is_stored();
         delivery.subscription_ids.extend(grant.subscription_id);
         if qos != QoS::AtMostOnce {
             self.enqueue(turn, session_id, delivery);

@@ -124,7 +124,7 @@ impl Shard {
             Event::Closed { conn, cause } => self.closed(turn, conn, cause),
             Event::Written { conn } => self.written(turn, conn),
             Event::Tick => self.tick(turn),
-            Event::Committed { ticket } => self.committed(turn, ticket),
+            Event::Committed { written, synced } => self.committed(turn, written, synced),
             Event::Loaded { request, copies } => self.loaded(turn, &request, copies),
             Event::Mail { from, mail } => self.mail_came(turn, from, mail),
             Event::Authenticated { conn, outcome } => self.authenticated(turn, conn, outcome),

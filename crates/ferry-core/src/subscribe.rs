@@ -6,7 +6,7 @@ use ferry_codec::{
 use smallvec::SmallVec;
 
 use crate::fault::Fault;
-use crate::response::{Response, Wait};
+use crate::response::Response;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
@@ -55,7 +55,7 @@ impl Shard {
         });
         if let Some(bytes) = self.encode_response(conn, &suback) {
             let recorded = turn.effects.recorded() > records_before;
-            let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
+            let wait = self.state_wait(turn, recorded);
             // [MQTT-3.8.4-1] [MQTT3-3.8.4-1]
             self.respond(turn, conn, Response::Encoded(bytes, 9), wait);
         }

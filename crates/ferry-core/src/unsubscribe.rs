@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::fault::Fault;
 use crate::load::{DeniedFilters, plain_matches};
-use crate::response::{Response, Wait};
+use crate::response::Response;
 use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
 use crate::subscribe::shared_filter;
@@ -38,7 +38,7 @@ impl Shard {
         });
         if let Some(bytes) = self.encode_response(conn, &unsuback) {
             let recorded = turn.effects.recorded() > records_before;
-            let wait = Wait { ticket: recorded.then(|| self.commit.current()), receipts: 0 };
+            let wait = self.state_wait(turn, recorded);
             self.respond(turn, conn, Response::Encoded(bytes, 11), wait);
         }
         self.check_output(turn, conn);

@@ -31,6 +31,8 @@ struct ReceivedExchange {
     packet_id: u16,
     /// Whether its PUBLISH arrived on this connection, and so counts against the Receive Maximum.
     counted: bool,
+    /// Whether the store knows it.
+    stored: bool,
     /// What its PUBREC will say, if that is a refusal, which ends the exchange once it is sent.
     refused: Option<ReasonCode>,
 }
@@ -122,6 +124,19 @@ impl Receiver {
         self.exchanges.find(hash(packet_id), is(packet_id)).and_then(|exchange| exchange.refused)
     }
 
+    /// The store has been told of an open exchange.
+    pub fn set_stored(&mut self, packet_id: PacketId) {
+        if let Some(exchange) = self.exchanges.find_mut(hash(packet_id), is(packet_id)) {
+            exchange.stored = true;
+        }
+    }
+
+    /// Whether the store has been told of an open exchange.
+    #[must_use]
+    pub fn is_stored(&self, packet_id: PacketId) -> bool {
+        self.exchanges.find(hash(packet_id), is(packet_id)).is_some_and(|exchange| exchange.stored)
+    }
+
     /// A PUBREL arrived; it is to be answered by a PUBCOMP with the same packet id `[MQTT-4.3.3-11]`. False if
     /// the id was not known: then PUBCOMP 0x92. From now on it is that of a new message `[MQTT-4.3.3-12]`.
     pub fn pubrel(&mut self, packet_id: PacketId) -> bool {
@@ -199,7 +214,7 @@ impl Receiver {
     }
 
     fn insert(&mut self, packet_id: PacketId, counted: bool) {
-        let exchange = ReceivedExchange { packet_id: packet_id.get(), counted, refused: None };
+        let exchange = ReceivedExchange { packet_id: packet_id.get(), counted, stored: false, refused: None };
         self.exchanges.insert_unique(hash(packet_id), exchange, |other| hash_id(other.packet_id));
     }
 

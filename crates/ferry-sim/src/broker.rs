@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ferry_codec::DecodeLimits;
 use ferry_core::{
-    AllowAll, AuthOutcome, AuthStep, CloseCause, ConnInfo, CoreConfig, Counters, Event, FirstPacketHome,
-    Record, Shard, Shared, Ticket, first_packet_home,
+    AllowAll, AuthOutcome, AuthStep, CloseCause, CommitRequest, ConnInfo, CoreConfig, Counters, Event,
+    FirstPacketHome, Record, Shard, Shared, Ticket, first_packet_home,
 };
 use ferry_router::ShardId;
 use ferry_session::Timestamp;
@@ -294,7 +294,7 @@ impl Broker {
         while let Some((shard, ticket)) = self.disk.next_committed(now) {
             watch.tell(&Fact::Committed { shard: ShardId(shard as u16), ticket });
             let host = &mut self.hosts[shard];
-            host.shard.handle(clock, Event::Committed { ticket }, &mut host.effects);
+            host.shard.handle(clock, Event::committed(ticket), &mut host.effects);
             self.touched(now, shard, agenda, watch);
         }
     }
@@ -394,7 +394,7 @@ impl Broker {
     ) {
         let host = &mut self.hosts[shard];
         host.turn_ends = None;
-        if let Some(ticket) = host.shard.end_turn(&mut host.effects) {
+        if let Some(CommitRequest { ticket, .. }) = host.shard.end_turn(&mut host.effects) {
             let mut records = Vec::new();
             self.shared.append_retained(|retained| records.append(retained));
             for record in &records {

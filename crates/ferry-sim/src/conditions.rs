@@ -29,7 +29,7 @@ impl Conditions {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let may_drop = random.chance(15);
         let mut config = CoreConfig {
-            durability: *random.pick(&[Durability::Memory, Durability::Recorded, Durability::Recorded]),
+            durability: *random.pick(&[Durability::Memory, Durability::Fsync, Durability::Fsync]),
             overlapping_subscriptions: *random.pick(&[
                 OverlappingSubscriptions::Once,
                 OverlappingSubscriptions::Once,

@@ -65,7 +65,7 @@ impl CoreBroker {
         text.push_str("\n[[listener]]\naddress = \"tcp://127.0.0.1:1883\"\n");
         text.push_str(&header.listener.join("\n"));
         let loaded = Config::parse("script", &text).map_err(|problems| format!("{problems}"))?;
-        let durability = if setup.durable { Durability::Recorded } else { Durability::Memory };
+        let durability = if setup.durable { Durability::Fsync } else { Durability::Memory };
         let config = Arc::new(ferry_broker::core_config(&loaded.config, durability));
         let listener = loaded.config.listeners.first().ok_or("a configuration without a listener")?;
         let listener = Arc::new(ferry_broker::listener_policy(listener));
@@ -158,9 +158,9 @@ impl CoreBroker {
 
     fn commit(&mut self, shard: usize) {
         // What is committed may make more to commit.
-        while let Some(ticket) = self.shards[shard].end_turn(&mut self.effects[shard]) {
+        while let Some(ended) = self.shards[shard].end_turn(&mut self.effects[shard]) {
             self.effects[shard].records.clear();
-            self.handle(shard, Event::Committed { ticket });
+            self.handle(shard, Event::committed(ended.ticket));
         }
     }
 

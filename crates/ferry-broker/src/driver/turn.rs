@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use ferry_codec::{MessageProperties, QoS};
-use ferry_core::{Effects, Event, ServerPublish};
+use ferry_core::{CommitRequest, Effects, Event, ServerPublish};
 use ferry_session::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
@@ -200,7 +200,7 @@ impl Driver {
         {
             let mut effects = self.effects.borrow_mut();
             let ended = self.shard.borrow_mut().end_turn(&mut effects);
-            if let Some(ticket) = ended {
+            if let Some(CommitRequest { ticket, .. }) = ended {
                 let appended = self.shared.append_retained(|retained| {
                     effects.records.splice(..0, retained.drain(..));
                     store.append(&mut effects.records)
@@ -212,7 +212,7 @@ impl Driver {
         if self.committed.replace(committed) == committed {
             return false;
         }
-        self.handle(Event::Committed { ticket: ferry_core::Ticket(committed.0) });
+        self.handle(Event::committed(ferry_core::Ticket(committed.0)));
         true
     }
 

@@ -48,7 +48,7 @@ fn a_puback_waits_until_the_copies_of_durable_sessions_are_committed() {
     disk.immediate.store(true, Ordering::SeqCst);
     let made = disk.clone();
     let broker = Broker::builder(config())
-        .store(Durability::Recorded, move |_, bell| {
+        .store(Durability::Fsync, move |_, bell| {
             *made.bell.lock().expect("not poisoned") = Some(bell);
             Box::new(made.clone())
         })

@@ -58,6 +58,8 @@ pub(super) struct Broker {
     pub(super) commits: bool,
     pub(super) tickets: Vec<(usize, Ticket)>,
     pub(super) records: Vec<Record>,
+    /// How durable each batch had to be.
+    pub(super) wanted: Vec<Durability>,
     pub(super) store: TestStore,
     /// Copies are read back when they are asked for. If not, the requests gather in `loads`.
     pub(super) loads_at_once: bool,
@@ -150,6 +152,7 @@ impl Broker {
         Self {
             shards: (0..count).map(shard).collect(),
             shared: Arc::clone(shared),
+            wanted: Vec::new(),
             store: TestStore::default(),
             loads_at_once: true,
             loads: Vec::new(),
@@ -363,7 +366,7 @@ impl Broker {
     pub(super) fn commit(&mut self) {
         self.store.commit();
         for (shard, ticket) in std::mem::take(&mut self.tickets) {
-            self.handle(shard, Event::Committed { ticket });
+            self.handle(shard, Event::committed(ticket));
         }
     }
 
@@ -380,6 +383,13 @@ impl Broker {
         for (shard, request) in std::mem::take(&mut self.loads) {
             let copies = self.store.live.load(&request);
             self.handle(shard, Event::Loaded { request, copies });
+        }
+    }
+
+    /// What was recorded is with the operating system, but not on the disk.
+    pub(super) fn write_to_os(&mut self) {
+        for (shard, written) in self.tickets.clone() {
+            self.handle(shard, Event::Committed { written, synced: Ticket::default() });
         }
     }
 
@@ -431,7 +441,9 @@ impl Broker {
     }
 
     fn end_turn(&mut self, shard: usize) {
-        let ticket = self.shards[shard].end_turn(&mut self.effects[shard]);
+        let ended = self.shards[shard].end_turn(&mut self.effects[shard]);
+        let ticket = ended.map(|ended| ended.ticket);
+        self.wanted.extend(ended.map(|ended| ended.durability));
         let effects = std::mem::take(&mut self.effects[shard]);
         if ticket.is_some() {
             let mut changes = Changes::default();
@@ -484,7 +496,7 @@ impl Broker {
         }
         match ticket {
             Some(ticket) if self.commits => {
-                self.shards[shard].handle(self.now, Event::Committed { ticket }, &mut self.effects[shard]);
+                self.shards[shard].handle(self.now, Event::committed(ticket), &mut self.effects[shard]);
             }
             Some(ticket) => self.tickets.push((shard, ticket)),
             None => {}

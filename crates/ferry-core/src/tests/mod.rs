@@ -14,6 +14,7 @@ mod test_deliver;
 mod test_disconnect;
 mod test_durability;
 mod test_found_by_simulation;
+mod test_levels;
 mod test_limits;
 mod test_problem_information;
 mod test_publish;

@@ -264,7 +264,7 @@ fn arbitrary(durability: Durability, steps: Vec<Step>) {
     for step in steps {
         run(&mut broker, step);
         check(&mut broker);
-        if durability == Durability::Recorded {
+        if durability == Durability::Fsync {
             recorded.check(&mut broker);
         }
     }
@@ -292,7 +292,7 @@ proptest! {
 
     #[test]
     fn any_story_recorded(steps in prop::collection::vec(step(), 0..150)) {
-        arbitrary(Durability::Recorded, steps);
+        arbitrary(Durability::Fsync, steps);
     }
 
     #[test]

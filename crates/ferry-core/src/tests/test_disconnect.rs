@@ -155,7 +155,7 @@ fn the_broker_shuts_down() {
 
 #[test]
 fn delayed_wills_wait_in_the_store() {
-    let mut broker = Broker::with(|config| config.durability = Durability::Recorded);
+    let mut broker = Broker::with(|config| config.durability = Durability::Fsync);
     let watcher = broker.client("w");
     broker.subscribe(watcher, "will/#", 0);
     let will = |topic, delay_interval_seconds| Will { topic, delay_interval_seconds, ..Will::default() };

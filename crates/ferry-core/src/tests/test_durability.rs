@@ -6,7 +6,7 @@ use super::harness::*;
 use crate::*;
 
 fn recorded() -> Broker {
-    let mut broker = Broker::with(|config| config.durability = Durability::Recorded);
+    let mut broker = Broker::with(|config| config.durability = Durability::Fsync);
     broker.commits = false;
     broker
 }

@@ -19,7 +19,7 @@ fn commit_shard(broker: &mut Broker, shard: usize) {
         std::mem::take(&mut broker.tickets).into_iter().partition(|(other, _)| *other == shard);
     broker.tickets = later;
     for (_, ticket) in due as Vec<(usize, Ticket)> {
-        broker.handle(shard, Event::Committed { ticket });
+        broker.handle(shard, Event::committed(ticket));
     }
 }
 
@@ -28,7 +28,7 @@ fn a_repeated_qos2_publish_waits_for_the_copies_on_other_shards() {
     // The receipts of the first PUBLISH name a connection that is gone; PUBREC for the second one [MQTT-4.3.3-8] was
     // sent at once, and a crash would have lost an acknowledged message.
     let mut broker =
-        Broker::with_shards(2, Arc::new(AllowAll), |config| config.durability = Durability::Recorded);
+        Broker::with_shards(2, Arc::new(AllowAll), |config| config.durability = Durability::Fsync);
     let (publisher_id, subscriber_id) = (client_of(0), client_of(1));
     let subscriber = broker.connect(&resume(&subscriber_id));
     broker.subscribe(subscriber, "t", 2);
@@ -58,7 +58,7 @@ fn a_3x_client_is_not_held_to_a_receive_maximum_it_cannot_know() {
     // in flight was disconnected each time, and never got rid of it.
     let mut broker = Broker::with(|config| {
         config.receive_maximum = NonZeroU16::MIN;
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
     });
     let client = broker.connect(&ferry_codec::Connect { protocol_version: V311, ..connect("c") });
     broker.read(client);
@@ -77,7 +77,7 @@ fn a_3x_client_is_not_held_to_a_receive_maximum_it_cannot_know() {
 fn a_message_for_a_group_whose_member_left_meanwhile_goes_to_another_shard() {
     // The members on the shard that was to choose one had left when the mail came, and the message was dropped
     // although the group still had members elsewhere (section 4.8.2).
-    for durability in [Durability::Memory, Durability::Recorded] {
+    for durability in [Durability::Memory, Durability::Fsync] {
         let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |config| config.durability = durability);
         let (stays, leaves) = (client_of(0), client_of(1));
         let member = broker.online(&resume(&stays));
@@ -92,7 +92,7 @@ fn a_message_for_a_group_whose_member_left_meanwhile_goes_to_another_shard() {
         assert_eq!(broker.mail.len(), 1);
         broker.cut(leaving);
         broker.deliver();
-        let recorded = durability == Durability::Recorded;
+        let recorded = durability == Durability::Fsync;
         assert_eq!(broker.read(publisher).is_empty(), recorded);
         broker.commit();
         assert_eq!(broker.read(publisher).is_empty(), !recorded);
@@ -108,7 +108,7 @@ fn a_3x_message_that_another_shard_refused_is_not_published_again() {
     // 3.1.1 knows no refusal, so PUBREC said that the message was taken [MQTT3-4.3.3-2]; but its packet identifier
     // was forgotten, and when it came again it was published again.
     let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
         config.queue_messages_max = 1;
         config.overflow_policy = OverflowPolicy::RejectPublisher;
     });

@@ -9,7 +9,7 @@ use super::recorded_state::RecordedState;
 use crate::*;
 
 fn recorded() -> Broker {
-    Broker::with(|config| config.durability = Durability::Recorded)
+    Broker::with(|config| config.durability = Durability::Fsync)
 }
 
 fn check(broker: &mut Broker) {
@@ -46,7 +46,7 @@ fn a_copy_that_goes_to_another_member() {
 #[test]
 fn copies_that_are_dropped_out_of_order() {
     let mut broker = Broker::with(|config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
         config.queue_messages_max = 3;
     });
     let client = broker.online(&resume("c"));
@@ -210,7 +210,7 @@ fn the_newest_retained_message_holds() {
 /// A publisher on one shard and a durable subscriber that refuses on the same or the other one.
 fn refusing(remote: bool) -> (Broker, String) {
     let mut broker = Broker::with_shards(2, std::sync::Arc::new(AllowAll), |config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
         config.queue_messages_max = 1;
         config.overflow_policy = OverflowPolicy::RejectPublisher;
     });
@@ -317,7 +317,7 @@ fn a_publisher_that_gets_its_own_message() {
 #[test]
 fn a_session_that_is_not_kept_is_not_kept_later() {
     let mut broker = Broker::with(|config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
         config.session_expiry_seconds_max = 0;
     });
     let client = broker.online(&resume("c"));

@@ -10,7 +10,7 @@ use crate::*;
 
 fn config() -> CoreConfig {
     CoreConfig {
-        durability: Durability::Recorded,
+        durability: Durability::Fsync,
         session_expiry_seconds_max: NEVER,
         queue_messages_in_memory_max: 3,
         ..CoreConfig::default()

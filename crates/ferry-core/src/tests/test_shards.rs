@@ -65,7 +65,7 @@ fn retained_messages_are_everywhere() {
 
 #[test]
 fn a_puback_waits_for_the_other_shard() {
-    let mut broker = broker(2, Durability::Recorded);
+    let mut broker = broker(2, Durability::Fsync);
     let subscriber = broker.connect(&resume(&name(1, 2, 0)));
     broker.subscribe(subscriber, "t", 1);
     broker.commits = false;
@@ -86,7 +86,7 @@ fn a_puback_waits_for_the_other_shard() {
 #[test]
 fn a_refusal_comes_back_from_the_other_shard() {
     let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
         config.overflow_policy = OverflowPolicy::RejectPublisher;
         config.queue_messages_max = 1;
     });

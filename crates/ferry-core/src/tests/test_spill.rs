@@ -8,7 +8,7 @@ use crate::*;
 /// One session that is away, of whose queue three messages stay in memory.
 fn away(configure: impl FnOnce(&mut CoreConfig)) -> (Broker, Client) {
     let mut broker = Broker::with(|config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
         config.queue_messages_in_memory_max = 3;
         configure(config);
     });
@@ -215,7 +215,7 @@ fn a_subscription_that_is_taken_away() {
     }
     let rules = std::sync::Arc::new(Rules(true.into()));
     let mut broker = Broker::with_shards(1, std::sync::Arc::clone(&rules) as _, |config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
         config.queue_messages_in_memory_max = 3;
     });
     let client = broker.online(&resume("c"));

@@ -120,7 +120,7 @@ impl Oracle for AcknowledgedSurvives {
     }
 
     fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
-        if self.rules.config.durability != Durability::Recorded {
+        if self.rules.config.durability != Durability::Fsync {
             return Ok(());
         }
         match fact {
