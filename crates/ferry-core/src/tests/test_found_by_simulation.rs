@@ -159,7 +159,7 @@ fn a_retained_message_that_expires_while_a_slow_client_waits_for_it_is_not_sent(
 fn a_message_that_expires_on_its_way_to_another_shard_is_not_sent() {
     // The other shard sent it to whom it was for without looking at its expiry [MQTT-3.3.2-5].
     let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |config| {
-        config.durability = Durability::Recorded;
+        config.durability = Durability::Fsync;
     });
     let (here, there) = (client_of(0), client_of(1));
     let subscriber = broker.client(&there);
