@@ -7,8 +7,6 @@
 //! The engine is a [`Log`] of segments with an index in memory, on top of a [`Disk`], of which there is a real one
 //! and a simulated one. A [`CommitThread`] runs it and commits what all shards hand over in groups.
 
-#![allow(dead_code, reason = "the engine that uses it follows")]
-
 mod batch;
 mod commit;
 mod disk;

@@ -1,8 +1,9 @@
 use std::io;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::commit::committer::Committer;
 use crate::commit::inbox::Inbox;
 use crate::commit::progress::Progress;
 use crate::{Disk, Health, Log, LogFigures, ShardStore};
@@ -48,10 +49,26 @@ pub struct ShutdownError {
     pub lost_bytes: usize,
 }
 
+impl std::fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes could not be stored: {}", self.lost_bytes, self.health)
+    }
+}
+
+impl std::error::Error for ShutdownError {}
+
+/// What anybody may ask about the thread.
+#[derive(Default)]
+pub(crate) struct Status {
+    pub(crate) health: Health,
+    pub(crate) figures: LogFigures,
+}
+
 /// The thread `ferry-commit`, which owns the [`Log`].
 pub struct CommitThread {
     inbox: Arc<Inbox>,
     progress: Arc<[Progress]>,
+    status: Arc<Mutex<Status>>,
     thread: Option<JoinHandle<Result<(), ShutdownError>>>,
 }
 
@@ -65,31 +82,36 @@ impl CommitThread {
         D: Disk + Send + 'static,
         D::File: Send,
     {
-        let _ = (log, options);
-        unreachable!("not yet built")
+        let inbox = Arc::<Inbox>::default();
+        let progress: Arc<[Progress]> = (0..options.shard_count).map(|_| Progress::default()).collect();
+        let status = Arc::new(Mutex::new(Status { health: Health::Writable, figures: log.figures() }));
+        let committer =
+            Committer::new(log, options, Arc::clone(&inbox), Arc::clone(&progress), Arc::clone(&status));
+        let thread = thread::Builder::new().name("ferry-commit".to_owned()).spawn(|| committer.run())?;
+        Ok(Self { inbox, progress, status, thread: Some(thread) })
     }
 
     /// The handle of a shard: one for each, taken once.
+    ///
+    /// # Panics
+    /// If there are not so many shards.
     #[must_use]
     pub fn shard_store(&self, shard: u16) -> ShardStore {
-        ShardStore {
-            shard,
-            inbox: Arc::clone(&self.inbox),
-            progress: Arc::clone(&self.progress),
-            appended: self.progress[usize::from(shard)].written(),
-        }
+        let appended = self.progress[usize::from(shard)].written();
+        let (inbox, progress) = (Arc::clone(&self.inbox), Arc::clone(&self.progress));
+        ShardStore { shard, inbox, progress, appended }
     }
 
     /// Whether the store takes what it is given.
     #[must_use]
     pub fn health(&self) -> Health {
-        Health::default()
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).health.clone()
     }
 
     /// What the log has done and what it holds, as of the last group.
     #[must_use]
     pub fn figures(&self) -> LogFigures {
-        LogFigures::default()
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).figures
     }
 
     /// Writes and syncs everything that was handed over, closes the log and ends the thread. Dropping does the

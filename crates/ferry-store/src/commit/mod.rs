@@ -3,6 +3,7 @@
 //! [`Ticket`](crate::Ticket), and is rung when more tickets are written or synced.
 
 mod commit_thread;
+mod committer;
 mod health;
 mod inbox;
 mod load;

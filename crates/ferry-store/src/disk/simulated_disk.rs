@@ -161,13 +161,16 @@ impl SimulatedDisk {
         state.durable_names.remove(name);
     }
 
-    /// Flips one bit of a file, durably; nothing happens if there is no such place.
+    /// Flips one bit of a file, durably, even under those who have it open; nothing happens if there is no such
+    /// place.
     pub fn flip_bit(&self, name: &str, offset: usize, bit: u8) {
-        if let Some(mut bytes) = self.content(name)
-            && let Some(byte) = bytes.get_mut(offset)
-        {
-            *byte ^= 1 << (bit % 8);
-            self.plant(name, bytes);
+        let mut state = self.state();
+        let Some(id) = state.names.get(name).copied() else { return };
+        let content = &mut state.files[id];
+        for bytes in [&mut content.current, &mut content.durable] {
+            if let Some(byte) = bytes.get_mut(offset) {
+                *byte ^= 1 << (bit % 8);
+            }
         }
     }
 

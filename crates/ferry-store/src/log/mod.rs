@@ -33,6 +33,7 @@ pub use figures::LogFigures;
 pub use options::LogOptions;
 pub use report::{Problem, ProblemKind, RecoveryReport};
 pub use stored::Stored;
+pub(crate) use writer::is_full;
 
 use compaction::Compaction;
 use frame::Seed;
@@ -40,7 +41,7 @@ use group::Elision;
 use index::Index;
 use segments::Segments;
 use window::Window;
-use writer::{Active, Frame, is_full};
+use writer::{Active, Frame};
 
 use crate::{Batch, Disk, Key};
 

@@ -1,4 +1,9 @@
 //! The store, on a simulated disk and on a real one.
 
+mod commit;
+mod compaction;
 mod crash;
+mod damage;
+mod directory;
+mod faults;
 mod model;
