@@ -1,11 +1,10 @@
 use std::collections::VecDeque;
 
-use ferry_codec::ReasonCode;
 use ferry_router::ShardId;
 
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, Durability, Effects, Receipt, Ticket};
+use crate::{ConnId, Durability, Effects, Receipt, Refusal, Ticket};
 
 /// What waits for batches of records to be committed.
 #[derive(Default)]
@@ -32,7 +31,7 @@ pub(crate) enum Waiter {
     /// An answer to a client.
     Conn(ConnId),
     /// An answer to another shard.
-    Receipt(ShardId, Receipt, Option<ReasonCode>),
+    Receipt(ShardId, Receipt, Option<Refusal>),
 }
 
 /// One turn's batch, as [`Shard::end_turn`] wants it committed.

@@ -96,6 +96,8 @@ pub(crate) struct Conn {
     /// Named in [`Effects::dirty`](crate::Effects::dirty) and not looked at since.
     pub(crate) dirty: bool,
     pub(crate) paused: Paused,
+    /// Its PUBLISH packets are not acknowledged any more: see [`Shard::withhold`](crate::Shard).
+    pub(crate) withholds: bool,
     /// Why the connection ends, once it does.
     pub(crate) end_reason: ReasonCode,
 }
@@ -170,6 +172,7 @@ impl Conn {
             acknowledged: false,
             dirty: false,
             paused: Paused::default(),
+            withholds: false,
             end_reason: ReasonCode::NORMAL_DISCONNECTION,
         }
     }

@@ -1,6 +1,6 @@
 use std::num::NonZeroU32;
 
-use ferry_codec::{QoS, ReasonCode};
+use ferry_codec::QoS;
 use ferry_session::{Delivery, DropReason, Dropped, Outgoing, OverflowPolicy, QueueLimits, StoredParts};
 use smallvec::SmallVec;
 
@@ -14,7 +14,7 @@ use crate::subscribe::Grant;
 use crate::turn::Turn;
 use crate::wire_shapes::WireShapes;
 use crate::write_packet::{mark_dirty, write_live};
-use crate::{OverlappingSubscriptions, Record};
+use crate::{OverlappingSubscriptions, Record, Refusal};
 
 /// One copy of a message that is due to one session.
 pub(crate) struct Target {
@@ -111,7 +111,7 @@ impl Shard {
         publication: &mut Publication<'_>,
         shapes: &mut WireShapes,
         target: &Target,
-    ) -> Option<ReasonCode> {
+    ) -> Option<Refusal> {
         let restricted = self.authorizer.restricts_receiving();
         let session = self.sessions.get(target.session)?;
         if restricted && !self.authorizer.may_receive(&session.identity, publication.topic) {
@@ -166,13 +166,18 @@ impl Shard {
         publication: &mut Publication<'_>,
         shapes: &mut WireShapes,
         target: &Target,
-    ) -> Option<ReasonCode> {
+    ) -> Option<Refusal> {
         let message = self.message_of(publication, turn.now);
         let mut delivery = Delivery::new(message, target.qos, target.retain);
         delivery.subscription_ids.clone_from(&target.subscription_ids);
         delivery.shared_subscription = target.shared_subscription;
         let session = self.sessions.get_mut(target.session)?;
         delivery.stored.copy = session.recorded.is_some() && publication.is_stored(&self.config);
+        if delivery.stored.copy && publication.is_refusable && !self.store_writable {
+            let drops = &mut self.counters.drops;
+            drops.count(DropReason::StoreUnwritable, session.client_id(), publication.topic);
+            return Some(Refusal::StoreUnwritable);
+        }
         let Some((id, conn)) = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?))) else {
             return self.enqueue(turn, target.session, delivery);
         };
@@ -220,7 +225,7 @@ impl Shard {
         turn: &mut Turn<'_>,
         session_id: SessionId,
         delivery: Delivery,
-    ) -> Option<ReasonCode> {
+    ) -> Option<Refusal> {
         let limits = self.queue_limits(session_id, delivery.size_bytes());
         let session = self.sessions.get_mut(session_id)?;
         let client_id = &session.identity.client_id;
@@ -229,7 +234,7 @@ impl Shard {
             let drops = &mut self.counters.drops;
             drops.count(DropReason::TotalQueueFull, client_id, &delivery.message.topic);
             return (self.config.overflow_policy == OverflowPolicy::RejectPublisher)
-                .then_some(ReasonCode::QUOTA_EXCEEDED);
+                .then_some(Refusal::QueueFull);
         };
         let routes = &self.shared.route_table;
         let stored = recorded.filter(|_| delivery.stored.copy);
@@ -257,7 +262,7 @@ impl Shard {
         };
         self.counters.drops.count(refused.reason, client_id, &refused.delivery.message.topic);
         match (refused.policy, conn) {
-            (OverflowPolicy::RejectPublisher, _) => Some(ReasonCode::QUOTA_EXCEEDED),
+            (OverflowPolicy::RejectPublisher, _) => Some(Refusal::QueueFull),
             (OverflowPolicy::DisconnectReceiver, Some(conn)) => {
                 self.deferred.push_back(Deferred::DisconnectSlow(conn));
                 None

@@ -30,6 +30,13 @@ pub enum Event<'a> {
         /// The newest that is on the disk.
         synced: Ticket,
     },
+    /// The store has become full or unusable, or takes records again. While it is not writable, messages of clients
+    /// that need it are refused with 0x97 (Quota exceeded), or not acknowledged to 3.x clients until it is writable
+    /// again and their connections end. It still gets the other records.
+    StoreHealth {
+        /// Whether it takes what can be refused.
+        writable: bool,
+    },
     /// The answer to a [`LoadRequest`].
     Loaded {
         /// As it was in [`Effects::load`](crate::Effects::load).

@@ -55,6 +55,7 @@ mod session;
 mod shard;
 mod shared;
 mod shared_subscription;
+mod store_health;
 mod subscribe;
 mod takeover;
 #[cfg(test)]
@@ -86,3 +87,4 @@ pub use record::{Durability, Record, SessionNumber, Ticket};
 pub use session::SessionView;
 pub use shard::Shard;
 pub use shared::{RetainedMessage, Shared};
+pub use store_health::Refusal;

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use ferry_codec::ReasonCode;
 use ferry_router::{ShardId, ShareGroupId};
 use ferry_session::{DropReason, Message};
 
@@ -8,7 +7,7 @@ use crate::commit::Waiter;
 use crate::publication::Publication;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, Durability};
+use crate::{ConnId, Durability, Refusal};
 
 /// What one shard sends another. Mail between two shards stays in order and is never lost.
 #[derive(Clone, Debug)]
@@ -48,8 +47,8 @@ pub enum Mail {
     Accepted {
         /// As received.
         receipt: Receipt,
-        /// A session refused its copy and the publisher is to know, such as 0x97 (Quota exceeded).
-        refused: Option<ReasonCode>,
+        /// A session refused its copy, and the publisher is to know.
+        refused: Option<Refusal>,
     },
 }
 
@@ -89,6 +88,7 @@ impl Shard {
             }
             Mail::Publish { message, receipt } => {
                 let mut publication = Publication::from_message(&message, None, turn.now);
+                publication.is_refusable = receipt.is_some();
                 (self.deliver_matching(turn, &mut publication).refused, receipt)
             }
             Mail::SharePick { group, message, receipt } => {
@@ -96,6 +96,7 @@ impl Shard {
                     return turn.effects.mail.push((from, Mail::ShareReturned { group, message, receipt }));
                 }
                 let mut publication = Publication::from_message(&message, None, turn.now);
+                publication.is_refusable = receipt.is_some();
                 (self.deliver_shared(turn, &mut publication, group), receipt)
             }
             Mail::ShareReturned { group, message, receipt } => {
@@ -120,7 +121,7 @@ impl Shard {
         turn: &mut Turn<'_>,
         to: ShardId,
         receipt: Option<Receipt>,
-        refused: Option<ReasonCode>,
+        refused: Option<Refusal>,
         records_before: usize,
     ) {
         let Some(receipt) = receipt else { return };
@@ -139,7 +140,7 @@ impl Shard {
         turn: &mut Turn<'_>,
         to: ShardId,
         receipt: Receipt,
-        refused: Option<ReasonCode>,
+        refused: Option<Refusal>,
     ) {
         if to == self.id {
             self.receipt_came(turn, receipt.conn, receipt.sequence, refused);

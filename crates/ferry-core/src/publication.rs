@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use ahash::RandomState;
-use ferry_codec::{MessageProperties, Publish, QoS, ReasonCode};
+use ferry_codec::{MessageProperties, Publish, QoS};
 use ferry_router::{ShardId, ShareGroupId};
 use ferry_session::{Message, Timestamp};
 use smallvec::SmallVec;
@@ -11,7 +11,7 @@ use crate::authorizer::is_sys_topic;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{CoreConfig, Mail, Receipt, Record, RetainedMessage};
+use crate::{CoreConfig, Mail, Receipt, Record, Refusal, RetainedMessage};
 
 /// An application message on its way through a shard. Borrowed from the packet it came in; a copy of it is made
 /// when the first of its receivers must keep it beyond the turn.
@@ -23,6 +23,8 @@ pub(crate) struct Publication<'a> {
     pub(crate) retain: bool,
     /// The session of the client that published it, for No Local.
     pub(crate) publisher: Option<SessionId>,
+    /// Its publisher waits for an acknowledgement, and can be refused.
+    pub(crate) is_refusable: bool,
     message: Option<Arc<Message>>,
     topic_hash: Cell<Option<u64>>,
     is_stored: Cell<Option<bool>>,
@@ -34,7 +36,7 @@ pub(crate) struct Routed {
     /// Somebody had subscribed to it.
     pub(crate) matched: bool,
     /// Why a session would not take it, if its publisher is to know.
-    pub(crate) refused: Option<ReasonCode>,
+    pub(crate) refused: Option<Refusal>,
     /// From how many other shards a receipt will come.
     pub(crate) receipts: u32,
 }
@@ -49,6 +51,7 @@ impl<'a> Publication<'a> {
             qos: publish.qos,
             retain: publish.retain,
             publisher: Some(publisher),
+            is_refusable: publish.qos != QoS::AtMostOnce,
             message: None,
             topic_hash: Cell::new(None),
             is_stored: Cell::new(None),
@@ -68,6 +71,7 @@ impl<'a> Publication<'a> {
             qos: message.qos,
             retain: message.retain,
             publisher,
+            is_refusable: false,
             message: Some(Arc::clone(message)),
             topic_hash: Cell::new(None),
             is_stored: Cell::new(None),
@@ -83,6 +87,7 @@ impl<'a> Publication<'a> {
             qos: publish.qos,
             retain: publish.retain,
             publisher: None,
+            is_refusable: false,
             message: None,
             topic_hash: Cell::new(None),
             is_stored: Cell::new(None),
@@ -191,9 +196,14 @@ impl Shard {
             // Never stored itself [MQTT-3.3.1-7] [MQTT3-3.3.1-11].
             return self.clear_retained(turn, publication.topic);
         }
+        let recorded = self.records_retained(publication.topic);
+        if recorded && !self.store_writable && publication.publisher.is_some() {
+            // Of QoS 0: whoever waits for an answer has been refused.
+            self.counters.retained_refused += 1;
+            return self.clear_retained(turn, publication.topic);
+        }
         let message = self.message_of(publication, turn.now);
         let expires_at = message.expires_at;
-        let recorded = self.records_retained(publication.topic);
         let shared = &self.shared;
         let retained_records = &mut turn.effects.retained_records;
         let kept = RetainedMessage { message, number: 0 };

@@ -9,7 +9,7 @@ use crate::response::{Response, Wait};
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, DeniedPublish, Durability, Mail, Receipt, Record, ServerPublish};
+use crate::{ConnId, DeniedPublish, Durability, Mail, Receipt, Record, Refusal, ServerPublish};
 
 /// A PUBLISH of a client.
 struct Incoming<'a> {
@@ -27,11 +27,19 @@ struct Answer {
     wait: Wait,
     /// Somebody may have got the message.
     is_routed: bool,
+    /// The store does not take the message.
+    is_unstorable: bool,
 }
 
 impl Answer {
     fn refused(reason_code: ReasonCode, reason: &'static str) -> Self {
-        Self { reason_code, reason: Some(reason), wait: Wait::default(), is_routed: false }
+        let wait = Wait::default();
+        Self { reason_code, reason: Some(reason), wait, is_routed: false, is_unstorable: false }
+    }
+
+    fn unstorable() -> Self {
+        let refusal = Refusal::StoreUnwritable;
+        Self { is_unstorable: true, ..Self::refused(refusal.reason_code(), refusal.reason()) }
     }
 }
 
@@ -131,11 +139,16 @@ impl Shard {
     ) -> Result<(), Fault> {
         let Incoming { conn, session, publish, .. } = incoming;
         let Some(session) = self.sessions.get_mut(*session) else { return Ok(()) };
+        if self.conns.get(*conn).is_some_and(|conn| conn.withholds) {
+            self.counters.publish_refused += 1;
+            return Ok(());
+        }
         let received = session.receiver.publish(publish.qos, packet_id);
         let mut answer = match received {
             Received::Fresh => {
                 self.count_excess(incoming);
                 match self.judge(incoming)? {
+                    None if self.store_refuses(&incoming.publication()) => Answer::unstorable(),
                     None => self.route_acknowledged(turn, incoming),
                     Some(refused) => refused,
                 }
@@ -163,7 +176,13 @@ impl Shard {
         if answer.reason_code.is_error() {
             self.count_refused(&answer);
         }
-        if self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3()) {
+        let is_v3 = self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3());
+        if is_v3 && answer.is_unstorable {
+            let exchange = (publish.qos == QoS::ExactlyOnce).then_some(packet_id);
+            self.respond(turn, *conn, Response::Withheld { exchange }, answer.wait);
+            return Ok(());
+        }
+        if is_v3 {
             // There is only one answer [MQTT3-3.3.5-2], and it keeps a QoS 2 exchange going.
             answer.reason_code = ReasonCode::SUCCESS;
         }
@@ -211,13 +230,12 @@ impl Shard {
         let promise = self.commit.promise(turn.effects, promised);
         let wait = Wait { promise, receipts: routed.receipts };
         let (reason_code, reason) = match routed {
-            Routed { refused: Some(reason_code), .. } => {
-                (reason_code, Some("the queue of a subscriber is full"))
-            }
+            Routed { refused: Some(refused), .. } => (refused.reason_code(), Some(refused.reason())),
             Routed { matched: false, .. } => (ReasonCode::NO_MATCHING_SUBSCRIBERS, None),
             Routed { .. } => (ReasonCode::SUCCESS, None),
         };
-        Answer { reason_code, reason, wait, is_routed: true }
+        let is_unstorable = routed.refused == Some(Refusal::StoreUnwritable);
+        Answer { reason_code, reason, wait, is_routed: true, is_unstorable }
     }
 
     /// Where the operator lets clients exceed the Receive Maximum, that they do is counted.
@@ -250,7 +268,7 @@ impl Shard {
             wait.receipts = u32::from(self.shard_count()) - 1;
         }
         let reason_code = refusal.unwrap_or(ReasonCode::SUCCESS);
-        Answer { reason_code, reason: None, wait, is_routed: true }
+        Answer { reason_code, reason: None, wait, is_routed: true, is_unstorable: false }
     }
 
     /// Refuses one message. 3.x has no way to do that, and a message must not be acknowledged and then discarded: the

@@ -8,7 +8,7 @@ use crate::deferred::Deferred;
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::write_packet::mark_dirty;
-use crate::{ConnId, Durability, Record};
+use crate::{ConnId, Durability, Record, Refusal};
 
 /// Answers that a connection is owed, in order, from the first that still waits for something.
 #[derive(Default)]
@@ -42,6 +42,8 @@ pub(crate) enum Response {
     Pubcomp { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
     /// A PUBREC that refuses, after the end of the exchange was recorded.
     RefusedPubrec { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
+    /// No answer at all, to a 3.x client whose message was refused; the packet identifier of a QoS 2 one.
+    Withheld { exchange: Option<PacketId> },
     /// PUBREL after the client's PUBREC.
     Pubrel { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
     /// A QoS 2 PUBLISH of the session that is sent for the first time; the bytes it takes. After a restart the packet
@@ -145,12 +147,22 @@ impl Response {
         }
     }
 
+    /// Makes an acknowledgement no answer at all.
+    fn withhold(&mut self) {
+        match self {
+            Self::Puback { .. } => *self = Self::Withheld { exchange: None },
+            Self::Pubrec { packet_id, .. } => *self = Self::Withheld { exchange: Some(*packet_id) },
+            _ => {}
+        }
+    }
+
     /// Bytes that it holds or will make, without those of a small packet.
     fn bytes(&self) -> usize {
         match self {
             Self::Puback { .. }
             | Self::Pubrec { .. }
             | Self::RefusedPubrec { .. }
+            | Self::Withheld { .. }
             | Self::Pubcomp { .. }
             | Self::Pubrel { .. } => 0,
             Self::Publish { bytes, .. } => *bytes,
@@ -194,17 +206,23 @@ impl Shard {
         turn: &mut Turn<'_>,
         id: ConnId,
         sequence: u64,
-        refused: Option<ReasonCode>,
+        refused: Option<Refusal>,
     ) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let is_v5 = conn.version == ProtocolVersion::V5;
         let Some(pending) = conn.responses.received(sequence) else { return };
-        // A 3.x client cannot be told.
-        if let Some(refused) = refused.filter(|_| is_v5)
-            && let Some(packet_id) = pending.response.refuse(refused)
-            && let Some(session) = self.session_of_mut(id)
-        {
-            session.receiver.refuse(packet_id, refused);
+        match refused {
+            Some(refused) if is_v5 => {
+                let refused = refused.reason_code();
+                if let Some(packet_id) = pending.response.refuse(refused)
+                    && let Some(session) = self.session_of_mut(id)
+                {
+                    session.receiver.refuse(packet_id, refused);
+                }
+            }
+            Some(Refusal::StoreUnwritable) => pending.response.withhold(),
+            // A 3.x client cannot be told.
+            Some(Refusal::QueueFull) | None => {}
         }
         self.release_responses(turn, id);
     }
@@ -244,7 +262,10 @@ impl Shard {
     }
 
     fn write_response(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) {
+        let withholds = self.conns.get(id).is_some_and(|conn| conn.withholds);
         match response {
+            Response::Puback { .. } | Response::Pubrec { .. } if withholds => {}
+            Response::Withheld { exchange } => self.withhold(turn, id, exchange),
             Response::Puback { packet_id, reason_code, reason } => {
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.puback_sent();

@@ -103,6 +103,8 @@ impl Shard {
         let Some(session) = self.sessions.get(session_id) else { return false };
         let Some(conn) = session.conn.and_then(|conn| self.conns.get(conn)) else { return false };
         session.replays.is_some()
+            // Its copies could not be stored.
+            && (self.store_writable || session.recorded.is_none())
             && conn.acknowledged
             && session.sender.queue_len() < QUEUED_MAX.min(self.config.queue_messages_max as usize)
             && conn.unwritten_bytes() < self.config.output_bytes_max

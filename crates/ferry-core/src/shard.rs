@@ -48,6 +48,8 @@ pub struct Shard {
     pub(crate) hasher: RandomState,
     pub(crate) now: Timestamp,
     pub(crate) shutting_down: bool,
+    /// See [`Event::StoreHealth`].
+    pub(crate) store_writable: bool,
 }
 
 impl Shard {
@@ -84,6 +86,7 @@ impl Shard {
             random,
             now,
             shutting_down: false,
+            store_writable: true,
             config: Arc::default(),
         };
         shard.configure(config, now);
@@ -126,6 +129,7 @@ impl Shard {
             Event::Tick => self.tick(turn),
             Event::Committed { written, synced } => self.committed(turn, written, synced),
             Event::Loaded { request, copies } => self.loaded(turn, &request, copies),
+            Event::StoreHealth { writable } => self.store_health(turn, writable),
             Event::Mail { from, mail } => self.mail_came(turn, from, mail),
             Event::Authenticated { conn, outcome } => self.authenticated(turn, conn, outcome),
             Event::Publish(publish) => self.publish_own(turn, &publish),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ferry_codec::topic::SharedFilter;
 use ferry_codec::wire_shape::encoded_publish_length;
-use ferry_codec::{PacketId, QoS, ReasonCode, SubscriptionIds};
+use ferry_codec::{PacketId, QoS, SubscriptionIds};
 use ferry_router::ShareGroupId;
 use ferry_session::{Delivery, DropReason, InflightState, Message};
 
@@ -17,7 +17,7 @@ use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::subscribe::{Grant, shared_filter};
 use crate::turn::Turn;
-use crate::{Mail, Receipt};
+use crate::{Mail, Receipt, Refusal};
 
 impl Shard {
     pub(crate) fn join_share(&mut self, session: SessionId, shared: SharedFilter<'_>, grant: Grant) {
@@ -55,7 +55,7 @@ impl Shard {
         turn: &mut Turn<'_>,
         publication: &mut Publication<'_>,
         group: ShareGroupId,
-    ) -> Option<ReasonCode> {
+    ) -> Option<Refusal> {
         // If all queues are full, one of them is dealt with as the overflow policy says.
         let chosen = self.choose_member(publication, group, false);
         let Some((session, grant)) = chosen.or_else(|| self.choose_member(publication, group, true)) else {
@@ -133,6 +133,7 @@ impl Shard {
             self.counters.drops.count(DropReason::SessionEnded, "", &message.topic);
         } else {
             let mut publication = Publication::from_message(&message, None, turn.now);
+            publication.is_refusable = receipt.is_some();
             refused = self.deliver_shared(turn, &mut publication, group);
         }
         self.give_receipt_when_durable(turn, self.id, receipt, refused, records_before);

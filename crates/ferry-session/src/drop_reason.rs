@@ -34,11 +34,13 @@ pub enum DropReason {
     Purged,
     /// The store had it and cannot read it back.
     Lost,
+    /// The store took nothing; the publisher was told or not answered.
+    StoreUnwritable,
 }
 
 impl DropReason {
     /// Every reason, in the order of their discriminants.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::QueueFull,
         Self::QueueBytesFull,
         Self::TotalQueueFull,
@@ -53,6 +55,7 @@ impl DropReason {
         Self::MailboxFull,
         Self::Purged,
         Self::Lost,
+        Self::StoreUnwritable,
     ];
 
     /// The name in metrics and under `$SYS`; it never changes.
@@ -73,6 +76,7 @@ impl DropReason {
             Self::MailboxFull => "mailbox_full",
             Self::Purged => "purged",
             Self::Lost => "lost",
+            Self::StoreUnwritable => "store_unwritable",
         }
     }
 

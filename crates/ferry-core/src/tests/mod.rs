@@ -25,6 +25,7 @@ mod test_session;
 mod test_shards;
 mod test_shared;
 mod test_spill;
+mod test_store_health;
 mod test_subscribe;
 mod test_topic_alias;
 mod test_will;
