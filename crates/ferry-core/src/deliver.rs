@@ -149,6 +149,7 @@ impl Shard {
                     let topic_hash = || publication.topic_hash(&self.hasher);
                     write_live(conn, &mut self.counters, shape, publication, target, None, topic_hash);
                     mark_dirty(turn, id, conn);
+                    self.watch_output(turn.now, id);
                     return;
                 }
                 // Only this receiver goes without it [MQTT-3.1.2-24] [MQTT-3.1.2-25].
@@ -212,6 +213,7 @@ impl Shard {
                 let topic_hash = || publication.topic_hash(&self.hasher);
                 write_live(conn, &mut self.counters, shape, publication, target, packet_id, topic_hash);
                 mark_dirty(turn, id, conn);
+                self.watch_output(turn.now, id);
                 None
             }
             Ok(_) => None,

@@ -92,6 +92,7 @@ impl Shard {
         let after = (session.sender.queue_len(), session.sender.queue_bytes());
         self.counters.queue_changed(before, after);
         self.counters.inflight_changed(inflight_before, session.sender.inflight_len());
+        self.watch_output(now, id);
         self.begin_load(turn, session_id);
     }
 

@@ -198,5 +198,6 @@ impl Shard {
             Ok(()) => mark_dirty(turn, id, conn),
             Err(reason) => self.counters.drops.count(reason, session.client_id(), topic),
         }
+        self.watch_output(turn.now, id);
     }
 }

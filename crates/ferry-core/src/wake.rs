@@ -114,13 +114,14 @@ impl Shard {
         let full = self.config.output_bytes_max;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let length = conn.unwritten_bytes();
-        if conn.paused.contains(Paused::OUTPUT) {
+        if conn.paused.contains(Paused::OUTPUT) || !conn.output_full_since.is_never() {
             if length <= full / 2 {
                 conn.output_full_since = Timestamp::NEVER;
                 self.unpause(turn, id, Paused::OUTPUT);
             } else {
-                // It moves, if slowly.
-                conn.output_full_since = if conn.output.len() < full { Timestamp::NEVER } else { turn.now };
+                // It moves, if slowly. With nothing left to take, the client waits for us.
+                conn.output_full_since = if conn.output.is_empty() { Timestamp::NEVER } else { turn.now };
+                self.arm_conn(id);
             }
         }
         let Some(session) = self.conns.get(id).and_then(Conn::session) else { return };
@@ -134,15 +135,19 @@ impl Shard {
     /// Stops reading from a client that does not read what it is sent, or that asks faster than what it asks for can be
     /// made durable.
     pub(crate) fn check_output(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+        self.watch_output(turn.now, id);
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let full = self.config.output_bytes_max;
-        if conn.output.len() >= full && conn.output_full_since.is_never() {
-            conn.output_full_since = turn.now;
-            self.arm_conn(id);
-        }
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        if conn.unwritten_bytes() >= full && !conn.paused.contains(Paused::OUTPUT) {
+        if conn.unwritten_bytes() >= self.config.output_bytes_max && !conn.paused.contains(Paused::OUTPUT) {
             self.pause(turn, id, Paused::OUTPUT);
+        }
+    }
+
+    /// A client whose output is full has a limited time to take something of it.
+    pub(crate) fn watch_output(&mut self, now: Timestamp, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        if conn.output.len() >= self.config.output_bytes_max && conn.output_full_since.is_never() {
+            conn.output_full_since = now;
+            self.arm_conn(id);
         }
     }
 

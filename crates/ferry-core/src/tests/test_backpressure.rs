@@ -96,6 +96,52 @@ fn a_full_output_that_does_not_move_ends_the_connection() {
 }
 
 #[test]
+fn a_client_that_takes_a_little_and_then_nothing_is_not_kept_for_ever() {
+    let mut broker = Broker::with(|config| {
+        config.output_bytes_max = 1000;
+        config.output_stall_seconds_max = 60;
+    });
+    let stuck = broker.client("stuck");
+    broker.clients[stuck].reads = false;
+    for _ in 0..1000 {
+        broker.send(stuck, &Packet::Pingreq);
+    }
+    broker.advance(59);
+    // Not full any more, and not so empty that it is read again.
+    let conn = broker.clients[stuck].conn;
+    broker.shards[0].output(conn).unwrap().advance(100);
+    broker.handle(0, Event::Written { conn });
+    assert!(broker.clients[stuck].paused);
+    broker.advance(59);
+    assert!(!broker.is_closed(stuck));
+    broker.advance(1);
+    assert!(broker.is_closed(stuck));
+    assert_eq!(broker.counters().output_stalls, 1);
+}
+
+#[test]
+fn an_output_filled_by_messages_must_move_too() {
+    for level in [0, 1] {
+        let mut broker = Broker::with(|config| {
+            config.output_bytes_max = 1000;
+            config.output_stall_seconds_max = 60;
+        });
+        let stuck = broker.client("stuck");
+        broker.subscribe(stuck, "t", level);
+        broker.clients[stuck].reads = false;
+        let publisher = broker.client("p");
+        for packet_id in 1..=100 {
+            broker.publish(publisher, "t", level, packet_id, PAYLOAD);
+        }
+        broker.advance(59);
+        assert!(!broker.is_closed(stuck));
+        broker.advance(1);
+        assert!(broker.is_closed(stuck), "with QoS {level}");
+        assert_eq!(broker.counters().output_stalls, 1);
+    }
+}
+
+#[test]
 fn keep_alive_goes_on_when_the_client_is_read_again() {
     let mut broker = small_output();
     let client = broker.online(&ferry_codec::Connect { keep_alive_seconds: 10, ..connect("c") });
