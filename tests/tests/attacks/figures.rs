@@ -1,12 +1,16 @@
 //! What the broker tells about itself under `$SYS`.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use ferry_tests::ferry::Ferry;
 use ferry_tests::wire::{PacketKind, Value};
 
 use crate::attacker::Attacker;
 use crate::packet;
+
+/// How long the broker may take until a figure is what it should be.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A client that has subscribed to `$SYS/broker/#`.
 pub(crate) struct Figures {
@@ -32,11 +36,14 @@ impl Figures {
 
     /// Waits until a figure is good enough, and returns it.
     pub(crate) fn wait_until(&mut self, name: &str, enough: impl Fn(u64) -> bool) -> u64 {
+        // Other figures change all the time, so that something always comes.
+        let deadline = Instant::now() + PATIENCE;
         loop {
             let value = self.latest.get(name).and_then(|value| value.parse().ok());
             if let Some(value) = value.filter(|value| enough(*value)) {
                 return value;
             }
+            assert!(Instant::now() < deadline, "{name} is {:?} for too long", self.latest.get(name));
             self.read_one(name);
         }
     }
