@@ -81,8 +81,8 @@ impl Broker {
         }
     }
 
-    /// The process is killed and starts again. What was committed is still on the disk, but the core cannot restore
-    /// it yet: all sessions are over.
+    /// The process is killed and starts again. What was committed is still on the disk, but this driver does not
+    /// restore it: all sessions are over.
     pub(crate) fn crash(
         &mut self,
         now: Timestamp,

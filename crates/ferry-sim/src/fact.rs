@@ -52,7 +52,7 @@ pub(crate) enum Fact<'a> {
     Recorded { shard: ShardId, ticket: Ticket, record: &'a Record },
     /// A shard was told that the ticket and all before it are durable.
     Committed { shard: ShardId, ticket: Ticket },
-    /// The broker's process was killed: what was not durable is gone. The core cannot restore the rest yet.
+    /// The broker's process was killed: what was not durable is gone. The rest is not restored either.
     Crashed,
     /// What the broker holds after a turn.
     Load { output_bytes: usize, queued_messages: usize, queued_bytes: usize, retained: usize },

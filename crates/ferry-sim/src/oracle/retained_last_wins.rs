@@ -98,6 +98,8 @@ impl Oracle for RetainedLastWins {
                     return Err(format!("{other:?} and {message:?} are both retained"));
                 }
             }
+            // It asks again if it has to connect again.
+            Fact::Connected { client, .. } if *client == self.rules.auditor => self.audited.clear(),
             Fact::Sent { client, copy, .. } => return self.sent(model, *client, copy),
             Fact::Crashed => {
                 self.current.clear();

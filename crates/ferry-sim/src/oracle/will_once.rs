@@ -15,6 +15,8 @@ pub(super) struct WillOnce {
     cancelled: BTreeSet<MessageId>,
     uncertain: BTreeSet<MessageId>,
     copies: BTreeMap<(usize, MessageId), u32>,
+    /// How many subscriptions each client had at most: what was queued then may come later.
+    subscriptions_max: BTreeMap<usize, u32>,
 }
 
 impl WillOnce {
@@ -25,6 +27,7 @@ impl WillOnce {
             cancelled: BTreeSet::new(),
             uncertain: BTreeSet::new(),
             copies: BTreeMap::new(),
+            subscriptions_max: BTreeMap::new(),
         }
     }
 }
@@ -39,6 +42,11 @@ impl Oracle for WillOnce {
             Fact::WillDue { message } => drop(self.due.insert(*message)),
             Fact::WillCancelled { message } => drop(self.cancelled.insert(*message)),
             Fact::WillUncertain { message } => drop(self.uncertain.insert(*message)),
+            Fact::Subscribing { client } => {
+                let count = model.sessions[*client].subscriptions.len() as u32;
+                let most = self.subscriptions_max.entry(*client).or_default();
+                *most = count.max(*most);
+            }
             Fact::Sent { client, copy, .. } => {
                 let Some(message) = copy.message.filter(|message| model.journal.get(*message).is_will) else {
                     return Ok(());
@@ -54,7 +62,7 @@ impl Oracle for WillOnce {
                 }
                 let copies = self.copies.entry((*client, message)).or_default();
                 *copies += 1;
-                let copies_max = model.sessions[*client].subscriptions.len().max(1) as u32;
+                let copies_max = self.subscriptions_max.get(client).copied().unwrap_or(1);
                 let copies_max = match self.rules.config.overlapping_subscriptions {
                     ferry_core::OverlappingSubscriptions::Once => 1,
                     ferry_core::OverlappingSubscriptions::Each => copies_max,
