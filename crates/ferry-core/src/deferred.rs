@@ -13,8 +13,8 @@ use crate::turn::Turn;
 /// What follows from a step, done when the step is complete: a will that fills a queue that disconnects a client
 /// that has a will is a line of these and not a recursion.
 pub(crate) enum Deferred {
-    /// Publish a will that its publisher may publish.
-    Will(Arc<Message>),
+    /// Publish a will that its publisher may publish; whether the store had it.
+    Will(Arc<Message>, bool),
     /// Give a shared subscription's copy, whose member is gone, to another one.
     Redeliver { group: ShareGroupId, delivery: Delivery },
     /// Its queue is full and the operator wants slow clients to go.
@@ -28,9 +28,10 @@ impl Shard {
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
         while let Some(deferred) = self.deferred.pop_front() {
             match deferred {
-                Deferred::Will(message) => {
+                Deferred::Will(message, was_stored) => {
                     let publisher = message.publisher.as_deref().and_then(|id| self.sessions.find(id));
                     let mut publication = Publication::from_message(&message, publisher, turn.now);
+                    publication.is_forwarded = was_stored;
                     self.counters.wills_published += 1;
                     self.route(turn, &mut publication, None);
                 }

@@ -14,7 +14,7 @@ use crate::subscribe::Grant;
 use crate::turn::Turn;
 use crate::wire_shapes::WireShapes;
 use crate::write_packet::{mark_dirty, write_live};
-use crate::{OverlappingSubscriptions, Record, Refusal};
+use crate::{OverlappingSubscriptions, Record, Refusal, home_shard};
 
 /// One copy of a message that is due to one session.
 pub(crate) struct Target {
@@ -88,7 +88,12 @@ impl Shard {
         matches.begin();
         self.subscriptions.matches(publication.topic, |session, grant| {
             // [MQTT-3.8.3-3]
-            if !(grant.options.no_local && publication.publisher == Some(session)) {
+            let is_own = grant.options.no_local && publication.publisher == Some(session);
+            let is_here = publication.only_home.is_none_or(|(shard, shard_count)| {
+                let session = self.sessions.get(session);
+                session.is_some_and(|session| home_shard(session.client_id(), shard_count) == shard)
+            });
+            if !is_own && is_here {
                 matches.add(session, grant, publication.qos, publication.retain, merge);
             }
         });

@@ -5,9 +5,10 @@ use ferry_session::{DropReason, Message};
 
 use crate::commit::Waiter;
 use crate::publication::Publication;
+use crate::record::share_filter;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, Durability, Refusal};
+use crate::{ConnId, Durability, Record, Refusal};
 
 /// What one shard sends another. Mail between two shards stays in order and is never lost.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub enum Mail {
         message: Arc<Message>,
         /// Wanted by a publisher that waits for durable copies.
         receipt: Option<Receipt>,
+        /// Its name in the store, if it has it on its way: see [`Record::Forwarded`](crate::Record::Forwarded).
+        forwarded: Option<u64>,
     },
     /// A message for one member, chosen by the receiving shard, of a share group.
     SharePick {
@@ -27,6 +30,8 @@ pub enum Mail {
         message: Arc<Message>,
         /// Wanted by a publisher that waits for durable copies.
         receipt: Option<Receipt>,
+        /// Its name in the store, if it has it on its way: see [`Record::Forwarded`](crate::Record::Forwarded).
+        forwarded: Option<u64>,
     },
     /// A [`SharePick`](Self::SharePick) back at its sender: the last member on the other shard had left meanwhile.
     ShareReturned {
@@ -36,6 +41,8 @@ pub enum Mail {
         message: Arc<Message>,
         /// As received.
         receipt: Option<Receipt>,
+        /// As it was sent.
+        forwarded: Option<u64>,
     },
     /// All that was mailed before is to be durable: for a publisher that has lost the connection that the receipts
     /// for it name.
@@ -61,6 +68,11 @@ pub struct Receipt {
     pub(crate) durability: Durability,
 }
 
+/// A message that was on its way is here: its copies are in the same batch. For that itself nobody waits.
+pub(crate) fn arrived(forwarded: Option<u64>) -> Option<Record> {
+    forwarded.map(|number| Record::ForwardedArrived { number })
+}
+
 impl Mail {
     /// Bytes it counts for in a mailbox.
     #[must_use]
@@ -78,29 +90,31 @@ impl Shard {
     /// Another shard has sent something.
     pub(crate) fn mail_came(&mut self, turn: &mut Turn<'_>, from: ShardId, mail: Mail) {
         let records_before = turn.effects.recorded();
-        let (refused, receipt) = match mail {
+        let (refused, receipt, forwarded) = match mail {
             // [MQTT-3.3.2-5]: the mailbox may have been full for a while.
-            Mail::Publish { message, receipt } | Mail::SharePick { message, receipt, .. }
+            Mail::Publish { message, receipt, forwarded }
+            | Mail::SharePick { message, receipt, forwarded, .. }
                 if message.is_expired(turn.now) =>
             {
                 self.counters.drops.count(DropReason::Expired, "", &message.topic);
-                (None, receipt)
+                (None, receipt, forwarded)
             }
-            Mail::Publish { message, receipt } => {
+            Mail::Publish { message, receipt, forwarded } => {
                 let mut publication = Publication::from_message(&message, None, turn.now);
                 publication.is_refusable = receipt.is_some();
-                (self.deliver_matching(turn, &mut publication).refused, receipt)
+                (self.deliver_matching(turn, &mut publication).refused, receipt, forwarded)
             }
-            Mail::SharePick { group, message, receipt } => {
+            Mail::SharePick { group, message, receipt, forwarded } => {
                 if !self.has_members(group) {
-                    return turn.effects.mail.push((from, Mail::ShareReturned { group, message, receipt }));
+                    let returned = Mail::ShareReturned { group, message, receipt, forwarded };
+                    return turn.effects.mail.push((from, returned));
                 }
                 let mut publication = Publication::from_message(&message, None, turn.now);
                 publication.is_refusable = receipt.is_some();
-                (self.deliver_shared(turn, &mut publication, group), receipt)
+                (self.deliver_shared(turn, &mut publication, group), receipt, forwarded)
             }
-            Mail::ShareReturned { group, message, receipt } => {
-                return self.pick_again(turn, group, message, receipt);
+            Mail::ShareReturned { group, message, receipt, forwarded } => {
+                return self.pick_again(turn, group, message, receipt, forwarded);
             }
             Mail::Settle { receipt } => {
                 return match self.commit.promise_all(turn.effects, receipt.durability) {
@@ -113,6 +127,27 @@ impl Shard {
             }
         };
         self.give_receipt_when_durable(turn, from, receipt, refused, records_before);
+        turn.effects.records.extend(arrived(forwarded));
+    }
+
+    /// Notes that a message is on its way to another shard, to be mailed with the name returned.
+    pub(crate) fn forward(
+        &self,
+        turn: &mut Turn<'_>,
+        to: ShardId,
+        group: Option<ShareGroupId>,
+        message: &Arc<Message>,
+    ) -> u64 {
+        let number = self.shared.take_number();
+        let shared_subscription = group.and_then(|group| share_filter(&self.shared.route_table, group));
+        turn.effects.records.push(Record::Forwarded {
+            number,
+            to,
+            shard_count: self.shard_count(),
+            shared_subscription,
+            message: Arc::clone(message),
+        });
+        number
     }
 
     /// Accepts copies, once what was recorded for them is committed.

@@ -23,6 +23,11 @@ pub(crate) struct Publication<'a> {
     pub(crate) retain: bool,
     /// The session of the client that published it, for No Local.
     pub(crate) publisher: Option<SessionId>,
+    /// What is recorded here because of it must not be without its copies on other shards: those of a QoS 2 message
+    /// whose packet identifier the store knows, or of a will that the store does not keep any longer.
+    pub(crate) is_forwarded: bool,
+    /// Restored after a restart: only for the sessions that were on this shard, of so many.
+    pub(crate) only_home: Option<(ShardId, u16)>,
     /// Its publisher waits for an acknowledgement, and can be refused.
     pub(crate) is_refusable: bool,
     message: Option<Arc<Message>>,
@@ -51,6 +56,8 @@ impl<'a> Publication<'a> {
             qos: publish.qos,
             retain: publish.retain,
             publisher: Some(publisher),
+            is_forwarded: false,
+            only_home: None,
             is_refusable: publish.qos != QoS::AtMostOnce,
             message: None,
             topic_hash: Cell::new(None),
@@ -71,6 +78,8 @@ impl<'a> Publication<'a> {
             qos: message.qos,
             retain: message.retain,
             publisher,
+            is_forwarded: false,
+            only_home: None,
             is_refusable: false,
             message: Some(Arc::clone(message)),
             topic_hash: Cell::new(None),
@@ -87,6 +96,8 @@ impl<'a> Publication<'a> {
             qos: publish.qos,
             retain: publish.retain,
             publisher: None,
+            is_forwarded: false,
+            only_home: None,
             is_refusable: false,
             message: None,
             topic_hash: Cell::new(None),
@@ -158,7 +169,8 @@ impl Shard {
         self.shared.route_table.targets(publication.topic, |shard| targets.push(shard));
         for shard in targets.into_iter().filter(|shard| *shard != self.id) {
             let message = self.message_of(publication, turn.now);
-            turn.effects.mail.push((shard, Mail::Publish { message, receipt }));
+            let forwarded = self.forwards(publication).then(|| self.forward(turn, shard, None, &message));
+            turn.effects.mail.push((shard, Mail::Publish { message, receipt, forwarded }));
             routed.matched = true;
             routed.receipts += u32::from(receipt.is_some());
         }
@@ -184,9 +196,15 @@ impl Shard {
                 continue;
             }
             let message = self.message_of(publication, turn.now);
-            turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt }));
+            let forwards = self.forwards(publication);
+            let forwarded = forwards.then(|| self.forward(turn, shard, Some(group), &message));
+            turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt, forwarded }));
             routed.receipts += u32::from(receipt.is_some());
         }
+    }
+
+    fn forwards(&self, publication: &Publication<'_>) -> bool {
+        publication.is_forwarded && publication.qos != QoS::AtMostOnce && publication.is_stored(&self.config)
     }
 
     /// Replaces or removes the retained message of the topic [MQTT-3.3.1-5] [MQTT-3.3.1-6] [MQTT3-3.3.1-5]

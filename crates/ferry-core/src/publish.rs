@@ -224,7 +224,11 @@ impl Shard {
         let durability = self.config.durability_of(incoming.topic);
         let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
         let receipt = durability.is_stored().then_some(Receipt { conn, sequence, durability });
-        let routed = self.route(turn, &mut incoming.publication(), receipt);
+        let mut publication = incoming.publication();
+        let session = self.sessions.get(incoming.session);
+        publication.is_forwarded = incoming.publish.qos == QoS::ExactlyOnce
+            && session.is_some_and(|session| session.recorded.is_some());
+        let routed = self.route(turn, &mut publication, receipt);
         let recorded = turn.effects.recorded() > records_before;
         let promised = if recorded { durability } else { Durability::Memory };
         let promise = self.commit.promise(turn.effects, promised);

@@ -2,7 +2,7 @@ use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use ferry_codec::{PacketId, QoS, SubscriptionOptions};
-use ferry_router::RouteTable;
+use ferry_router::{RouteTable, ShardId, ShareGroupId};
 use ferry_session::{Delivery, Message, StoredCopy, StoredWill, SubscriptionIdList, Timestamp};
 
 use crate::shared_subscription::group_of;
@@ -186,6 +186,25 @@ pub enum Record {
         /// The session.
         session: SessionNumber,
     },
+    /// A message is on its way to another shard, whose copies are recorded in another batch than what this shard
+    /// promises because of it.
+    Forwarded {
+        /// Its name.
+        number: u64,
+        /// Where it goes.
+        to: ShardId,
+        /// Of how many shards.
+        shard_count: u16,
+        /// For one member of this shared subscription, as `$share/group/filter`, on whichever shard.
+        shared_subscription: Option<Box<str>>,
+        /// The message.
+        message: Arc<Message>,
+    },
+    /// A message from another shard has arrived: this batch has its copies.
+    ForwardedArrived {
+        /// Its name.
+        number: u64,
+    },
     /// The retained message of its topic. Retained messages belong to no session and no shard: their records are in
     /// [`Shared::append_retained`](crate::Shared::append_retained).
     Retained {
@@ -208,7 +227,7 @@ pub(crate) fn queued(
     packet_id: Option<PacketId>,
     routes: &RouteTable,
 ) -> Record {
-    let share = group_of(delivery).and_then(|group| routes.share_name(group));
+    let shared_subscription = group_of(delivery).and_then(|group| share_filter(routes, group));
     Record::Queued {
         session,
         sequence: delivery.sequence,
@@ -216,7 +235,13 @@ pub(crate) fn queued(
         qos: delivery.qos,
         retain: delivery.retain,
         subscription_ids: delivery.subscription_ids.clone(),
-        shared_subscription: share.map(|(group, filter)| format!("$share/{group}/{filter}").into()),
+        shared_subscription,
         packet_id,
     }
+}
+
+/// A shared subscription as its members write it. Its number is another one after a restart.
+pub(crate) fn share_filter(routes: &RouteTable, group: ShareGroupId) -> Option<Box<str>> {
+    let (group, filter) = routes.share_name(group)?;
+    Some(format!("$share/{group}/{filter}").into())
 }

@@ -4,21 +4,24 @@ use ferry_session::{
     Timestamp,
 };
 
-use crate::persistence::{RestoredCopy, RestoredExchange, RestoredSession};
+use crate::persistence::{Forwarded, RestoredCopy, RestoredExchange, RestoredSession};
+use crate::publication::Publication;
+use crate::record::share_filter;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::shared_subscription::key_of;
 use crate::subscribe::{Grant, shared_filter};
 use crate::turn::Turn;
-use crate::{Effects, Identity, home_shard};
+use crate::{Effects, Identity, Record, home_shard};
 
 impl Shard {
     /// Takes a session that the store has, before the first turn. Deadlines that have passed are met by the first
-    /// [`Event::Tick`](crate::Event::Tick), when all shards have theirs.
+    /// [`Event::Tick`](crate::Event::Tick), when all shards have theirs. What is to be recorded because of it is
+    /// appended to `records`; see [`Restored::clean_up`](crate::persistence::Restored::clean_up).
     ///
     /// # Panics
     /// If the home of its client is another shard.
-    pub fn restore(&mut self, session: RestoredSession, effects: &mut Effects) {
+    pub fn restore(&mut self, session: RestoredSession, records: &mut Vec<Record>) {
         assert_eq!(
             home_shard(session.client_id(), self.shard_count()),
             self.id,
@@ -70,10 +73,37 @@ impl Shard {
         self.counters.inflight_changed(0, restored.sender.inflight_len());
         if was_connected {
             // Its time runs from now on, even if the next start is late.
-            let turn = &mut Turn { now: self.now, effects };
-            self.record_session(turn, session_id);
+            let mut effects = Effects::new();
+            self.record_session(&mut Turn { now: self.now, effects: &mut effects }, session_id);
+            records.append(&mut effects.records);
         }
         self.arm_session(session_id);
+    }
+
+    /// Takes the copies of a message that was on its way to another shard, when all shards have all their sessions. Of
+    /// those for one member of a shared subscription, one shard takes it.
+    pub fn restore_forwarded(&mut self, forwarded: &Forwarded, records: &mut Vec<Record>) {
+        let Forwarded { number, to, shard_count, shared_subscription, message } = forwarded;
+        let mut effects = Effects::new();
+        let turn = &mut Turn { now: self.now, effects: &mut effects };
+        let mut publication = Publication::from_message(message, None, turn.now);
+        let Some(shared) = shared_subscription else {
+            publication.only_home = Some((*to, *shard_count));
+            self.deliver_matching(turn, &mut publication);
+            return records.append(&mut effects.records);
+        };
+        let routes = &self.shared.route_table;
+        let mut chosen = None;
+        // All shards choose alike.
+        routes.share_targets(&message.topic, *number, |group, shard| {
+            if shard == self.id && share_filter(routes, group).as_ref() == Some(shared) {
+                chosen = Some(group);
+            }
+        });
+        if let Some(group) = chosen {
+            self.deliver_shared(turn, &mut publication, group);
+        }
+        records.append(&mut effects.records);
     }
 
     fn restore_subscriptions(&mut self, session_id: SessionId, session: &RestoredSession) {

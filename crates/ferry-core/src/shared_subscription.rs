@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use crate::conn::Conn;
 use crate::deferred::Deferred;
 use crate::deliver::Target;
+use crate::mailbox::arrived;
 use crate::publication::Publication;
 use crate::session::SessionId;
 use crate::shard::Shard;
@@ -104,7 +105,9 @@ impl Shard {
 
     /// The member of a share group that had this copy is gone: another one gets it.
     pub(crate) fn redeliver(&mut self, turn: &mut Turn<'_>, group: ShareGroupId, delivery: Delivery) {
-        self.pick_again(turn, group, delivery.message, None);
+        // It was stored, and is not any more: the store must not be without it while it is on its way.
+        let must_forward = delivery.stored.copy;
+        self.pick(turn, group, delivery.message, None, None, must_forward);
     }
 
     /// Gives a message to a member of a share group, wherever there is one now.
@@ -114,6 +117,19 @@ impl Shard {
         group: ShareGroupId,
         message: Arc<Message>,
         receipt: Option<Receipt>,
+        forwarded: Option<u64>,
+    ) {
+        self.pick(turn, group, message, receipt, forwarded, false);
+    }
+
+    fn pick(
+        &mut self,
+        turn: &mut Turn<'_>,
+        group: ShareGroupId,
+        message: Arc<Message>,
+        receipt: Option<Receipt>,
+        mut forwarded: Option<u64>,
+        must_forward: bool,
     ) {
         let mut target = None;
         let seed = self.random.next();
@@ -123,7 +139,10 @@ impl Shard {
             }
         });
         if let Some(shard) = target.filter(|shard| *shard != self.id && !message.is_expired(turn.now)) {
-            return turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt }));
+            if must_forward {
+                forwarded = Some(self.forward(turn, shard, Some(group), &message));
+            }
+            return turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt, forwarded }));
         }
         let records_before = turn.effects.recorded();
         let mut refused = None;
@@ -137,6 +156,7 @@ impl Shard {
             refused = self.deliver_shared(turn, &mut publication, group);
         }
         self.give_receipt_when_durable(turn, self.id, receipt, refused, records_before);
+        turn.effects.records.extend(arrived(forwarded));
     }
 
     /// Whether the group has members on this shard.

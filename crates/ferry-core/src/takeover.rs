@@ -67,7 +67,8 @@ impl Shard {
     pub(crate) fn put_off_will(&mut self, session_id: SessionId, message: Message) {
         let Some(session) = self.sessions.get(session_id) else { return };
         if self.authorizer.may_publish(&session.identity, &message.topic, message.qos, message.retain) {
-            self.deferred.push_back(Deferred::Will(message.into()));
+            let was_stored = session.recorded.is_some();
+            self.deferred.push_back(Deferred::Will(message.into(), was_stored));
         } else {
             self.counters.publish_refused += 1;
         }

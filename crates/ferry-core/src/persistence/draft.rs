@@ -88,7 +88,7 @@ impl Draft {
                 true
             }
             Space::Queued => self.queued(item, value, refers_to, bodies),
-            Space::Retained | Space::Body => false,
+            Space::Retained | Space::Body | Space::Forwarded => false,
         }
     }
 

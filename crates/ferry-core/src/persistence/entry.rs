@@ -21,6 +21,8 @@ pub enum Space {
     Retained = 1,
     /// Group 0: a message that copies of several sessions refer to, by its number.
     Body = 2,
+    /// Group 0: a message on its way from one shard to another, by its number.
+    Forwarded = 3,
     /// The session itself, item 0.
     Session = 16,
     /// A subscription, by its number in the session.
@@ -54,6 +56,7 @@ impl Space {
         let spaces = [
             Self::Retained,
             Self::Body,
+            Self::Forwarded,
             Self::Session,
             Self::Subscription,
             Self::Will,

@@ -13,6 +13,7 @@
 mod copy_value;
 mod draft;
 mod entry;
+mod forwarded;
 mod input;
 mod message_value;
 mod output;
@@ -25,6 +26,7 @@ mod writer;
 pub(crate) use copy_value::read_copy;
 use copy_value::{CopyBody, CopyValue};
 pub use entry::{EntryKey, EntrySink, Space};
+pub use forwarded::Forwarded;
 pub use restored::{Flaw, RestoreReport, Restored};
 pub use restored_session::RestoredSession;
 pub(crate) use restored_session::{RestoredCopy, RestoredExchange};

@@ -1,12 +1,15 @@
 use std::collections::BTreeMap;
 
-use super::{EntryKey, EntrySink, RestoredSession};
+use super::{EntryKey, EntrySink, Forwarded, RestoredSession, Space};
 
 /// What [`Restorer`](super::Restorer) has made of the entries. The retained messages are in place already.
 #[derive(Debug, Default)]
 pub struct Restored {
     /// In the order of their numbers.
     pub sessions: Vec<RestoredSession>,
+    /// Messages that were on their way from one shard to another, in order. Give each to every shard, after all
+    /// sessions.
+    pub forwarded: Vec<Forwarded>,
     /// How much there is, and what is wrong with it.
     pub report: RestoreReport,
     /// Entries of no use.
@@ -77,8 +80,10 @@ impl RestoreReport {
 }
 
 impl Restored {
-    /// Takes what is of no use out of the store.
+    /// Takes what is of no use out of the store, and what all shards have taken. Part of the same batch as the records
+    /// that restoring the shards has made: the first one after the start.
     pub fn clean_up(&self, sink: &mut impl EntrySink) {
+        self.forwarded.iter().for_each(|it| sink.delete(Space::Forwarded.of_broker(it.number)));
         self.useless.iter().for_each(|key| sink.delete(*key));
         self.useless_groups.iter().for_each(|group| sink.delete_group(*group));
     }

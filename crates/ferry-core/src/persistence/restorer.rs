@@ -5,7 +5,7 @@ use ferry_router::RetainedLimits;
 
 use super::draft::{Bodies, Draft};
 use super::message_value::read_message_value;
-use super::{EntryKey, Flaw, Restored, RestoredSession, Space};
+use super::{EntryKey, Flaw, Forwarded, Restored, RestoredSession, Space};
 use crate::{RetainedMessage, SessionNumber, Shared};
 
 /// Makes sessions and retained messages of entries. Give it all entries, in the order of their keys; then the bodies
@@ -61,6 +61,10 @@ impl Restorer {
         }
         match (key.session(), space) {
             (None, Some(Space::Retained)) => self.retained(key),
+            (None, Some(Space::Forwarded)) => match Forwarded::read(key.item, &self.value) {
+                Some(forwarded) => self.restored.forwarded.push(forwarded),
+                None => self.restored.useless(key, Flaw::Undecodable),
+            },
             (Some(session), Some(space)) => {
                 self.begin(session);
                 let Some(draft) = self.drafts.last_mut() else { return };

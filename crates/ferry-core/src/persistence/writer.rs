@@ -5,6 +5,7 @@ use ferry_codec::QoS;
 use ferry_session::{Delivery, Message, StoredCopy};
 use hashbrown::HashMap;
 
+use super::forwarded::write_forwarded;
 use super::message_value::write_message_value;
 use super::session_value::{SentValue, SessionValue, write_subscription, write_will};
 use super::{CopyBody, CopyValue, EntryKey, EntrySink, Space, VERSION};
@@ -79,6 +80,12 @@ impl Writer {
             Record::ReceivedReleased { session, packet_id } => {
                 sink.delete(Space::Received.of_session(*session, u64::from(packet_id.get())));
             }
+            Record::Forwarded { number, to, shard_count, shared_subscription, message } => {
+                sink.put(Space::Forwarded.of_broker(*number), |out| {
+                    write_forwarded(*to, *shard_count, shared_subscription.as_deref(), message, out);
+                });
+            }
+            Record::ForwardedArrived { number } => sink.delete(Space::Forwarded.of_broker(*number)),
             Record::Retained { number, message } => {
                 sink.put(Space::Retained.of_broker(*number), |out| write_message_value(message, out));
             }

@@ -133,17 +133,22 @@ impl Broker {
                 restorer.body(key, value);
             }
         }
-        let restored = restorer.finish();
+        let mut restored = restorer.finish();
         let mut broker = Self::with_shared(count, &shared, now);
         broker.store = TestStore { live: entries.clone(), durable: entries.clone(), uncommitted: Vec::new() };
-        let mut cleaned = Changes::default();
-        restored.clean_up(&mut cleaned);
-        broker.store.append(cleaned);
-        for session in restored.sessions {
+        let mut records = Vec::new();
+        for session in std::mem::take(&mut restored.sessions) {
             let shard = usize::from(home_shard(session.client_id(), count).0);
-            broker.shards[shard].restore(session, &mut broker.effects[shard]);
+            broker.shards[shard].restore(session, &mut records);
         }
-        broker.carry_out();
+        for forwarded in &restored.forwarded {
+            broker.shards.iter_mut().for_each(|shard| shard.restore_forwarded(forwarded, &mut records));
+        }
+        let mut changes = Changes::default();
+        broker.writers[0].write(&records, &mut changes);
+        restored.clean_up(&mut changes);
+        broker.store.append(changes);
+        broker.store.commit();
         (broker, restored.report)
     }
 

@@ -13,6 +13,7 @@ mod test_connect;
 mod test_deliver;
 mod test_disconnect;
 mod test_durability;
+mod test_forwarded;
 mod test_found_by_simulation;
 mod test_levels;
 mod test_limits;

@@ -68,6 +68,7 @@ impl RecordedState {
                 session.disconnected_at = disconnected_at;
             }
             Record::SessionEnded { session } => assert!(self.sessions.remove(&session).is_some()),
+            Record::Forwarded { .. } | Record::ForwardedArrived { .. } => {}
             Record::Retained { number, message } => drop(self.retained.insert(number, message)),
             Record::RetainedCleared { number } => assert!(self.retained.remove(&number).is_some()),
             Record::Subscribed { session, .. }

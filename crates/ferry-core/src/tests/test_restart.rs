@@ -517,11 +517,16 @@ fn start_anyway(found: &Entries) {
     let now = Timestamp(1_000_000);
     let mut shards: Vec<_> =
         (0..2).map(|id| Shard::new(ShardId(id), 2, std::sync::Arc::clone(&shared), 1, now)).collect();
-    let mut effects = Effects::new();
-    for session in restorer.finish().sessions {
+    let mut records = Vec::new();
+    let restored = restorer.finish();
+    for session in restored.sessions {
         let shard = usize::from(home_shard(session.client_id(), 2).0);
-        shards[shard].restore(session, &mut effects);
+        shards[shard].restore(session, &mut records);
     }
+    for forwarded in &restored.forwarded {
+        shards.iter_mut().for_each(|shard| shard.restore_forwarded(forwarded, &mut records));
+    }
+    let mut effects = Effects::new();
     for shard in &mut shards {
         shard.handle(now, Event::Tick, &mut effects);
     }

@@ -151,7 +151,7 @@ fn mail_has_a_size() {
         Timestamp(0),
     );
     let size = |message: &ferry_session::Message| {
-        Mail::Publish { message: Arc::new(message.clone()), receipt: None }.size_bytes()
+        Mail::Publish { message: Arc::new(message.clone()), receipt: None, forwarded: None }.size_bytes()
     };
     let large = size(&message);
     message.payload = Box::default();
