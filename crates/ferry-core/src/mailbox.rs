@@ -19,7 +19,7 @@ pub enum Mail {
         message: Arc<Message>,
         /// Wanted by a publisher that waits for durable copies.
         receipt: Option<Receipt>,
-        /// Its name in the store, if it has it on its way: see [`Record::Forwarded`](crate::Record::Forwarded).
+        /// Its name in the store, if it has it on its way: see [`Record::Forwarded`].
         forwarded: Option<u64>,
     },
     /// A message for one member, chosen by the receiving shard, of a share group.
@@ -30,7 +30,7 @@ pub enum Mail {
         message: Arc<Message>,
         /// Wanted by a publisher that waits for durable copies.
         receipt: Option<Receipt>,
-        /// Its name in the store, if it has it on its way: see [`Record::Forwarded`](crate::Record::Forwarded).
+        /// Its name in the store, if it has it on its way: see [`Record::Forwarded`].
         forwarded: Option<u64>,
     },
     /// A [`SharePick`](Self::SharePick) back at its sender: the last member on the other shard had left meanwhile.
