@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ferry_router::{Retained, RetainedBody, RouteTable};
 use ferry_session::Message;
 
+use crate::authorizer::is_sys_topic;
 use crate::{Authorizer, CoreConfig, Record, SessionNumber};
 
 /// What all shards of a broker share. There is nothing else.
@@ -97,5 +98,10 @@ impl RetainedBody for RetainedMessage {
     fn size_bytes(&self) -> usize {
         // The topic is counted with the key.
         self.message.size_bytes()
+    }
+
+    /// What the broker says of itself takes no room of what clients say, and is there when they have used up theirs.
+    fn is_limited(&self) -> bool {
+        self.message.publisher.is_some() || !is_sys_topic(&self.message.topic)
     }
 }

@@ -20,6 +20,11 @@ const SEEK_STEPS: usize = 8;
 pub trait RetainedBody {
     /// Bytes that count against [`RetainedLimits::bytes_max`], without the topic that is the key.
     fn size_bytes(&self) -> usize;
+
+    /// Whether it counts against [`RetainedLimits`] at all.
+    fn is_limited(&self) -> bool {
+        true
+    }
 }
 
 /// Limits on all retained messages together.
@@ -48,8 +53,10 @@ pub enum RetainedRefused {
 pub struct Retained<M> {
     partitions: Box<[Partition<M>]>,
     hasher: RandomState,
+    /// All messages.
     count: AtomicUsize,
-    bytes: AtomicUsize,
+    limited_count: AtomicUsize,
+    limited_bytes: AtomicUsize,
 }
 
 type Partition<M> = Mutex<BTreeMap<Box<str>, M>>;
@@ -81,7 +88,8 @@ impl<M: RetainedBody> Retained<M> {
             partitions: (0..PARTITIONS).map(|_| Mutex::new(BTreeMap::new())).collect(),
             hasher: RandomState::with_seeds(seed, !seed, seed.rotate_left(8), 0x8CB9_2BA7_2F3D_8DD7),
             count: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
+            limited_count: AtomicUsize::new(0),
+            limited_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -111,23 +119,16 @@ impl<M: RetainedBody> Retained<M> {
         adopt: impl FnOnce(Option<&M>, &mut M),
     ) -> Result<Option<M>, RetainedRefused> {
         let mut messages = self.partition(topic);
-        let size = entry_bytes(topic, &message);
-        let old_size = messages.get(topic).map(|old| entry_bytes(topic, old));
-        if old_size.is_none() {
-            reserve(&self.count, 1, limits.count_max).ok_or(RetainedRefused::Count)?;
-        }
-        let growth = size.saturating_sub(old_size.unwrap_or(0));
-        if reserve(&self.bytes, growth, limits.bytes_max).is_none() {
-            self.count.fetch_sub(usize::from(old_size.is_none()), Ordering::Relaxed);
-            return Err(RetainedRefused::Bytes);
-        }
-        self.bytes.fetch_sub(old_size.unwrap_or(0).saturating_sub(size), Ordering::Relaxed);
+        let new = Room::of(topic, &message);
+        let old = messages.get(topic).map_or(Room::default(), |old| Room::of(topic, old));
+        self.make_room(old, new, limits)?;
         match messages.get_mut(topic) {
             Some(old) => {
                 adopt(Some(old), &mut message);
                 Ok(Some(std::mem::replace(old, message)))
             }
             None => {
+                self.count.fetch_add(1, Ordering::Relaxed);
                 adopt(None, &mut message);
                 Ok(messages.insert(topic.into(), message))
             }
@@ -217,9 +218,9 @@ impl<M: RetainedBody> Retained<M> {
         self.len() == 0
     }
 
-    /// Bytes of all retained messages, as they count against [`RetainedLimits::bytes_max`].
+    /// Bytes of the retained messages, as they count against [`RetainedLimits::bytes_max`].
     pub fn size_bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.limited_bytes.load(Ordering::Relaxed)
     }
 
     /// Calls `chunk` with one partition after the other until the steps are used up; it returns
@@ -249,14 +250,43 @@ impl<M: RetainedBody> Retained<M> {
         self.partitions[hash as usize % PARTITIONS].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Turns the room of the `old` message into room for the `new` one, if there is as much.
+    fn make_room(&self, old: Room, new: Room, limits: &RetainedLimits) -> Result<(), RetainedRefused> {
+        let count_growth = new.count.saturating_sub(old.count);
+        reserve(&self.limited_count, count_growth, limits.count_max).ok_or(RetainedRefused::Count)?;
+        let bytes_growth = new.bytes.saturating_sub(old.bytes);
+        if reserve(&self.limited_bytes, bytes_growth, limits.bytes_max).is_none() {
+            self.limited_count.fetch_sub(count_growth, Ordering::Relaxed);
+            return Err(RetainedRefused::Bytes);
+        }
+        self.limited_count.fetch_sub(old.count.saturating_sub(new.count), Ordering::Relaxed);
+        self.limited_bytes.fetch_sub(old.bytes.saturating_sub(new.bytes), Ordering::Relaxed);
+        Ok(())
+    }
+
     fn uncount(&self, topic: &str, message: &M) {
+        let Room { count, bytes } = Room::of(topic, message);
         self.count.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(entry_bytes(topic, message), Ordering::Relaxed);
+        self.limited_count.fetch_sub(count, Ordering::Relaxed);
+        self.limited_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 
-fn entry_bytes<M: RetainedBody>(topic: &str, message: &M) -> usize {
-    message.size_bytes() + topic.len() + Retained::<M>::OVERHEAD_BYTES
+/// What one message takes of what [`RetainedLimits`] allow.
+#[derive(Clone, Copy, Default)]
+struct Room {
+    count: usize,
+    bytes: usize,
+}
+
+impl Room {
+    fn of<M: RetainedBody>(topic: &str, message: &M) -> Self {
+        if !message.is_limited() {
+            return Self::default();
+        }
+        let bytes = message.size_bytes() + topic.len() + Retained::<M>::OVERHEAD_BYTES;
+        Self { count: 1, bytes }
+    }
 }
 
 /// Adds `amount` unless `max` would be exceeded.

@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use ferry_codec::{Connect, MessageProperties, Packet, Publish, RetainHandling, SubscriptionOptions};
 
 use super::harness::*;
+use crate::{Event, ServerPublish};
 
 fn handling(retain_handling: RetainHandling) -> SubscriptionOptions {
     SubscriptionOptions { retain_handling, maximum_qos: qos(2), ..Default::default() }
@@ -176,6 +177,33 @@ fn too_many_retained_messages() {
     }
     assert_eq!(broker.counters().retained_refused, 1);
     assert_eq!(broker.subscribe(client, "#", 0).len(), 2);
+}
+
+#[test]
+fn what_the_broker_says_of_itself_takes_no_room_of_others() {
+    let mut broker = Broker::with(|config| config.retained.count_max = 1);
+    let say = |broker: &mut Broker, topic, payload| {
+        let publish = ServerPublish {
+            topic,
+            payload,
+            qos: qos(0),
+            retain: true,
+            properties: MessageProperties::default(),
+        };
+        broker.handle(0, Event::Publish(publish));
+    };
+    for payload in [b"1", b"2"] {
+        say(&mut broker, "$SYS/broker/uptime", payload);
+    }
+    let client = broker.client("c");
+    broker.retain(client, "t", 0, 0, "r");
+    // Nor is there ever none for the broker's own.
+    say(&mut broker, "$SYS/broker/version", b"3");
+    assert_eq!(broker.counters().retained_refused, 0);
+    assert_eq!(broker.subscribe(client, "#", 0)[1..], ["PUBLISH t q0 retain r"]);
+    assert_eq!(broker.subscribe(client, "$SYS/#", 0).len(), 3);
+    broker.retain(client, "u", 0, 0, "r");
+    assert_eq!(broker.counters().retained_refused, 1);
 }
 
 #[test]

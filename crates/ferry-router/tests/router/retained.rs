@@ -6,12 +6,19 @@ use proptest::prelude::*;
 
 use crate::{filter, topic};
 
+/// The size of a message that counts against no limit.
+const EXEMPT: usize = 2;
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Body(usize);
 
 impl RetainedBody for Body {
     fn size_bytes(&self) -> usize {
         self.0
+    }
+
+    fn is_limited(&self) -> bool {
+        self.0 != EXEMPT
     }
 }
 
@@ -93,7 +100,8 @@ proptest! {
                 }
             }
             prop_assert_eq!(retained.len(), model.len());
-            let bytes: usize = model.iter().map(|(topic, size)| topic.len() + size + OVERHEAD_BYTES).sum();
+            let limited = model.iter().filter(|(_, size)| **size != EXEMPT);
+            let bytes: usize = limited.map(|(topic, size)| topic.len() + size + OVERHEAD_BYTES).sum();
             prop_assert_eq!(retained.size_bytes(), bytes);
         }
     }
@@ -135,6 +143,21 @@ fn limits_hold_and_replacing_stays_possible() {
     assert_eq!(retained.set("b", Body(4), &limits), Ok(Some(Body(5))));
     assert_eq!(retained.set("a", Body(6), &limits), Ok(Some(Body(5))));
     assert_eq!((retained.len(), retained.size_bytes()), (2, 2 * OVERHEAD_BYTES + 12));
+}
+
+#[test]
+fn a_message_that_is_not_limited_takes_no_room() {
+    let retained = Retained::new(1);
+    let limits = RetainedLimits { count_max: 1, bytes_max: OVERHEAD_BYTES + 10 };
+    assert_eq!(retained.set("a", Body(EXEMPT), &limits), Ok(None));
+    assert_eq!(retained.set("b", Body(9), &limits), Ok(None));
+    assert_eq!(retained.set("c", Body(EXEMPT), &limits), Ok(None));
+    assert_eq!((retained.len(), retained.size_bytes()), (3, OVERHEAD_BYTES + 10));
+    // It may become one that is, and back.
+    assert_eq!(retained.set("a", Body(9), &limits), Err(RetainedRefused::Count));
+    assert_eq!(retained.set("b", Body(EXEMPT), &limits), Ok(Some(Body(9))));
+    assert_eq!(retained.set("a", Body(9), &limits), Ok(Some(Body(EXEMPT))));
+    assert_eq!((retained.len(), retained.size_bytes()), (3, OVERHEAD_BYTES + 10));
 }
 
 #[test]
