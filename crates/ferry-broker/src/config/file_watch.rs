@@ -72,11 +72,14 @@ impl FileWatch {
     /// Waits until a file is not what it was, and returns its name. May be dropped and called again at any time.
     pub(crate) async fn changed(&mut self) -> PathBuf {
         loop {
+            // What has changed already, while the files were read perhaps, may not be over.
+            let has_changed = self.look().is_some();
+            let Some(directories) = &mut self.directories else { return std::future::pending().await };
+            let settled = settled(directories, has_changed).await;
             if let Some(changed) = self.look() {
                 return changed;
             }
-            let Some(directories) = &mut self.directories else { return std::future::pending().await };
-            if let Err(error) = settled(directories).await {
+            if let Err(error) = settled {
                 tracing::warn!(%error, "changes of the configuration file are not noticed any more; send SIGHUP");
                 self.directories = None;
             }
@@ -92,9 +95,11 @@ impl FileWatch {
     }
 }
 
-/// Waits until something has happened and is over.
-async fn settled(directories: &mut directories::Directories) -> io::Result<()> {
-    directories.happening().await?;
+/// Waits until something has happened, if it has not yet, and is over.
+async fn settled(directories: &mut directories::Directories, has_happened: bool) -> io::Result<()> {
+    if !has_happened {
+        directories.happening().await?;
+    }
     for _ in 0..SETTLE_ROUNDS_MAX {
         tokio::time::sleep(SETTLE).await;
         if !directories.has_happened()? {
@@ -297,6 +302,24 @@ mod tests {
             watch.reading();
             std::fs::rename(directory.write("b.new", "333"), &other).expect("done");
             assert_eq!(watch.changed().await, other);
+        });
+    }
+
+    /// Else the first half would be read.
+    #[test]
+    fn a_file_that_changed_before_anybody_looked_may_still_be_written() {
+        run(async {
+            let directory = Directory::new("half");
+            let file = directory.write("a.toml", "1");
+            let mut watch = watching(&[&file]);
+            directory.write("a.toml", "");
+            tokio::select! {
+                biased;
+                _ = watch.changed() => panic!("it is not over"),
+                () = tokio::task::yield_now() => {}
+            }
+            directory.write("a.toml", "22");
+            assert_eq!(watch.changed().await, file);
         });
     }
 
