@@ -15,6 +15,6 @@ pub(crate) fn check(sources: &Sources) -> ExitCode {
             output::line(&format!("{name}: OK\n{}", loaded.config.summary()));
             ExitCode::SUCCESS
         }
-        Err(problems) => output::failure(&problems),
+        Err(problems) => output::problems(&problems),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::process::ExitCode;
 
-use ferry_broker::config::Problem;
+use ferry_broker::config::{Problem, Problems};
 
 /// Prints a result. Whoever closed the other end does not want it, so a failure is none.
 pub(crate) fn line(text: &str) {
@@ -16,6 +16,14 @@ pub(crate) fn warnings(warnings: &[Problem]) {
     for warning in warnings {
         eprintln!("warning: {warning}");
     }
+}
+
+/// Prints everything that is wrong with a configuration.
+pub(crate) fn problems(problems: &Problems) -> ExitCode {
+    for problem in &problems.0 {
+        eprintln!("error: {problem}");
+    }
+    ExitCode::FAILURE
 }
 
 /// Prints why it does not go on.

@@ -15,7 +15,7 @@ use crate::output;
 pub(crate) fn serve(sources: &Sources) -> ExitCode {
     let loaded = match Config::load(sources) {
         Ok(loaded) => loaded,
-        Err(problems) => return output::failure(&problems),
+        Err(problems) => return output::problems(&problems),
     };
     output::warnings(&loaded.warnings);
     let level = log_to_standard_error(loaded.config.log.level);

@@ -127,16 +127,18 @@ impl Reader<'_> {
     }
 
     fn unknown_section(&mut self, name: &str, place: Place) {
-        let owner = SECTIONS.iter().find(|section| section.option(name).is_some());
-        let (message, remedy) = match (owner, nearest(name, SECTIONS.iter().map(|section| section.name))) {
-            (Some(section), _) => (
+        let owners = SECTIONS.iter().filter(|section| section.option(name).is_some());
+        let owners: Vec<String> = owners.map(|section| header(section.name)).collect();
+        let near = nearest(name, SECTIONS.iter().map(|section| section.name));
+        let (message, remedy) = match (owners.is_empty(), near) {
+            (false, _) => (
                 format!("the key {} stands outside its section", quote(name)),
-                format!("write it under {}", header(section.name)),
+                format!("write it under {}", owners.join(" or ")),
             ),
-            (None, Some(near)) => {
+            (true, Some(near)) => {
                 (format!("unknown section {}", quote(name)), format!("did you mean {}?", header(near)))
             }
-            (None, None) => {
+            (true, None) => {
                 let names: Vec<String> = SECTIONS.iter().map(|section| header(section.name)).collect();
                 (format!("unknown section {}", quote(name)), format!("the sections are {}", names.join(", ")))
             }

@@ -335,6 +335,9 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
         place: Place::WholeFile(path.display().to_string()),
         option: String::new(),
         message: format!("the file cannot be read: {error}"),
-        remedy: "check the path and its permissions".to_owned(),
+        remedy: match error.kind() {
+            std::io::ErrorKind::InvalidData => "save it as UTF-8".to_owned(),
+            _ => "check the path and its permissions".to_owned(),
+        },
     }
 }

@@ -7,7 +7,8 @@ pub(crate) const MIB: u64 = 1024 * KIB;
 /// One day in seconds.
 pub(crate) const DAY_SECONDS: u32 = 86_400;
 
-const SIZE_UNITS: [(&str, u64); 8] = [
+const SIZE_UNITS: [(&str, u64); 9] = [
+    ("TiB", 1024 * 1024 * MIB),
     ("GiB", 1024 * MIB),
     ("MiB", MIB),
     ("KiB", KIB),
@@ -32,7 +33,7 @@ pub(crate) fn parse_seconds(text: &str) -> Option<u64> {
 
 /// The shortest exact way to write a size.
 pub(crate) fn show_bytes(bytes: u64) -> String {
-    SIZE_UNITS[..3]
+    SIZE_UNITS[..4]
         .iter()
         .find(|(_, unit)| bytes > 0 && bytes.is_multiple_of(*unit))
         .map_or_else(|| bytes.to_string(), |(name, unit)| format!("\"{} {name}\"", bytes / unit))
@@ -66,9 +67,15 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (text, bytes) in
-            [("0", 0), ("1 MiB", MIB), ("1MiB", MIB), ("2 MB", 2_000_000), ("1_000", 1_000), ("7 B", 7)]
-        {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1 MiB", MIB),
+            ("1MiB", MIB),
+            ("2 MB", 2_000_000),
+            ("1_000", 1_000),
+            ("7 B", 7),
+            ("1 TiB", MIB * MIB),
+        ] {
             assert_eq!(parse_bytes(text), Some(bytes), "{text}");
         }
         for text in ["", "MiB", "1 Mib", "-1", "1.5 MiB", "99999999999 GiB"] {

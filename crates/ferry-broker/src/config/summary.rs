@@ -52,5 +52,7 @@ impl Listener {
 }
 
 fn size(bytes: usize) -> String {
-    show_bytes(bytes as u64).trim_matches('"').to_owned()
+    let shown = show_bytes(bytes as u64);
+    let shown = shown.trim_matches('"');
+    if shown.contains(' ') { shown.to_owned() } else { format!("{shown} bytes") }
 }

@@ -67,6 +67,35 @@ ferry.toml:12:1: listener[0].maximum_qos: 3 is out of range
 }
 
 #[test]
+fn a_wrong_address_says_nothing_of_the_listener_it_is_not() {
+    // The default address must not be in the place of the wrong one.
+    let text = problems(
+        "[[listener]]\naddress = \"tcp://127.0.0.1:1883\"\n[[listener]]\naddress = \"tlss://127.0.0.1:8883\"\n\
+         tls_key_file = \"k.pem\"\n[[listener]]\nmaximum_qos = 1\n",
+    );
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("  help: ")).collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].starts_with("ferry.toml:4:1: listener[1].address: "), "{text}");
+    assert!(lines[1].ends_with("listener[2]: this listener has no address"), "{text}");
+}
+
+#[test]
+fn all_files_that_are_missing_are_named() {
+    let text = problems(
+        "[[listener]]\naddress = \"tls://127.0.0.1:8883\"\ntls_certificate_file = \"/nowhere/chain.pem\"\n\
+         tls_key_file = \"/nowhere/key.pem\"\n",
+    );
+    assert!(text.contains("ferry.toml:3:1: listener[0].tls_certificate_file: /nowhere/chain.pem"), "{text}");
+    assert!(text.contains("ferry.toml:4:1: listener[0].tls_key_file: /nowhere/key.pem"), "{text}");
+}
+
+#[test]
+fn a_key_that_two_sections_have() {
+    let text = problems("connections_max = 5\n");
+    assert!(text.contains("write it under [[listener]] or [limits]"), "{text}");
+}
+
+#[test]
 fn wrong_toml_is_named_by_its_line() {
     let text = problems("[limits]\nconnections_max = = 5\n");
     assert!(text.starts_with("ferry.toml:2:"), "{text}");

@@ -22,12 +22,17 @@ pub(super) fn validate(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
+    let mut before: Vec<&Listener> = Vec::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         let mut check = ListenerCheck { index, listener, places, problems, warnings };
-        check.address();
-        check.anonymous();
-        check.tls();
-        check.twice(&config.listeners[..index]);
+        // Of a listener whose address is wrong nothing can be said.
+        if check.has_address() {
+            check.address();
+            check.anonymous();
+            check.tls();
+            check.twice(&before);
+            before.push(listener);
+        }
     }
     if config.listeners.is_empty() {
         problems.push(Problem {
@@ -120,7 +125,12 @@ struct ListenerCheck<'a> {
 }
 
 impl ListenerCheck<'_> {
-    fn address(&mut self) {
+    /// Whether its address is its own, not the default in the place of a wrong one or of none.
+    fn has_address(&mut self) -> bool {
+        let option = self.option("address");
+        if self.problems.iter().any(|problem| problem.option == option) {
+            return false;
+        }
         let named = self.places.is_set(&format!("listener[{}]", self.index));
         if named && !self.places.is_set(&self.option("address")) {
             let remedy = match self.place("") {
@@ -130,7 +140,12 @@ impl ListenerCheck<'_> {
                 _ => "add address = \"tcp://127.0.0.1:1883\" to it".to_owned(),
             };
             self.problem("", "this listener has no address".to_owned(), remedy);
+            return false;
         }
+        true
+    }
+
+    fn address(&mut self) {
         let address = &self.listener.address;
         let Some(path) = address.unix_path() else {
             self.usual_port();
@@ -228,13 +243,27 @@ impl ListenerCheck<'_> {
     /// Loads certificates and keys as the listener would.
     fn tls_files(&mut self, files: &[(&str, &Option<PathBuf>)]) {
         let Some(options) = self.listener.tls_options() else { return };
+        let mut unreadable = false;
+        for (key, path) in files {
+            // The acceptor would name only the first.
+            if let Some(path) = path
+                && let Err(error) = std::fs::File::open(path)
+            {
+                let message = format!("{} cannot be read: {error}", path.display());
+                self.problem(key, message, "put the right file there and check its permissions".to_owned());
+                unreadable = true;
+            }
+        }
+        if unreadable {
+            return;
+        }
         let Err(error) = TlsAcceptor::new(&options, self.listener.address.transport()) else { return };
         let key =
             files.iter().find(|(_, path)| path.as_deref() == Some(error.file())).map_or("", |(key, _)| *key);
         self.problem(key, error.to_string(), "put the right file there and check its permissions".to_owned());
     }
 
-    fn twice(&mut self, before: &[Listener]) {
+    fn twice(&mut self, before: &[&Listener]) {
         let address = &self.listener.address;
         let free_port = address.host_port().is_some_and(|host_port| host_port.port == 0);
         let taken = before.iter().any(|other| match (address.host_port(), other.address.host_port()) {

@@ -272,7 +272,12 @@ impl Kind {
     }
 
     fn remedy(&self) -> String {
-        format!("allowed: {}", self.describe())
+        let units = match self.unit() {
+            "bytes" => "; units: B, KiB, MiB, GiB, TiB, kB, MB, GB",
+            "seconds" => "; units: s, m, h, d",
+            _ => "",
+        };
+        format!("allowed: {}{units}", self.describe())
     }
 }
 
@@ -314,10 +319,10 @@ mod tests {
     fn misfits_say_what_is_wrong_and_what_is_allowed() {
         let misfit = SIZE.check(&Raw::Integer(-3)).unwrap_err();
         assert_eq!(misfit.message, "-3 is out of range");
-        assert_eq!(misfit.remedy, "allowed: 16 to 4 KiB");
+        assert_eq!(misfit.remedy, "allowed: 16 to 4 KiB; units: B, KiB, MiB, GiB, TiB, kB, MB, GB");
         let misfit = NEVER.check(&Raw::Text("nevr".to_owned())).unwrap_err();
         assert_eq!(misfit.message, "expected a duration such as 30 or \"30s\", found the text \"nevr\"");
-        assert_eq!(misfit.remedy, "allowed: 0 to 100000, or \"never\"");
+        assert_eq!(misfit.remedy, "allowed: 0 to 100000, or \"never\"; units: s, m, h, d");
         let misfit = Kind::Choice(&["drop-oldest"]).check(&Raw::Text("drop_oldest".to_owned())).unwrap_err();
         assert!(misfit.message.ends_with("did you mean \"drop-oldest\"?"), "{}", misfit.message);
         let misfit = Kind::Flag.check(&Raw::Other("float")).unwrap_err();
