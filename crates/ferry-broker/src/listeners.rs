@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use ferry_core::ListenerPolicy;
 use ferry_net::{BindError, BoundListener, ListenAddress, TlsAcceptor};
 
 use crate::accept::ListenerSetup;
@@ -162,7 +163,8 @@ impl Listeners {
             .map_err(|error| StartError::Tls { address: address.clone(), error })?;
         let bound = BoundListener::bind(address, &config.bind_options())?;
         let options = listener_options(config, tls.map(Arc::new));
-        let setup = ListenerSetup::new(listener_policy(config), options, config.connections_max);
+        let setup =
+            ListenerSetup::new(named_policy(config, bound.address()), options, config.connections_max);
         let id = ListenerId(self.next_id);
         self.next_id += 1;
         Ok(ListenerHandle { id, bound, setup: Arc::new(setup) })
@@ -189,12 +191,18 @@ impl OpenListener {
             tracing::error!(listener = %config.address, %error, "the certificates stay as they were");
         }
         let options = listener_options(&config, tls);
-        let setup = self.setup.changed(listener_policy(&config), options, config.connections_max);
+        let setup =
+            self.setup.changed(named_policy(&config, &self.local_address), options, config.connections_max);
         self.setup = Arc::new(setup);
         // These are properties of the socket, which stays.
         let (backlog, unix_socket_mode) = (self.config.backlog, self.config.unix_socket_mode);
         self.config = Listener { backlog, unix_socket_mode, ..config };
     }
+}
+
+/// The policy under the address that the listener has: port 0 is none to look for in a log.
+fn named_policy(config: &Listener, local_address: &ListenAddress) -> ListenerPolicy {
+    ListenerPolicy { name: local_address.to_string().into(), ..listener_policy(config) }
 }
 
 fn problem(config: &Listener, error: &StartError) -> Problem {

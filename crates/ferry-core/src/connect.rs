@@ -179,7 +179,7 @@ impl Shard {
             }),
         };
         let Some(conn) = self.conns.get_mut(id) else { return };
-        let Some(version) = version else { return self.ignore(turn, id) };
+        let Some(version) = version else { return self.ignore(turn, id, error.detail) };
         conn.version = version;
         self.reject_connect(turn, id, error.reason_code, Some(error.detail), None);
     }
@@ -193,8 +193,9 @@ impl Shard {
         reason_string: Option<&str>,
         server_reference: Option<&str>,
     ) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
         let reason_code = in_connack(reason_code);
+        self.note_refused_client(turn, id, reason_code, reason_string);
+        let Some(conn) = self.conns.get_mut(id) else { return };
         self.counters.refusals.count(reason_code);
         conn.end_reason = reason_code;
         let mut connack = Connack { session_present: false, reason_code, ..Connack::default() };

@@ -53,7 +53,7 @@ impl Shard {
     /// [MQTT-4.13.2-1] [MQTT3-4.8.0-1].
     pub(crate) fn refuse(&mut self, turn: &mut Turn<'_>, id: ConnId, fault: Fault) {
         match self.conns.get(id).map(|conn| &conn.state) {
-            Some(ConnState::AwaitConnect) => self.ignore(turn, id),
+            Some(ConnState::AwaitConnect) => self.ignore(turn, id, fault.detail),
             Some(ConnState::Authenticating(_)) => {
                 self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
             }
@@ -63,8 +63,9 @@ impl Shard {
     }
 
     /// What is not MQTT gets no answer.
-    pub(crate) fn ignore(&mut self, turn: &mut Turn<'_>, id: ConnId) {
+    pub(crate) fn ignore(&mut self, turn: &mut Turn<'_>, id: ConnId, detail: &str) {
         self.counters.connects_ignored += 1;
+        self.note_refused_client(turn, id, ReasonCode::PROTOCOL_ERROR, Some(detail));
         self.ends_for(id, ReasonCode::PROTOCOL_ERROR);
         self.close(turn, id);
     }
@@ -87,6 +88,7 @@ impl Shard {
         }
         let reason_code = in_disconnect(reason_code);
         self.counters.refusals.count(reason_code);
+        self.note_refused_client(turn, id, reason_code, reason_string);
         self.ends_for(id, reason_code);
         self.send_disconnect(turn, id, reason_code, reason_string, server_reference);
         self.leave(turn, id, WillFate::Publish);
@@ -116,6 +118,7 @@ impl Shard {
     /// The connection that a session had before is told and closed; session and will are the new one's business.
     pub(crate) fn end_old_connection(&mut self, turn: &mut Turn<'_>, old: ConnId, fault: Fault) {
         self.counters.refusals.count(fault.reason_code);
+        self.note_refused_client(turn, old, fault.reason_code, Some(fault.detail));
         self.ends_for(old, fault.reason_code);
         self.send_disconnect(turn, old, fault.reason_code, Some(fault.detail), None);
         self.detach(old);

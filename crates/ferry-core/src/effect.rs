@@ -1,6 +1,6 @@
 use ferry_router::ShardId;
 
-use crate::{AuthRequest, ConnId, Durability, LoadRequest, Mail, Record};
+use crate::{AuthRequest, ConnId, Durability, LoadRequest, Mail, Record, RefusedClient};
 
 /// What a shard wants done. The driver owns it, drains it at the end of each turn and uses it again.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Effects {
     pub(crate) durability: Durability,
     /// Clients to judge.
     pub authenticate: Vec<AuthRequest>,
+    /// For the log: clients that were refused or disconnected.
+    pub refused_clients: Vec<RefusedClient>,
 }
 
 impl Effects {
@@ -54,5 +56,6 @@ impl Effects {
             && !self.durability.is_stored()
             && self.load.is_empty()
             && self.authenticate.is_empty()
+            && self.refused_clients.is_empty()
     }
 }

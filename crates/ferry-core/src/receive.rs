@@ -46,7 +46,7 @@ impl Shard {
         if matches!(conn.state, ConnState::AwaitConnect) {
             // [MQTT-3.1.0-1] [MQTT3-3.1.0-1]: anything else is not even answered.
             if bytes[0] != CONNECT_FIRST_BYTE {
-                self.ignore(turn, id);
+                self.ignore(turn, id, "the first packet is not CONNECT");
                 return None;
             }
             limits.packet_size_max = limits.packet_size_max.min(self.config.connect_bytes_max);

@@ -87,6 +87,8 @@ impl Shard {
             self.disconnect(turn, id, fault);
         } else if conn.output_full_since.plus_seconds(stall_seconds) <= turn.now {
             self.counters.output_stalls += 1;
+            let detail = "the client takes nothing of what is to be written to it";
+            self.note_refused_client(turn, id, ReasonCode::QUOTA_EXCEEDED, Some(detail));
             self.leave(turn, id, WillFate::Publish);
             self.close(turn, id);
         } else {
@@ -100,7 +102,15 @@ impl Shard {
         let Some(conn) = self.conns.get(id) else { return };
         let phase = conn.authentication.as_ref().map(|authentication| authentication.phase);
         let fault = match (&conn.state, phase) {
-            (ConnState::AwaitConnect, _) => return self.close(turn, id),
+            (ConnState::AwaitConnect, _) => {
+                self.note_refused_client(
+                    turn,
+                    id,
+                    ReasonCode::UNSPECIFIED_ERROR,
+                    Some("no whole CONNECT in time"),
+                );
+                return self.close(turn, id);
+            }
             (_, Some(AuthPhase::AwaitClient)) => {
                 Fault::new(ReasonCode::NOT_AUTHORIZED, "the authentication was not completed in time")
             }

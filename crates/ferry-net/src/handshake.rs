@@ -114,9 +114,9 @@ async fn steps(
         within(deadline, limits.tls_timeout, HandshakeReason::TlsTimeout, step).await?;
         peer.tls = channel.tls().map(|connection| Box::new(crate::tls::TlsPeer::from_connection(connection)));
     }
-    let expected = if peer.transport.uses_websocket() { Expected::Http } else { Expected::Mqtt };
-    within(deadline, limits.first_byte_timeout, silent, check_first_bytes(channel, expected)).await?;
     if let Some(path) = websocket_path.filter(|_| peer.transport.uses_websocket()) {
+        let check = check_first_bytes(channel, Expected::Http);
+        within(deadline, limits.first_byte_timeout, silent, check).await?;
         let upgrade = UpgradeOptions {
             path,
             require_subprotocol: options.websocket_require_subprotocol,
@@ -126,6 +126,15 @@ async fn steps(
         within(deadline, limits.upgrade_timeout, HandshakeReason::UpgradeTimeout, step).await?;
     }
     Ok(())
+}
+
+/// Waits for the first bytes of MQTT, which must not be those of another protocol; they are left to be read.
+pub(crate) async fn expect_mqtt(channel: &mut Channel, peer: &PeerInfo) -> Result<(), HandshakeError> {
+    let checked = check_first_bytes(channel, Expected::Mqtt).await;
+    checked.map_err(|(reason, detail)| {
+        end(channel);
+        HandshakeError { reason, peer: peer.address, detail }
+    })
 }
 
 /// A step that must end in time: before its own limit, and before the deadline of all.

@@ -247,8 +247,7 @@ impl Accepted {
         self.transport
     }
 
-    /// Waits for the first bytes and does what comes before the first MQTT packet: PROXY header, TLS, WebSocket
-    /// upgrade. Needs a runtime with time.
+    /// Does what comes before the first MQTT packet: PROXY header, TLS, WebSocket upgrade. Needs a runtime with time.
     ///
     /// # Errors
     /// The connection has ended; the reason is to be counted.

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::channel::Channel;
+use crate::handshake::{self, HandshakeError};
 use crate::peer::PeerInfo;
 use crate::socket::DetachedSocket;
 use crate::websocket::WebSocket;
@@ -60,6 +61,18 @@ impl Stream {
     /// Who is at the other end.
     pub fn peer(&self) -> &PeerInfo {
         &self.peer
+    }
+
+    /// Waits for the first bytes, without a limit of time, and looks whether they are those of another protocol than
+    /// MQTT, as far as the handshakes have left that open. [`Stream::try_read`] still reads them.
+    ///
+    /// # Errors
+    /// They are, or the connection has ended; the reason is to be counted.
+    pub async fn expect_mqtt(&mut self) -> Result<(), HandshakeError> {
+        if self.websocket.is_some() {
+            return Ok(());
+        }
+        handshake::expect_mqtt(&mut self.channel, &self.peer).await
     }
 
     /// Waits until [`Stream::try_read`] may have something to say. May return too often, never too late.

@@ -407,6 +407,7 @@ impl Broker {
             let done = self.disk.write(now, shard, ticket, records, slowest, &mut self.random);
             agenda.add(done, Wake::Commits);
         }
+        host.effects.refused_clients.clear();
         for request in host.effects.authenticate.drain(..) {
             let delay = self.random.between(0, self.conditions.authentication_milliseconds_max);
             let done = Timestamp(now.0 + delay);

@@ -48,8 +48,8 @@ const CLIENT_HELLO: &[u8] = &[0x16, 3, 1, 1, 0x94, 1, 0, 1, 0x90, 3, 3];
 #[test]
 fn a_handshake_without_an_end_is_cut_off() {
     let cases: &[Case] = &[
-        (Transport::Tcp, b"", None, "first_byte_timeout"),
-        (Transport::Unix, b"", None, "first_byte_timeout"),
+        (Transport::Tcp, b"", None, "connect_timeout"),
+        (Transport::Unix, b"", None, "connect_timeout"),
         (Transport::Tls, b"", None, "first_byte_timeout"),
         (Transport::WebSocket, b"", None, "first_byte_timeout"),
         (Transport::Tls, CLIENT_HELLO, Some(7), "tls_timeout"),

@@ -7,6 +7,7 @@ use ferry_net::Listener;
 use tokio::time::Instant;
 
 use super::ListenerSetup;
+use super::accepting::FullUp;
 use crate::driver::Driver;
 
 /// After the system could not give a connection (too many open files, mostly) the next try waits this long: it
@@ -28,12 +29,21 @@ pub(crate) async fn accept_connections(
         let accepted = listener.accept().await;
         let setup = Arc::clone(&current.borrow());
         match accepted {
-            Ok(accepted) => match driver.accepting().admit(driver.now(), &setup, accepted) {
-                Ok(arrival) => {
-                    tokio::task::spawn_local(Rc::clone(&driver).greet(setup, arrival));
+            Ok(accepted) => {
+                let peer = *accepted.peer();
+                match driver.accepting().admit(driver.now(), &setup, accepted) {
+                    Ok(arrival) => {
+                        tokio::task::spawn_local(Rc::clone(&driver).greet(setup, arrival));
+                    }
+                    Err(FullUp { counter, option }) => {
+                        let listener = &setup.policy.name;
+                        driver.refuse(
+                            counter,
+                            format_args!("refused {peer} on {listener}: {option} is reached"),
+                        );
+                    }
                 }
-                Err(limit) => driver.count_refusal(limit),
-            },
+            }
             Err(error) => {
                 driver.count_refusal("accept_failed");
                 if last_line.is_none_or(|last| last.elapsed() > LINE_INTERVAL) {

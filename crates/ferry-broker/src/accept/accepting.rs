@@ -45,6 +45,14 @@ pub(crate) struct Arrival {
     pub(crate) handshake: Place,
 }
 
+/// A limit at which a connection was turned away.
+pub(super) struct FullUp {
+    /// The name of its counter.
+    pub(super) counter: &'static str,
+    /// The option that sets it.
+    pub(super) option: &'static str,
+}
+
 /// The places a connection takes up until it is closed.
 #[derive(Debug)]
 pub(crate) struct ConnectionPlaces {
@@ -106,13 +114,16 @@ impl Accepting {
         now: Timestamp,
         listener: &ListenerSetup,
         accepted: Accepted,
-    ) -> Result<Arrival, &'static str> {
+    ) -> Result<Arrival, FullUp> {
+        let full = |counter, option| FullUp { counter, option };
         if !self.rate.allows(now) {
-            return Err("connect_rate");
+            return Err(full("connect_rate", "limits.connects_per_second_max"));
         }
-        let in_broker = self.connections.take().ok_or("connections_max")?;
-        let on_listener = listener.connections.take().ok_or("listener_connections_max")?;
-        let handshake = self.handshakes.take().ok_or("handshakes_max")?;
+        let in_broker = self.connections.take().ok_or(full("connections_max", "limits.connections_max"))?;
+        let on_listener = listener.connections.take();
+        let on_listener =
+            on_listener.ok_or(full("listener_connections_max", "the listener's connections_max"))?;
+        let handshake = self.handshakes.take().ok_or(full("handshakes_max", "limits.handshakes_max"))?;
         let places = ConnectionPlaces { _in_broker: in_broker, _on_listener: on_listener };
         Ok(Arrival { accepted, places, handshake })
     }

@@ -64,7 +64,7 @@ section! {
         /// Subscriptions of one session. Beyond it SUBACK carries 0x97.
         subscriptions_per_session_max: u32 = 10_000, Kind::Count { min: 1, max: 10_000_000 }, Live;
 
-        /// Retained messages. Beyond it a new topic's message is forwarded but not kept.
+        /// Retained messages. Beyond it a new topic's message is forwarded but not kept. Those of `$SYS` do not count.
         retained_messages_max: usize = 1_000_000, Kind::Count { min: 0, max: 1 << 40 }, Live;
 
         /// Bytes of all retained messages.
@@ -86,7 +86,8 @@ section! {
         /// Time for the PROXY, TLS and WebSocket handshakes together.
         handshake_timeout_seconds: u32 = 10, Kind::Seconds { min: 1, max: 3_600 }, Live;
 
-        /// Time from the end of the handshakes to a complete CONNECT.
+        /// Time from the end of the handshakes to a complete CONNECT. On TCP and Unix sockets without PROXY there are
+        /// no handshakes: it starts with the connection.
         connect_timeout_seconds: u32 = 10, Kind::Seconds { min: 1, max: 3_600 }, Live;
 
         /// Time from CONNECT to the end of the authentication.

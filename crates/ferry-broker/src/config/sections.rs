@@ -61,7 +61,8 @@ section! {
 section! {
     /// The log, written to standard error.
     pub struct Log = "log" {
-        /// How much is logged. What a peer does wrong is never above `debug`.
+        /// How much is logged. Of clients that are refused or disconnected `info` shows one in a minute for each reason,
+        /// with what is wrong; `debug` shows all.
         level: LogLevel = LogLevel::Info, Kind::Choice(LogLevel::NAMES), Live;
     }
 }

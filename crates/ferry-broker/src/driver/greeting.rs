@@ -5,7 +5,8 @@ use std::sync::Arc;
 use ferry_codec::DecodeLimits;
 use ferry_core::{ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
 use ferry_net::{
-    Accepted, CloseCode, DetachedStream, HandshakeLimits, ListenerOptions, PeerInfo, Stream, Transport,
+    Accepted, CloseCode, DetachedStream, HandshakeError, HandshakeLimits, HandshakeReason, ListenerOptions,
+    PeerInfo, Stream, Transport,
 };
 use ferry_session::Timestamp;
 use tokio::time::timeout;
@@ -28,6 +29,14 @@ pub(crate) struct Greeted<S> {
     connect_deadline: Timestamp,
 }
 
+/// Why there will be no CONNECT.
+enum Rude {
+    /// What came is not MQTT.
+    Stranger(HandshakeError),
+    /// The transport has failed.
+    Broken(io::Error),
+}
+
 impl<S> Greeted<S> {
     fn try_map_stream<T>(self, map: impl FnOnce(S) -> io::Result<T>) -> io::Result<Greeted<T>> {
         let Self { stream, first_bytes, policy, places, connect_deadline } = self;
@@ -45,23 +54,54 @@ impl Driver {
         drop(handshake);
         let Some(mut stream) = shaken else { return };
         let connect_deadline = self.now().plus_milliseconds(limits.connect_timeout.as_millis() as u64);
-        let reading = self.read_home(&mut stream, &limits.decode);
-        match timeout(limits.connect_timeout, reading).await {
+        let greeting = async {
+            stream.expect_mqtt().await.map_err(Rude::Stranger)?;
+            self.read_home(&mut stream, &limits.decode).await.map_err(Rude::Broken)
+        };
+        match timeout(limits.connect_timeout, greeting).await {
             Ok(Ok((first_bytes, home))) => {
                 let policy = Arc::clone(&listener.policy);
                 self.settle(Greeted { stream, first_bytes, policy, places, connect_deadline }, home);
             }
-            Ok(Err(error)) => {
-                tracing::debug!(peer = %stream.peer().address, %error, "gone before CONNECT");
-                self.count_refusal(ferry_net::failure_name(&error));
+            Ok(Err(Rude::Stranger(error))) => self.refuse_stranger(&listener, &error),
+            Ok(Err(Rude::Broken(error))) => {
+                self.refuse_broken(stream.peer(), &error);
                 stream.close(CloseCode::ProtocolError, LINGER_MAX).await;
             }
             Err(_) => {
-                tracing::debug!(peer = %stream.peer().address, "no CONNECT in time");
-                self.count_refusal("connect_timeout");
-                stream.close(CloseCode::PolicyViolation, LINGER_MAX).await;
+                let (peer, listener) = (stream.peer().address, &listener.policy.name);
+                self.refuse(
+                    "connect_timeout",
+                    format_args!("refused {peer} on {listener}: no whole CONNECT in time"),
+                );
+                // Where there is nothing to be said, its place is free at once.
+                if !matches!(stream.peer().transport, Transport::Tcp | Transport::Unix) {
+                    stream.close(CloseCode::PolicyViolation, LINGER_MAX).await;
+                }
             }
         }
+    }
+
+    /// Whoever comes to the wrong door hears at most from the transport.
+    fn refuse_stranger(&self, listener: &ListenerSetup, error: &HandshakeError) {
+        let name = error.reason.name();
+        if error.reason == HandshakeReason::Disconnected {
+            // Those who only look whether somebody is there are not refused.
+            tracing::debug!(listener = %listener.policy.name, "{error}");
+            return self.count_refusal(name);
+        }
+        self.refuse(name, format_args!("refused {error} ({})", listener.policy.name));
+    }
+
+    /// The input has ended as it must not.
+    pub(super) fn refuse_broken(&self, peer: &PeerInfo, error: &io::Error) {
+        let (name, peer) = (ferry_net::failure_name(error), peer.address);
+        if error.kind() != io::ErrorKind::InvalidData {
+            // The network's fault, or nobody's.
+            tracing::debug!(%peer, %error, "reading failed");
+            return self.count_refusal(name);
+        }
+        self.refuse(name, format_args!("disconnected {peer}: {error}"));
     }
 
     async fn shake_hands(
@@ -75,8 +115,7 @@ impl Driver {
         match Box::pin(accepted.handshake(&options)).await {
             Ok(stream) => Some(stream),
             Err(error) => {
-                tracing::debug!(listener = %listener.policy.name, "{error}");
-                self.count_refusal(error.reason.name());
+                self.refuse_stranger(listener, &error);
                 None
             }
         }

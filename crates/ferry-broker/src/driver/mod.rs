@@ -14,11 +14,13 @@ mod flush;
 mod greeting;
 mod mailbox;
 mod read;
+mod refusal_log;
 mod shard_thread;
 mod turn;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -36,6 +38,7 @@ use acceptor::Acceptor;
 use conn::Conn;
 use conn_table::ConnTable;
 use mailbox::Parcel;
+use refusal_log::RefusalLog;
 
 use crate::accept::Accepting;
 
@@ -83,6 +86,7 @@ pub(crate) struct Driver {
     acceptors: RefCell<Vec<Acceptor>>,
     /// Connections refused or failed, by what is counted.
     refusals: RefCell<BTreeMap<&'static str, u64>>,
+    refusal_log: RefCell<RefusalLog>,
 
     /// Connections that the core has closed, oldest first, with the time until which their output may wait.
     flushing: RefCell<VecDeque<(Timestamp, ConnId)>>,
@@ -106,6 +110,12 @@ impl Driver {
     /// Counts a connection that was refused, or failed, for `reason`.
     pub(crate) fn count_refusal(&self, reason: &'static str) {
         *self.refusals.borrow_mut().entry(reason).or_default() += 1;
+    }
+
+    /// Counts a connection that was refused for `reason`, and explains it in the log.
+    pub(crate) fn refuse(&self, reason: &'static str, words: impl fmt::Display) {
+        self.count_refusal(reason);
+        self.refusal_log.borrow_mut().named(self.now(), reason, words);
     }
 
     /// This shard's own mailbox.

@@ -41,8 +41,7 @@ impl Driver {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.after_read(conn, link),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Input::Some,
             Err(error) => {
-                tracing::debug!(peer = %link.stream.peer().address, %error, "reading failed");
-                self.count_refusal(ferry_net::failure_name(&error));
+                self.refuse_broken(link.stream.peer(), &error);
                 return match error.kind() {
                     io::ErrorKind::InvalidData => Input::Broken,
                     _ => Input::Failed,

@@ -104,6 +104,7 @@ impl Driver {
             accepting: setup.accepting,
             acceptors: RefCell::default(),
             refusals: RefCell::default(),
+            refusal_log: RefCell::default(),
             flushing: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(None),

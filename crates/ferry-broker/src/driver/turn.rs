@@ -46,6 +46,7 @@ impl Driver {
         self.send_mail();
         self.pause_and_resume();
         self.flush();
+        self.log_refusals();
         if !self.effects.borrow().is_empty() {
             // Writing made room for more: after the others had their turn.
             self.want_turn();
@@ -239,6 +240,13 @@ impl Driver {
                     congested.push(mailbox.shard());
                 }
             }
+        }
+    }
+
+    fn log_refusals(&self) {
+        let mut log = self.refusal_log.borrow_mut();
+        for refused in self.effects.borrow_mut().refused_clients.drain(..) {
+            log.client(self.now(), &refused);
         }
     }
 

@@ -65,6 +65,8 @@ pub(super) struct Broker {
     pub(super) loads_at_once: bool,
     pub(super) loads: Vec<(usize, LoadRequest)>,
     writers: Vec<Writer>,
+    /// All that the shards said for the log.
+    pub(super) refused_clients: Vec<RefusedClient>,
     pub(super) mail_count: usize,
     /// Mail arrives at the end of the turn. If not, it gathers in `mail`.
     pub(super) delivers: bool,
@@ -169,6 +171,7 @@ impl Broker {
             commits: true,
             tickets: Vec::new(),
             records: Vec::new(),
+            refused_clients: Vec::new(),
             mail_count: 0,
             delivers: true,
             mail: Vec::new(),
@@ -473,6 +476,7 @@ impl Broker {
                 self.loads.push((shard, request));
             }
         }
+        self.refused_clients.extend(effects.refused_clients);
         for client in self.clients_of(shard, &effects.pause) {
             self.clients[client].paused = true;
         }

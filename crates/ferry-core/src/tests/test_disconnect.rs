@@ -166,6 +166,39 @@ fn delayed_wills_wait_in_the_store() {
 }
 
 #[test]
+fn who_is_refused_and_why_is_said_for_the_log() {
+    let mut broker = Broker::with(|config| config.client_id_bytes_max = 30);
+    let garbage = broker.open(V5);
+    broker.send_bytes(garbage, b"GET / HTTP/1.1");
+    broker.connect(&connect("a client identifier that is too long"));
+    let client = broker.client("c");
+    broker.send_bytes(client, &[0xC1, 0]);
+    broker.client("twin");
+    broker.client("twin");
+    let silent = broker.open(V5);
+    broker.advance(10);
+    assert!(broker.is_closed(silent));
+    // Those who leave, and those who are sent away because the broker ends, are not refused.
+    let leaving = broker.client("leaving");
+    broker.disconnect(leaving);
+    broker.handle(0, Event::Shutdown { server_reference: None });
+    let said = broker.refused_clients.iter().map(|refused| {
+        let RefusedClient { client_id, connected, reason_code, detail, .. } = refused;
+        (client_id.as_deref(), *connected, reason_code.code(), &**detail)
+    });
+    assert_eq!(
+        said.collect::<Vec<_>>(),
+        [
+            (None, false, 0x82, "the first packet is not CONNECT"),
+            (None, false, 0x85, "the client identifier is too long"),
+            (Some("c"), true, 0x81, "the flags of the fixed header are wrong"),
+            (Some("twin"), true, 0x8E, "another connection uses the client identifier"),
+            (None, false, 0x80, "no whole CONNECT in time"),
+        ]
+    );
+}
+
+#[test]
 fn reason_codes_are_counted() {
     let mut broker = Broker::new();
     let client = broker.client("c");

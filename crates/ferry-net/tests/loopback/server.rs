@@ -34,7 +34,9 @@ pub(crate) fn port(listener: &Listener) -> u16 {
 }
 
 pub(crate) async fn accept(listener: &Listener, options: &ListenerOptions) -> Result<Stream, HandshakeError> {
-    listener.accept().await.expect("accepts").handshake(options).await
+    let mut stream = listener.accept().await.expect("accepts").handshake(options).await?;
+    stream.expect_mqtt().await?;
+    Ok(stream)
 }
 
 /// A client on a thread of its own.

@@ -1,0 +1,133 @@
+use std::collections::BTreeMap;
+use std::fmt;
+
+use ferry_core::RefusedClient;
+use ferry_session::Timestamp;
+
+/// After a refusal at `info`, others like it are at `debug` for so long.
+const QUIET_SECONDS: u32 = 60;
+
+/// Characters of a client identifier that the log shows.
+const CLIENT_ID_CHARACTERS_MAX: usize = 64;
+
+/// Explains in the log why clients were refused or disconnected: one line a minute for each kind, however many there
+/// are, so that an operator sees what is wrong and nobody can fill a disk.
+#[derive(Debug, Default)]
+pub(crate) struct RefusalLog {
+    kinds: BTreeMap<Kind, Quiet>,
+}
+
+/// Refusals that are alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    /// By the name of the counter.
+    Named(&'static str),
+    /// By the reason code, and whether the client was connected.
+    ReasonCode(u8, bool),
+}
+
+#[derive(Debug)]
+struct Quiet {
+    until: Timestamp,
+    /// Not at `info` since the last that was.
+    unsaid: u64,
+}
+
+impl RefusalLog {
+    /// A connection was refused before its CONNECT, or broke the rules of its transport; `name` is that of the counter.
+    pub(crate) fn named(&mut self, now: Timestamp, name: &'static str, words: impl fmt::Display) {
+        self.say(now, Kind::Named(name), format_args!("{words}"));
+    }
+
+    /// The core ends a connection.
+    pub(crate) fn client(&mut self, now: Timestamp, refused: &RefusedClient) {
+        let kind = Kind::ReasonCode(refused.reason_code.code(), refused.connected);
+        self.say(now, kind, format_args!("{}", Words(refused)));
+    }
+
+    fn say(&mut self, now: Timestamp, kind: Kind, words: fmt::Arguments<'_>) {
+        match self.unsaid_before(now, kind) {
+            None => tracing::debug!("{words}"),
+            Some(0) => tracing::info!("{words}"),
+            Some(unsaid) => {
+                tracing::info!("{words} (and {unsaid} more like this before; at debug each is shown)");
+            }
+        }
+    }
+
+    /// `None` if this one is to be quiet, otherwise how many before it were.
+    fn unsaid_before(&mut self, now: Timestamp, kind: Kind) -> Option<u64> {
+        let quiet = self.kinds.entry(kind).or_insert(Quiet { until: now, unsaid: 0 });
+        if now < quiet.until {
+            quiet.unsaid += 1;
+            return None;
+        }
+        quiet.until = now.plus_seconds(QUIET_SECONDS);
+        Some(std::mem::take(&mut quiet.unsaid))
+    }
+}
+
+/// A refusal of the core as a line of text.
+struct Words<'a>(&'a RefusedClient);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let RefusedClient { listener, peer_address, client_id, connected, reason_code, detail } = self.0;
+        let verb = if *connected { "disconnected" } else { "refused" };
+        write!(formatter, "{verb} {peer_address} on {}", listener.name)?;
+        if let Some(client_id) = client_id {
+            let shown: String = client_id.chars().take(CLIENT_ID_CHARACTERS_MAX).collect();
+            let more = if shown.len() < client_id.len() { "..." } else { "" };
+            write!(formatter, ", client {shown:?}{more}")?;
+        }
+        write!(formatter, ": 0x{:02X} {}", reason_code.code(), reason_code.name())?;
+        if !detail.is_empty() {
+            write!(formatter, ", {}", detail.escape_debug())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_codec::ReasonCode;
+
+    use super::*;
+
+    fn at(seconds: u32) -> Timestamp {
+        Timestamp(0).plus_seconds(seconds)
+    }
+
+    #[test]
+    fn one_of_a_kind_is_said_each_minute_and_the_others_are_told_of() {
+        let mut log = RefusalLog::default();
+        let kinds =
+            [Kind::Named("tls_on_plain"), Kind::ReasonCode(0x85, false), Kind::ReasonCode(0x85, true)];
+        for kind in kinds {
+            assert_eq!(log.unsaid_before(at(1), kind), Some(0));
+            assert_eq!(log.unsaid_before(at(1), kind), None);
+            assert_eq!(log.unsaid_before(at(60), kind), None);
+            assert_eq!(log.unsaid_before(at(61), kind), Some(2));
+            assert_eq!(log.unsaid_before(at(200), kind), Some(0));
+        }
+    }
+
+    #[test]
+    fn a_line_holds_who_where_and_why_and_nothing_that_breaks_it() {
+        let mut refused = RefusedClient {
+            listener: Default::default(),
+            peer_address: "192.0.2.7:50000".into(),
+            client_id: Some("pump\n7".into()),
+            connected: true,
+            reason_code: ReasonCode::SESSION_TAKEN_OVER,
+            detail: "why".into(),
+        };
+        let expected = format!(
+            "disconnected 192.0.2.7:50000 on {}, client \"pump\\n7\": 0x8E Session taken over, why",
+            refused.listener.name
+        );
+        assert_eq!(Words(&refused).to_string(), expected);
+        refused.client_id = Some("é".repeat(1000).into());
+        assert!(Words(&refused).to_string().len() < 250);
+    }
+}
