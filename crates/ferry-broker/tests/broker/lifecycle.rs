@@ -11,13 +11,16 @@ use crate::config;
 
 #[test]
 fn a_shutdown_tells_clients_and_frees_the_port() {
-    let broker = Broker::start(config()).expect("started");
+    let mut with_reference = config();
+    with_reference.server.reference = Some("other.example:1883".into());
+    let broker = Broker::start(with_reference).expect("started");
     let address = tcp_address(&broker);
     let mut client = Client::connect(&broker, "c");
     broker.shutdown();
     client.receive(|packet| {
         let Packet::Disconnect(disconnect) = packet else { panic!("{packet:?}") };
         assert_eq!(disconnect.reason_code, ReasonCode::SERVER_SHUTTING_DOWN);
+        assert_eq!(disconnect.server_reference, Some("other.example:1883"));
     });
     client.receive_end();
     broker.join();
