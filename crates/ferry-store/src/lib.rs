@@ -17,6 +17,7 @@ mod log;
 mod memory;
 mod store;
 mod ticket;
+mod verify;
 
 pub use batch::Batch;
 pub use commit::{CommitOptions, CommitThread, Health, Loaded, ShardStore, ShutdownError};
@@ -28,3 +29,4 @@ pub use log::{Log, LogFigures, LogOptions, OpenError, Problem, ProblemKind, Reco
 pub use memory::MemoryStore;
 pub use store::Store;
 pub use ticket::Ticket;
+pub use verify::verify;

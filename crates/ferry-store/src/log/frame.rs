@@ -10,6 +10,7 @@ pub(crate) const GROUP_HEADER_BYTES: usize = 40;
 
 /// No log lives long enough to have more.
 const SEGMENT_NUMBER_MAX: u32 = 1 << 30;
+const GROUP_NUMBER_MAX: u64 = 1 << 62;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"FERRYLOG";
 const GROUP_MAGIC: [u8; 4] = *b"\x93FYG";
@@ -43,14 +44,19 @@ impl SegmentHeader {
 
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..SEGMENT_HEADER_BYTES)?;
-        let valid = bytes[..8] == SEGMENT_MAGIC && crc32c::crc32c(&bytes[..40]) == u32_at(bytes, 40);
-        valid.then(|| Self {
+        if bytes[..8] != SEGMENT_MAGIC || crc32c::crc32c(&bytes[..40]) != u32_at(bytes, 40) {
+            return None;
+        }
+        let header = Self {
             version: u32_at(bytes, 8),
             number: u32_at(bytes, 12),
             salt: u64_at(bytes, 16),
             first_group: u64_at(bytes, 24),
             first_offset: u32_at(bytes, 32),
-        })
+        };
+        let is_sound = (1..=GROUP_NUMBER_MAX).contains(&header.first_group)
+            && header.first_offset as usize >= SEGMENT_HEADER_BYTES;
+        (is_sound || header.version != FORMAT_VERSION).then_some(header)
     }
 }
 
@@ -125,14 +131,16 @@ impl GroupHeader {
         if bytes[..4] != GROUP_MAGIC || crc32c::crc32c_append(seed.0, &bytes[..36]) != u32_at(bytes, 36) {
             return None;
         }
-        Some(Self {
+        let header = Self {
             body_length: u32_at(bytes, 4),
             entries: u32_at(bytes, 8),
             entries_crc: u32_at(bytes, 12),
             number: u64_at(bytes, 16),
             synced_through: u64_at(bytes, 24),
             oldest_segment: u32_at(bytes, 32),
-        })
+        };
+        let is_sound = header.synced_through < header.number && header.number <= GROUP_NUMBER_MAX;
+        is_sound.then_some(header)
     }
 
     /// Bytes of the group, with this header.
@@ -181,8 +189,8 @@ mod tests {
             body_length: 1,
             entries: 2,
             entries_crc: 3,
-            number: 4,
-            synced_through: 5,
+            number: 5,
+            synced_through: 4,
             oldest_segment: 6,
         };
         let (segment_bytes, group_bytes) = (segment.encode(), group.encode(seed));

@@ -300,16 +300,23 @@ impl Index {
 
     /// Takes away what refers to a key that has no value; returns it, in order.
     pub(crate) fn drop_dangling(&mut self) -> Vec<(Key, Location)> {
-        let dangling = |shared: Key| self.location(shared).is_none();
-        let lost: Vec<_> = self
-            .iter()
-            .filter(|(_, shared, _)| shared.is_some_and(dangling))
-            .map(|(key, _, location)| (key, location))
-            .collect();
-        for (key, _) in &lost {
-            self.delete((*key).into());
+        let mut all_lost = Vec::new();
+        loop {
+            let dangling = |shared: Key| self.location(shared).is_none();
+            let lost: Vec<_> = self
+                .iter()
+                .filter(|(_, shared, _)| shared.is_some_and(dangling))
+                .map(|(key, _, location)| (key, location))
+                .collect();
+            if lost.is_empty() {
+                return all_lost;
+            }
+            for (key, _) in &lost {
+                self.delete((*key).into());
+            }
+            // What refers to one of these is dangling now.
+            all_lost.extend(lost);
         }
-        lost
     }
 
     /// Takes away what stands in segments before `segment`.

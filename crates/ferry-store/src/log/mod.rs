@@ -212,17 +212,22 @@ impl<D: Disk> Log<D> {
         }
         self.sync_now()?;
         if !self.is_marked {
-            // An empty group tells that all before it is durable. Without room for it the log is durable just so.
-            let frame = self.begin_frame();
-            let oldest = self.first_needed(None);
-            match self.write_frame(frame, oldest) {
+            match self.mark() {
+                // The log is durable without it, only less is known about it.
                 Err(error) if !is_full(&error) => return Err(error),
-                _ => self.sync_now()?,
+                _ => self.is_marked = true,
             }
-            self.is_marked = true;
         }
         self.end_active();
         Ok(())
+    }
+
+    /// Writes an empty group: it tells that all before it is durable.
+    fn mark(&mut self) -> io::Result<()> {
+        let frame = self.begin_frame();
+        let oldest = self.first_needed(None);
+        self.write_frame(frame, oldest)?;
+        self.sync_now()
     }
 
     fn append_group(&mut self, batches: &[Batch], compact: bool) -> io::Result<()> {

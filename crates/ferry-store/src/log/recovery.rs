@@ -35,6 +35,8 @@ struct Scanned {
     next_group: u64,
     oldest_segment: u32,
     is_marked: bool,
+    /// Something that had been durable is not as it was.
+    is_damaged: bool,
 }
 
 pub(crate) fn recover<D: Disk>(
@@ -86,6 +88,12 @@ pub(crate) fn recover<D: Disk>(
             log.write_format(format)?;
         }
         log.put_in_order(&files, &scanned)?;
+        let is_all_there = scanned.is_marked && scanned.cut.is_none() && scanned.superseded.is_empty();
+        if scanned.is_damaged && !is_all_there {
+            // What told that damaged groups had been durable may have been cut off. If this cannot be written, they
+            // may be cut off too, the next time.
+            log.is_marked = log.mark().is_ok();
+        }
     }
     Ok((log, report))
 }
@@ -195,6 +203,7 @@ fn scan<D: Disk>(
         })
     });
     Ok(Scanned {
+        is_damaged: scan.is_damaged,
         headers: headers.collect(),
         cut,
         superseded: std::mem::take(&mut scan.superseded),

@@ -62,14 +62,16 @@ pub(crate) struct Scan<'a, D: Disk> {
     pub(crate) oldest_segment: u32,
     /// From where on segments have only what stands in later ones too.
     pub(crate) superseded: Vec<Cut>,
+    /// Something that had been durable is not as it was.
+    pub(crate) is_damaged: bool,
     /// Whether the last group was an empty one.
     pub(crate) is_marked: bool,
     /// The newest group of which another one says that it is durable.
     synced_through: u64,
     /// Groups of the present segment of which none says so, with where they begin.
     unsynced: VecDeque<(u64, u64)>,
-    /// All groups up to this one had been durable: looked for when the first damage is met.
-    durable_through: Option<u64>,
+    /// All groups up to this one had been durable: looked for when damage is met, once in each file.
+    durable_through: Option<(usize, u64)>,
     changes: Vec<Change>,
     /// Places of the present group that cannot be used: offset and length.
     damaged: Vec<(u64, u64)>,
@@ -109,6 +111,7 @@ impl<'a, D: Disk> Scan<'a, D> {
             next_group: None,
             oldest_segment: 0,
             superseded: Vec::new(),
+            is_damaged: false,
             is_marked: true,
             synced_through: 0,
             unsynced: VecDeque::new(),
@@ -167,6 +170,7 @@ impl<'a, D: Disk> Scan<'a, D> {
     }
 
     fn problem(&mut self, position: usize, offset: u64, length: u64, kind: ProblemKind) {
+        self.is_damaged |= !matches!(kind, ProblemKind::TornTail { .. });
         let file = segment_name(self.files[position].number);
         self.report.add(Problem { file, offset, length, kind });
     }
@@ -253,8 +257,11 @@ impl<'a, D: Disk> Scan<'a, D> {
         let first = self.next_group();
         if next > first {
             self.problem(position, offset, length, ProblemKind::LostGroups { first, count: next - first });
+        } else if length > 0 {
+            self.problem(position, offset, length, ProblemKind::DamagedEntries { group: first });
         }
         self.next_group = Some(next.max(first));
+        self.is_marked = false;
     }
 
     /// No group in the segment can be found.
@@ -421,7 +428,7 @@ impl<'a, D: Disk> Scan<'a, D> {
     fn header_at(&mut self, position: usize, at: u64) -> io::Result<Option<GroupHeader>> {
         let SegmentFile { number, length, seed, .. } = self.files[position];
         let bytes = self.window.get(self.segments, number, at, GROUP_HEADER_BYTES as u64, length)?;
-        Ok(GroupHeader::parse(bytes, seed))
+        Ok(GroupHeader::parse(bytes, seed).filter(|header| header.oldest_segment <= number))
     }
 
     /// The next header, from `at` on, of a group with this number or a later one.
@@ -467,14 +474,16 @@ impl<'a, D: Disk> Scan<'a, D> {
         Ok(self.next_group() <= self.durable_through(position, at)?)
     }
 
-    /// The newest group that is known to have been durable; looked for from the first damaged place on, for what is
-    /// before any place tells nothing about what is behind it.
+    /// The newest group that is known to have been durable. Looked for from the first damaged place of a file on:
+    /// what is before any place tells nothing about what is behind it.
     fn durable_through(&mut self, position: usize, at: u64) -> io::Result<u64> {
-        if let Some(through) = self.durable_through {
+        if let Some((found_in, through)) = self.durable_through
+            && (found_in == position || self.next_group() <= through)
+        {
             return Ok(through);
         }
         let through = self.find_durable(position, at)?;
-        self.durable_through = Some(through);
+        self.durable_through = Some((position, through));
         Ok(through)
     }
 

@@ -39,12 +39,19 @@ pub(crate) struct Segments<D: Disk> {
     pub(crate) unsynced: Unsynced,
     uses: u64,
     open: usize,
-    entry: Vec<u8>,
+    ahead: ReadAhead,
 }
 
 impl<D: Disk> Segments<D> {
     pub(crate) fn new(disk: D) -> Self {
-        Self { disk, list: Vec::new(), unsynced: Unsynced::default(), uses: 0, open: 0, entry: Vec::new() }
+        Self {
+            disk,
+            list: Vec::new(),
+            unsynced: Unsynced::default(),
+            uses: 0,
+            open: 0,
+            ahead: ReadAhead::default(),
+        }
     }
 
     /// Adds one that is newer than all others.
@@ -152,28 +159,35 @@ impl<D: Disk> Segments<D> {
     /// # Errors
     /// [`io::ErrorKind::InvalidData`] if it is not what was written there.
     pub(crate) fn read_value(&mut self, location: Location, out: &mut Vec<u8>) -> io::Result<()> {
-        let seed = self.get(location.segment).map(|segment| segment.seed);
-        let mut bytes = std::mem::take(&mut self.entry);
-        bytes.resize(location.length as usize, 0);
-        let read = self.read_exact(location.segment, u64::from(location.offset), &mut bytes);
-        let entry = RawEntry::parse(&bytes)
-            .filter(|entry| seed.is_some_and(|seed| seed.entry_crc(entry.bytes) == entry.crc));
-        let result = match (read, entry) {
-            (Err(error), _) => Err(error),
-            (Ok(()), Some(entry)) => {
-                out.extend_from_slice(entry.value());
-                Ok(())
-            }
-            (Ok(()), None) => Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("{}: the entry at {} is damaged", segment_name(location.segment), location.offset),
-            )),
-        };
-        // Not for ever as large as the largest value.
-        if bytes.capacity() <= 1024 * 1024 {
-            self.entry = bytes;
-        }
+        let mut ahead = std::mem::take(&mut self.ahead);
+        let result = self.read_value_with(&mut ahead, location, out);
+        self.ahead = ahead;
         result
+    }
+
+    fn read_value_with(
+        &mut self,
+        ahead: &mut ReadAhead,
+        location: Location,
+        out: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let seed = self.get(location.segment).map(|segment| segment.seed);
+        let bytes = ahead.get(self, location)?;
+        let entry = RawEntry::parse(bytes)
+            .filter(|entry| seed.is_some_and(|seed| seed.entry_crc(entry.bytes) == entry.crc));
+        let Some(entry) = entry else {
+            let place = format!("{}: the entry at {}", segment_name(location.segment), location.offset);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{place} is damaged")));
+        };
+        out.extend_from_slice(entry.value());
+        Ok(())
+    }
+
+    /// Up to where the file has what was written, as seen from an entry.
+    fn synced_end(&self, location: Location) -> u64 {
+        let end = self.get(location.segment).map_or(0, |segment| segment.end);
+        let is_before = u64::from(location.offset) < self.unsynced.start;
+        if location.segment == self.unsynced.segment && is_before { self.unsynced.start } else { end }
     }
 
     /// Fills `bytes` from a place in a segment.
@@ -193,6 +207,48 @@ impl<D: Disk> Segments<D> {
             }
         }
         Ok(())
+    }
+}
+
+/// Bytes read ahead at most, and kept.
+const READ_AHEAD_BYTES_MAX: u64 = 256 * 1024;
+
+/// What was read last, and more if entries are read one after the other.
+#[derive(Default)]
+struct ReadAhead {
+    segment: u32,
+    start: u64,
+    bytes: Vec<u8>,
+    /// Bytes to be read ahead, more with every entry that follows the one before.
+    bytes_ahead: u64,
+    /// Where the last entry ended.
+    end: u64,
+}
+
+impl ReadAhead {
+    /// The bytes of an entry.
+    fn get<D: Disk>(&mut self, segments: &mut Segments<D>, location: Location) -> io::Result<&[u8]> {
+        let (offset, length) = (u64::from(location.offset), u64::from(location.length));
+        let held = self.start..self.start + self.bytes.len() as u64;
+        let is_held = self.segment == location.segment && held.start <= offset && offset + length <= held.end;
+        if !is_held {
+            let follows = self.segment == location.segment && offset == self.end;
+            self.bytes_ahead = if follows { (8 * self.bytes_ahead).max(4096) } else { 0 };
+            self.bytes_ahead = self.bytes_ahead.min(READ_AHEAD_BYTES_MAX);
+            let end = segments.synced_end(location);
+            let read = length.max(self.bytes_ahead.min(end.saturating_sub(offset)));
+            self.bytes.clear();
+            self.bytes.shrink_to(READ_AHEAD_BYTES_MAX as usize);
+            self.bytes.resize(read as usize, 0);
+            (self.segment, self.start) = (location.segment, offset);
+            if let Err(error) = segments.read_exact(location.segment, offset, &mut self.bytes) {
+                self.bytes.clear();
+                return Err(error);
+            }
+        }
+        self.end = offset + length;
+        let from = (offset - self.start) as usize;
+        Ok(&self.bytes[from..from + length as usize])
     }
 }
 

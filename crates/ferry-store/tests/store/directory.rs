@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use ferry_store::{Batch, FileDisk, Key, Log, LogOptions, OpenError, Problem, ProblemKind};
+use ferry_store::{Batch, FileDisk, Key, Log, LogOptions, OpenError, Problem, ProblemKind, verify};
 
 /// A directory of this test, removed at its end.
 pub(crate) struct TemporaryDirectory(PathBuf);
@@ -129,4 +129,26 @@ fn what_was_written_is_found_again() {
     log.close().expect("closed");
     let length = fs::metadata(temporary.path().join("log/00000000000000000001.log")).expect("there").len();
     assert!(length < 256, "what was allocated ahead is given back: {length}");
+}
+
+#[test]
+fn verifying_says_what_is_wrong_and_changes_nothing() {
+    let temporary = TemporaryDirectory::new("verify");
+    assert!(matches!(verify(temporary.path(), &mut |_, _| ()), Err(OpenError::Io { .. })));
+    let mut log = open(temporary.path());
+    log.append(&[batch()]).expect("written");
+    assert!(matches!(verify(temporary.path(), &mut |_, _| ()), Err(OpenError::Locked { .. })));
+    log.close().expect("closed");
+    let report = verify(temporary.path(), &mut |_, _| ()).expect("free");
+    assert_eq!((report.live_records, report.groups, report.problem_count), (1, 2, 0));
+    let path = temporary.path().join("log/00000000000000000001.log");
+    let mut bytes = fs::read(&path).expect("there");
+    bytes[100] ^= 1;
+    fs::write(&path, &bytes).expect("written");
+    for _ in 0..2 {
+        let report = verify(temporary.path(), &mut |_, _| ()).expect("free");
+        assert!(report.is_damaged());
+        assert_eq!(report.problems[0].kind, ProblemKind::DamagedEntries { group: 1 });
+    }
+    assert_eq!(fs::read(&path).expect("there"), bytes);
 }

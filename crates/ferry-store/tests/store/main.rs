@@ -1,9 +1,11 @@
 //! The store, on a simulated disk and on a real one.
 
+mod arbitrary;
 mod commit;
 mod compaction;
 mod crash;
 mod damage;
 mod directory;
 mod faults;
+mod forge;
 mod model;
