@@ -64,9 +64,9 @@ fn connections_that_come_too_fast_are_closed_at_once() {
 #[test]
 fn unfinished_handshakes_have_a_limit_of_their_own() {
     let mut arena = Arena::new("handshakes_max = 10");
-    let mut silent: Vec<Attacker> = (0..20).map(|_| Attacker::open(&arena.ferry, Transport::Tls)).collect();
+    let silent: Vec<Attacker> = (0..20).map(|_| Attacker::open(&arena.ferry, Transport::Tls)).collect();
+    // Not always the last ten: several shards accept at the same time.
     arena.figures.wait_for("refusals/handshakes_max", 10);
-    silent.drain(10..).for_each(|mut refused| refused.is_closed());
     silent.into_iter().for_each(Attacker::leave);
     arena.figures.wait_for("refusals/disconnected", 10);
     drop(Attacker::online(&arena.ferry, 5, "late"));
