@@ -5,8 +5,9 @@ use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use ferry_auth::{AnonymousAuthenticator, Authenticator};
-use ferry_core::{AllowAll, Authorizer, Durability, Record, ShardId, Shared};
-use ferry_store::{MemoryStore, Store};
+use ferry_core::persistence::Restored;
+use ferry_core::{AllowAll, Authorizer, Shard, ShardId, Shared};
+use ferry_store::Disk;
 use tokio::sync::watch;
 
 use crate::accept::Accepting;
@@ -16,6 +17,7 @@ use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
 use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
+use crate::storage::{OpenArguments, OpenedStorage, Storage, StorageOpener, opener};
 use crate::sys_topics::SysTopicsSetup;
 
 /// A broker inside this process, next to others if need be.
@@ -37,15 +39,8 @@ pub struct BrokerBuilder {
     config: Config,
     authenticator: Option<Arc<dyn Authenticator>>,
     authorizer: Arc<dyn Authorizer>,
-    durability: Durability,
-    store: StoreMaker,
+    storage: Option<StorageOpener>,
 }
-
-/// Makes the store of each shard; the function it is given rings that shard when a ticket has been committed.
-type StoreMaker = Box<dyn Fn(ShardId, CommitBell) -> Box<dyn Store<Record>>>;
-
-/// Called, from any thread, when [`Store::committed`] has moved on.
-pub type CommitBell = Box<dyn Fn() + Send + Sync>;
 
 impl Broker {
     /// Starts a broker with this configuration, which lets everybody in where the listener does, and to all topics.
@@ -59,27 +54,19 @@ impl Broker {
     /// A broker with parts of the program's own.
     #[must_use]
     pub fn builder(config: Config) -> BrokerBuilder {
-        BrokerBuilder {
-            config,
-            authenticator: None,
-            authorizer: Arc::new(AllowAll),
-            durability: Durability::Memory,
-            store: Box::new(|_, _| Box::new(MemoryStore::new())),
-        }
+        BrokerBuilder { config, authenticator: None, authorizer: Arc::new(AllowAll), storage: None }
     }
 }
 
 impl BrokerBuilder {
-    /// Another store than memory: `make` is called for each shard, with the function that rings that shard when
-    /// [`Store::committed`] has moved on.
+    /// A disk of the program's own in place of the data directory.
     #[must_use]
-    pub fn store(
-        mut self,
-        durability: Durability,
-        make: impl Fn(ShardId, CommitBell) -> Box<dyn Store<Record>> + 'static,
-    ) -> Self {
-        self.durability = durability;
-        self.store = Box::new(make);
+    pub fn disk<D>(mut self, disk: D) -> Self
+    where
+        D: Disk + Send + 'static,
+        D::File: Send,
+    {
+        self.storage = Some(opener(disk));
         self
     }
 
@@ -97,22 +84,36 @@ impl BrokerBuilder {
         self
     }
 
-    /// Binds every listener, then starts the shards. When this returns, clients can connect.
+    /// Opens the store and reads what it has, binds every listener, then starts the shards. When this returns, clients
+    /// can connect.
     ///
     /// # Errors
-    /// The configuration cannot work, an address is taken, a certificate is unusable; nothing is left behind.
+    /// The configuration cannot work, the data directory cannot be used, an address is taken, a certificate is unusable;
+    /// nothing is left behind.
     pub fn start(self) -> Result<RunningBroker, StartError> {
         let users_known = self.authenticator.is_some();
         check(&self.config, users_known)?;
         let authenticator = self.authenticator.unwrap_or_else(|| Arc::new(AnonymousAuthenticator));
         let clock = Clock::start();
-        let (listeners, handles) = Listeners::bind(&self.config.listeners)?;
         let shard_count = shard_count(&self.config);
         let mailboxes = mailboxes(shard_count, self.config.limits.mailbox_bytes_max);
         // Keys of hash tables: different in each process, so that no client can prepare collisions.
         let seed = RandomState::new().hash_one(shard_count);
-        let core_config = Arc::new(core_config(&self.config, self.durability));
+        let core_config = Arc::new(core_config(&self.config));
         let shared = Arc::new(Shared::new(shard_count, seed, core_config, Arc::clone(&self.authorizer)));
+        let arguments =
+            OpenArguments { config: &self.config.storage, shared: &shared, mailboxes: &mailboxes };
+        let (storage, restored) = open_storage(self.storage, &arguments)?;
+        let mut shards: Vec<Shard> = (0..shard_count)
+            .map(|id| {
+                let seed = seed.wrapping_add(u64::from(id) + 1);
+                Shard::new(ShardId(id), shard_count, Arc::clone(&shared), seed, clock.now())
+            })
+            .collect();
+        if let Some(storage) = &storage {
+            storage.give(restored, &mut shards, &shared);
+        }
+        let (listeners, handles) = Listeners::bind(&self.config.listeners)?;
         let accepting = Arc::new(Accepting::new(accept_limits(&self.config)));
         let (sys_interval_seconds, sys_interval_changes) = watch::channel(self.config.sys.interval_seconds);
         let mut running = RunningBroker {
@@ -122,28 +123,24 @@ impl BrokerBuilder {
             accepting: Arc::clone(&accepting),
             authorizer: self.authorizer,
             users_known,
-            durability: self.durability,
+            storage: storage.clone(),
             sys_interval_seconds,
             local_addresses: listeners.local_addresses(),
             listeners,
             shards: Vec::new(),
             shutdown_begun: AtomicBool::new(false),
         };
-        let mut sys_topics =
-            Some(SysTopicsSetup { shared: Arc::clone(&shared), interval_seconds: sys_interval_changes });
-        for index in 0..shard_count {
-            let id = ShardId(index);
-            let bell = {
-                let mailboxes = Arc::clone(&mailboxes);
-                Box::new(move || mailboxes[usize::from(index)].ring())
-            };
+        let interval_seconds = sys_interval_changes;
+        let sys_topics =
+            SysTopicsSetup { shared: Arc::clone(&shared), storage: storage.clone(), interval_seconds };
+        let mut sys_topics = Some(sys_topics);
+        for (id, shard) in (0..shard_count).map(ShardId).zip(shards) {
             let setup = ShardSetup {
                 id,
-                seed: seed.wrapping_add(u64::from(index) + 1),
+                shard,
                 clock,
-                shared: Arc::clone(&shared),
                 mailboxes: Arc::clone(&mailboxes),
-                store: (self.store)(id, bell),
+                storage: storage.as_ref().and_then(|storage| storage.shard(id, Arc::clone(&shared))),
                 authenticator: Arc::clone(&authenticator),
                 accepting: Arc::clone(&accepting),
                 listeners: handles.iter().map(ListenerHandle::share).collect::<Result<_, _>>()?,
@@ -154,6 +151,24 @@ impl BrokerBuilder {
         }
         Ok(running)
     }
+}
+
+/// Opens the store, unless everything is in memory.
+fn open_storage(
+    opener: Option<StorageOpener>,
+    arguments: &OpenArguments<'_>,
+) -> Result<(Option<Arc<Storage>>, Restored), StartError> {
+    if !arguments.config.is_on_disk() {
+        return Ok((None, Restored::default()));
+    }
+    let OpenedStorage { storage, restored } = match opener {
+        Some(opener) => opener(arguments)?,
+        None => {
+            let directory = arguments.config.directory().ok_or(StartError::NoDirectory)?;
+            OpenedStorage::in_directory(directory, arguments)?
+        }
+    };
+    Ok((Some(Arc::new(storage)), restored))
 }
 
 /// Checks a configuration. An authenticator of the program's own can tell who a client is (`users_known`), of which

@@ -10,16 +10,16 @@ use ferry_router::RetainedLimits;
 
 use crate::accept::AcceptLimits;
 use crate::config::{
-    Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions, TakeoverPolicy,
+    self, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions, TakeoverPolicy,
 };
 
 /// The limits and choices of the core.
 #[must_use]
-pub fn core_config(config: &Config, durability: Durability) -> CoreConfig {
-    let Config { limits, session, .. } = config;
+pub fn core_config(config: &Config) -> CoreConfig {
+    let Config { limits, session, storage, .. } = config;
     CoreConfig {
-        durability,
-        durability_by_filter: Vec::new(),
+        durability: durability(storage.durability),
+        durability_by_filter: durability_by_filter(storage),
         decode: decode_limits(config),
         connect_bytes_max: limits.connect_bytes_max,
         connect_timeout_seconds: limits.connect_timeout_seconds,
@@ -47,8 +47,8 @@ pub fn core_config(config: &Config, durability: Durability) -> CoreConfig {
         topic_aliases_out_max: limits.topic_aliases_out_max,
         queue_messages_max: limits.queue_messages_max,
         queue_bytes_max: limits.queue_bytes_max,
-        queue_messages_in_memory_max: CoreConfig::default().queue_messages_in_memory_max,
-        queue_bytes_in_memory_max: CoreConfig::default().queue_bytes_in_memory_max,
+        queue_messages_in_memory_max: storage.queue_messages_in_memory_max,
+        queue_bytes_in_memory_max: storage.queue_bytes_in_memory_max,
         queue_messages_total_max: limits.queue_messages_total_max,
         queue_bytes_total_max: limits.queue_bytes_total_max,
         overflow_policy: overflow_policy(session.overflow_policy),
@@ -65,7 +65,7 @@ pub fn core_config(config: &Config, durability: Durability) -> CoreConfig {
         },
         retained_replay_steps: CoreConfig::default().retained_replay_steps,
         response_information_prefix: session.response_information_prefix.as_deref().map(Box::from),
-        connack_user_properties: vec![("durability".into(), durability.name().into())],
+        connack_user_properties: vec![("durability".into(), storage.durability.name().into())],
     }
 }
 
@@ -122,6 +122,20 @@ fn decode_limits(config: &Config) -> DecodeLimits {
         topic_bytes_max: limits.topic_bytes_max,
         reject_control_characters: session.reject_control_characters,
     }
+}
+
+fn durability(durability: config::Durability) -> Durability {
+    match durability {
+        config::Durability::Memory => Durability::Memory,
+        config::Durability::Os => Durability::Os,
+        config::Durability::Fsync => Durability::Fsync,
+    }
+}
+
+fn durability_by_filter(storage: &config::Storage) -> Vec<(Box<str>, Durability)> {
+    // Without a store, nothing can be more durable than memory.
+    let rules = storage.topic_durability.iter().filter(|_| storage.is_on_disk());
+    rules.map(|rule| (rule.filter.as_str().into(), durability(rule.durability))).collect()
 }
 
 fn overflow_policy(policy: OverflowPolicy) -> ferry_core::OverflowPolicy {

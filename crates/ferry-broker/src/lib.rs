@@ -14,9 +14,10 @@ mod run;
 mod running_broker;
 mod start_block;
 mod start_error;
+mod storage;
 mod sys_topics;
 
-pub use broker::{Broker, BrokerBuilder, CommitBell};
+pub use broker::{Broker, BrokerBuilder};
 pub use from_config::{core_config, listener_policy};
 pub use run::run;
 pub use running_broker::RunningBroker;

@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ferry_codec::ReasonCode;
-use ferry_core::{Authorizer, Durability, home_shard};
+use ferry_core::{Authorizer, home_shard};
 use ferry_net::ListenAddress;
 use tokio::sync::watch;
 
@@ -14,6 +14,7 @@ use crate::config::{Changes, Config, Listener, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
+use crate::storage::Storage;
 
 /// How long the shards may take to publish wills before clients are disconnected.
 const WILLS_MAX: Duration = Duration::from_secs(2);
@@ -30,7 +31,8 @@ pub struct RunningBroker {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     /// The program has an authenticator of its own.
     pub(crate) users_known: bool,
-    pub(crate) durability: Durability,
+    /// `None`: everything is in memory.
+    pub(crate) storage: Option<Arc<Storage>>,
     pub(crate) sys_interval_seconds: watch::Sender<u32>,
     pub(crate) local_addresses: Vec<ListenAddress>,
     pub(crate) listeners: Listeners,
@@ -74,14 +76,19 @@ impl RunningBroker {
             session: config.session,
             sys: config.sys,
             log: config.log,
+            storage: crate::config::Storage {
+                topic_durability: config.storage.topic_durability,
+                queue_messages_in_memory_max: config.storage.queue_messages_in_memory_max,
+                queue_bytes_in_memory_max: config.storage.queue_bytes_in_memory_max,
+                ..self.config.storage.clone()
+            },
             server: crate::config::Server {
                 reference: config.server.reference,
                 shutdown_timeout_seconds: config.server.shutdown_timeout_seconds,
                 ..self.config.server.clone()
             },
-            ..self.config.clone()
         };
-        let core_config = Arc::new(core_config(&self.config, self.durability));
+        let core_config = Arc::new(core_config(&self.config));
         for mailbox in &*self.mailboxes {
             mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
             mailbox.command(Command::Reload {
@@ -151,6 +158,9 @@ impl RunningBroker {
             if shard.join().is_err() {
                 tracing::error!("a shard has failed");
             }
+        }
+        if let Some(storage) = &self.storage {
+            storage.close();
         }
     }
 

@@ -2,6 +2,7 @@ use std::fmt;
 use std::io;
 
 use ferry_net::{BindError, ListenAddress, TlsError};
+use ferry_store::OpenError;
 
 use crate::config::Problems;
 
@@ -19,6 +20,10 @@ pub enum StartError {
         /// What is wrong.
         error: TlsError,
     },
+    /// The data directory cannot be used.
+    Storage(OpenError),
+    /// No data directory is named, and there is no usual one.
+    NoDirectory,
     /// The system refuses a thread, a timer or a signal handler.
     System(io::Error),
 }
@@ -29,6 +34,12 @@ impl fmt::Display for StartError {
             Self::Config(problems) => problems.fmt(formatter),
             Self::Bind(error) => error.fmt(formatter),
             Self::Tls { address, error } => write!(formatter, "cannot listen on {address}: {error}"),
+            Self::Storage(error) => write!(formatter, "{error}\n  help: {}", storage_remedy(error)),
+            Self::NoDirectory => write!(
+                formatter,
+                "there is no usual place for data: HOME is not set\n  help: name a directory with --data DIR, or \
+                 keep everything in memory with --memory"
+            ),
             Self::System(error) => write!(formatter, "the system does not let the broker start: {error}"),
         }
     }
@@ -40,8 +51,36 @@ impl std::error::Error for StartError {
             Self::Config(problems) => Some(problems),
             Self::Bind(error) => Some(error),
             Self::Tls { error, .. } => Some(error),
+            Self::Storage(error) => Some(error),
             Self::System(error) => Some(error),
+            Self::NoDirectory => None,
         }
+    }
+}
+
+/// What to do about a data directory that cannot be used.
+fn storage_remedy(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Locked { .. } => {
+            "stop the other broker, or give this one a directory of its own with --data DIR"
+        }
+        OpenError::ReadOnly { .. } => {
+            "let the user that runs the broker write there, name another directory with --data DIR, or keep everything \
+             in memory with --memory"
+        }
+        OpenError::WrongVersion { .. } => {
+            "nothing was changed; use the version of ferry that wrote it, or take the data over with its \
+             `ferry store dump` and the `ferry store load` of this one"
+        }
+        OpenError::Io { .. } => {
+            "check the path, its permissions and the disk, or name another directory with --data DIR"
+        }
+    }
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Storage(error)
     }
 }
 

@@ -15,7 +15,7 @@ use ferry_broker::config::{Flags, LogLevel, Sources};
     max_term_width = 100,
     after_help = "\
 Examples:
-  ferry serve                           start a broker on this machine only, state in memory
+  ferry serve                           start a broker for this machine only
   ferry serve --config ferry.toml       start with a configuration file
   ferry check ferry.toml                is this file right? what would it do?
   ferry serve --help                    all about starting
@@ -40,7 +40,7 @@ pub(crate) enum Command {
 /// Start the broker
 ///
 /// Without options it listens on tcp://127.0.0.1:1883 and ws://127.0.0.1:8083/mqtt, lets in everyone on this machine,
-/// and keeps everything in memory.
+/// and keeps sessions, queues and retained messages on disk: what it has acknowledged survives a loss of power.
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_HELP)]
 pub(crate) struct ServeArguments {
@@ -75,7 +75,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, conflicts_with = "data")]
     memory: bool,
 
-    /// Keep sessions, queues and retained messages in this directory (not built yet)
+    /// Keep sessions, queues and retained messages in this directory
+    ///
+    /// It is made if there is none. Without this, and without a file that names one, it is /var/lib/ferry for root and
+    /// for whoever may write there, else ~/.local/share/ferry.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 
@@ -94,6 +97,8 @@ Examples:
   ferry serve --listen 'tcp://*:1883' --allow-anonymous
   ferry serve --listen 'tls://*:8883' --tls-cert chain.pem --tls-key key.pem --allow-anonymous
   ferry serve --listen unix:///run/ferry.sock --log debug
+  ferry serve --data /srv/ferry
+  ferry serve --memory
   FERRY_LIMITS_CONNECTIONS_MAX=500 ferry serve
 
 Settings, the stronger first: flags, environment variables, configuration file, defaults.

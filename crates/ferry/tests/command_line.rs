@@ -67,7 +67,7 @@ fn a_right_file_is_summed_up() {
     let summary = text(&output.stdout);
     assert!(summary.starts_with(&format!("{}: OK\n", file.path())), "{summary}");
     assert!(summary.contains("tcp://127.0.0.1:1884"), "{summary}");
-    assert!(summary.contains("memory"), "{summary}");
+    assert!(summary.contains("\nstorage "), "{summary}");
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_missing_file_is_named() {
 fn serve_refuses_what_it_cannot_do_and_says_how_to_go_on() {
     let cases: [(&[&str], &str); 4] = [
         (&["--listen", "tcp://0.0.0.0:0"], "or start with --allow-anonymous"),
-        (&["--data", "/var/lib/ferry"], "storage on disk is not built yet"),
+        (&["--data", "/dev/null/ferry"], "or name another directory with --data DIR"),
         (&["--listen", "mqtt://localhost"], "write tcp://"),
         (&["--shards", "many"], "allowed: 1 to 1024, or \"auto\""),
     ];

@@ -117,8 +117,15 @@ fn sigterm_and_sigint_end_it_cleanly() {
 fn every_listener_is_named_with_its_port() {
     let socket = directory("listeners").join("ferry.sock");
     let unix = format!("unix://{}", socket.display());
-    let ferry =
-        Ferry::start(&["--listen", "tcp://127.0.0.1:0", "--listen", "ws://[::1]:0", "--listen", &unix]);
+    let ferry = Ferry::start(&[
+        "--memory",
+        "--listen",
+        "tcp://127.0.0.1:0",
+        "--listen",
+        "ws://[::1]:0",
+        "--listen",
+        &unix,
+    ]);
     assert_eq!(ferry.addresses.len(), 3);
     assert!(!ferry.addresses[0].ends_with(":0"), "{:?}", ferry.addresses);
     assert!(ferry.addresses[1].starts_with("ws://[::1]:"), "{:?}", ferry.addresses);
@@ -134,7 +141,7 @@ fn sighup_reads_the_configuration_again() {
     let write = |text: &str| std::fs::write(&file, text).expect("a file for the test");
     let listener = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n";
     write(listener);
-    let mut ferry = Ferry::start(&["--config", file.to_str().expect("UTF-8")]);
+    let mut ferry = Ferry::start(&["--memory", "--config", file.to_str().expect("UTF-8")]);
     let mut client = ferry.connect();
 
     write(&format!("{listener}[limits]\nconnections_max = 7\n[server]\nname = \"other\"\n"));
@@ -163,7 +170,7 @@ fn a_change_of_the_file_is_noticed() {
     let write = |text: &str| std::fs::write(&file, text).expect("a file for the test");
     let listener = "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n";
     write(listener);
-    let mut ferry = Ferry::start(&["--config", file.to_str().expect("UTF-8")]);
+    let mut ferry = Ferry::start(&["--memory", "--config", file.to_str().expect("UTF-8")]);
     let mut client = ferry.connect();
 
     write(&format!("{listener}{listener}[limits]\nconnections_max = 7\n"));
@@ -191,12 +198,57 @@ fn a_change_of_the_file_is_noticed() {
 
 #[test]
 fn an_address_that_is_taken_is_named() {
-    let ferry = Ferry::start(&["--listen", "tcp://127.0.0.1:0"]);
+    let ferry = Ferry::start(&["--memory", "--listen", "tcp://127.0.0.1:0"]);
     let output = Command::new(env!("CARGO_BIN_EXE_ferry"))
-        .args(["serve", "--listen", &ferry.addresses[0]])
+        .args(["serve", "--memory", "--listen", &ferry.addresses[0]])
         .output()
         .expect("the binary runs");
     assert_eq!(output.status.code(), Some(1));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains(&ferry.addresses[0]), "{error}");
+}
+
+#[test]
+fn a_retained_message_outlives_a_restart_and_a_kill() {
+    let directory = directory("restart");
+    let _none_before = std::fs::remove_dir_all(&directory);
+    let data = directory.to_str().expect("UTF-8");
+    let arguments = ["--listen", "tcp://127.0.0.1:0", "--data", data];
+    for (index, signal) in ["TERM", "KILL", "TERM"].into_iter().enumerate() {
+        let ferry = Ferry::start(&arguments);
+        let mut client = ferry.connect();
+        if index > 0 {
+            // SUBSCRIBE to t, and PUBLISH t with RETAIN set.
+            client.write_all(&[0x82, 7, 0, 1, 0, 0, 1, b't', 0]).expect("it reads");
+            assert_eq!(packet(&mut client)[0], 0x90, "SUBACK");
+            let publish = packet(&mut client);
+            assert_eq!(
+                (publish[0], publish[6]),
+                (0x31, b'0' + index as u8 - 1),
+                "the message of the last time"
+            );
+            client.write_all(&[0xA2, 6, 0, 2, 0, 0, 1, b't']).expect("it reads");
+            assert_eq!(packet(&mut client)[0], 0xB0, "UNSUBACK");
+        }
+        client.write_all(&[0x33, 7, 0, 1, b't', 0, 3, 0, b'0' + index as u8]).expect("it reads");
+        // With a reason code, for nobody else has subscribed.
+        assert_eq!(packet(&mut client)[..4], [0x40, 3, 0, 3], "PUBACK");
+        ferry.signal(signal);
+        ferry.wait();
+    }
+}
+
+#[test]
+fn a_data_directory_belongs_to_one_broker() {
+    let directory = directory("one-broker");
+    let data = directory.to_str().expect("UTF-8");
+    let ferry = Ferry::start(&["--listen", "tcp://127.0.0.1:0", "--data", data]);
+    let output = Command::new(env!("CARGO_BIN_EXE_ferry"))
+        .args(["serve", "--listen", "tcp://127.0.0.1:0", "--data", data])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8_lossy(&output.stderr);
+    let expected = format!("{data} is in use by process {}", ferry.process.id());
+    assert!(error.contains(&expected) && error.contains("a directory of its own with --data DIR"), "{error}");
 }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferry_broker::config::Config;
+use ferry_broker::config::{Config, Durability};
 use ferry_core::{
-    CloseCause, ConnId, ConnInfo, CoreConfig, Durability, Effects, Event, FirstPacketHome, ListenerPolicy,
-    Shard, ShardId, Shared, Timestamp, first_packet_home,
+    CloseCause, ConnId, ConnInfo, CoreConfig, Effects, Event, FirstPacketHome, ListenerPolicy, Shard,
+    ShardId, Shared, Timestamp, first_packet_home,
 };
 
 use super::access::{Access, judge};
@@ -64,9 +64,9 @@ impl CoreBroker {
         let mut text = header.config.join("\n");
         text.push_str("\n[[listener]]\naddress = \"tcp://127.0.0.1:1883\"\n");
         text.push_str(&header.listener.join("\n"));
-        let loaded = Config::parse("script", &text).map_err(|problems| format!("{problems}"))?;
-        let durability = if setup.durable { Durability::Fsync } else { Durability::Memory };
-        let config = Arc::new(ferry_broker::core_config(&loaded.config, durability));
+        let mut loaded = Config::parse("script", &text).map_err(|problems| format!("{problems}"))?;
+        loaded.config.storage.durability = if setup.durable { Durability::Fsync } else { Durability::Memory };
+        let config = Arc::new(ferry_broker::core_config(&loaded.config));
         let listener = loaded.config.listeners.first().ok_or("a configuration without a listener")?;
         let listener = Arc::new(ferry_broker::listener_policy(listener));
         let access = Access::new(header);

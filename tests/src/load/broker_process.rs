@@ -75,7 +75,7 @@ impl BrokerProcess {
         let file = ScratchFile::new("conf", &kind.configuration(port))?;
         let mut command = Command::new(program);
         match kind {
-            BrokerKind::Ferry => command.args(["serve", "--config"]).arg(file.path()),
+            BrokerKind::Ferry => command.args(["serve", "--memory", "--config"]).arg(file.path()),
             BrokerKind::Mosquitto => command.arg("-c").arg(file.path()),
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

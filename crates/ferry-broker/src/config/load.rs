@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::listener::Listener;
 use super::option::{Section, SectionSpec};
 use super::problem::{Place, Problem, Problems};
+use super::storage::usual_directory;
 use super::value::Raw;
 use super::{Config, SECTIONS, environment, file, validate};
 
@@ -49,7 +50,7 @@ pub struct Flags {
     pub allow_anonymous: bool,
     /// Keep everything in memory, whatever the file says.
     pub memory: bool,
-    /// Keep everything in this directory.
+    /// Keep sessions, queues and retained messages in this directory.
     pub data_directory: Option<PathBuf>,
     /// The log level.
     pub log_level: Option<String>,
@@ -81,6 +82,7 @@ impl Config {
         }
         loader.environment(&sources.environment);
         loader.flags(&sources.flags);
+        loader.place_storage(&sources.environment);
         loader.finish()
     }
 
@@ -198,6 +200,7 @@ impl Loader {
         self.tls_flags(flags);
         if flags.memory {
             self.assign_flag(Target::Section("storage"), "data_directory", "", "--memory");
+            self.assign_flag(Target::Section("storage"), "durability", "memory", "--memory");
         }
         if let Some(directory) = &flags.data_directory {
             self.assign_flag(
@@ -240,6 +243,28 @@ impl Loader {
                     self.assign_flag(Target::Listener(index), "tls_client_certificate", "required", flag);
                 }
             }
+        }
+    }
+
+    /// Names the data directory if no source has.
+    fn place_storage(&mut self, variables: &[(String, String)]) {
+        let storage = &mut self.config.storage;
+        if !storage.is_on_disk() || storage.data_directory.is_some() {
+            return;
+        }
+        storage.data_directory = usual_directory(&|name| {
+            let found = variables.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        });
+        if storage.data_directory.is_none() {
+            self.problems.push(Problem {
+                place: self.places.of(&["storage.data_directory", "storage.durability"]),
+                option: "storage.data_directory".to_owned(),
+                message: "there is no usual place for data: HOME is not set".to_owned(),
+                remedy:
+                    "name a directory (or start with --data DIR), or keep everything in memory (--memory)"
+                        .to_owned(),
+            });
         }
     }
 

@@ -16,6 +16,7 @@ mod quantity;
 mod reload;
 mod sections;
 mod session;
+mod storage;
 mod summary;
 #[cfg(test)]
 mod tests;
@@ -28,8 +29,9 @@ pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};
 pub use load::{Flags, Loaded, Sources};
 pub use problem::{Place, Problem, Problems};
 pub use reload::{Change, Changes, diff};
-pub use sections::{Log, LogLevel, Server, Storage, Sys};
+pub use sections::{Log, LogLevel, Server, Sys};
 pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
+pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
 pub(crate) use {file_watch::FileWatch, reload::pairs};
 

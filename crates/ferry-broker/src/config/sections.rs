@@ -1,7 +1,6 @@
-//! The small sections: `[server]`, `[storage]`, `[log]`, `[sys]`.
+//! The small sections: `[server]`, `[log]`, `[sys]`.
 
 use std::num::NonZeroU16;
-use std::path::PathBuf;
 
 use super::option::{Field, choices, section};
 use super::value::{Kind, Setting};
@@ -46,15 +45,6 @@ section! {
 
         /// Time that a shutdown gives to clients to take what is already written to them.
         shutdown_timeout_seconds: u32 = 5, Kind::Seconds { min: 0, max: 3_600 }, Live;
-    }
-}
-
-section! {
-    /// Where sessions, queues and retained messages are kept.
-    pub struct Storage = "storage" {
-        /// The directory to keep them in; empty: in memory, so that they end with the process. Storage on disk is not
-        /// built yet: a directory is refused.
-        data_directory: Option<PathBuf> = None, Kind::Path, Restart;
     }
 }
 

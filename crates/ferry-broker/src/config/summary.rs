@@ -3,6 +3,7 @@
 use super::Config;
 use super::listener::{ClientCertificate, Listener};
 use super::quantity::show_bytes;
+use super::storage::{Durability, Storage};
 
 impl Config {
     /// Listeners, storage and the main limits, one per line, without a final line break.
@@ -12,12 +13,7 @@ impl Config {
             let title = if index == 0 { "listeners" } else { "" };
             lines.push(format!("{title:<11}{}", listener.summary()));
         }
-        let storage = self
-            .storage
-            .data_directory
-            .as_ref()
-            .map_or_else(|| "memory (ends with the process)".to_owned(), |path| path.display().to_string());
-        lines.push(format!("storage    {storage}"));
+        lines.push(format!("storage    {}", self.storage.summary()));
         let limits = &self.limits;
         lines.push(format!(
             "limits     packet {}; {} connections; queue of a session {} messages, {}; retained {} messages, {}",
@@ -29,6 +25,25 @@ impl Config {
             size(limits.retained_bytes_max),
         ));
         lines.join("\n")
+    }
+}
+
+impl Storage {
+    fn summary(&self) -> String {
+        let promise = match self.durability {
+            Durability::Memory => return "memory (everything ends with the process)".to_owned(),
+            Durability::Fsync => "acknowledged when it is on the disk",
+            Durability::Os => {
+                "acknowledged when it is handed to the operating system: a loss of power may lose it"
+            }
+        };
+        let directory = self.directory().unwrap_or_default();
+        let rules = match self.topic_durability.len() {
+            0 => String::new(),
+            1 => "; 1 rule for topics".to_owned(),
+            count => format!("; {count} rules for topics"),
+        };
+        format!("{}  ({}: {promise}{rules})", directory.display(), self.durability.name())
     }
 }
 

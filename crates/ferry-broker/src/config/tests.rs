@@ -14,8 +14,8 @@ fn load(file: &str, environment: &[(&str, &str)], flags: Flags) -> Result<Loaded
     std::fs::create_dir_all(&directory).unwrap();
     let path = directory.join("ferry.toml");
     std::fs::write(&path, file).unwrap();
-    let environment =
-        environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let environment = [("HOME", "/h")].iter().chain(environment);
+    let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let loaded = Config::load(&Sources { file: Some(path), environment, flags });
     std::fs::remove_dir_all(&directory).unwrap();
     loaded
@@ -201,12 +201,37 @@ fn a_configuration_made_by_a_program_is_checked_too() {
 }
 
 #[test]
-fn storage_on_disk_is_refused_until_it_exists() {
-    let flags = |memory| Flags { memory, ..Flags::default() };
-    let file = "[storage]\ndata_directory = \"/var/lib/ferry\"\n";
-    let error = load(file, &[], flags(false)).unwrap_err().to_string();
-    assert!(error.contains(":2:1: storage.data_directory: storage on disk is not built yet"), "{error}");
-    assert!(load(file, &[], flags(true)).is_ok());
+fn storage_is_on_disk_unless_told_otherwise() {
+    let storage = |file: &str, flags| load(file, &[], flags).unwrap().config.storage;
+    let usual = storage("", Flags::default());
+    assert_eq!(usual.durability, Durability::Fsync);
+    assert!(usual.data_directory.is_some_and(|directory| directory.ends_with("ferry")));
+    let flags = Flags { data_directory: Some("/d".into()), ..Flags::default() };
+    assert_eq!(storage("", flags).data_directory, Some("/d".into()));
+    let flags = Flags { memory: true, ..Flags::default() };
+    let file = "[storage]\ndata_directory = \"/d\"\ndurability = \"os\"\n";
+    let in_memory = storage(file, flags);
+    assert_eq!((in_memory.durability, in_memory.directory()), (Durability::Memory, None));
+}
+
+#[test]
+fn the_durability_of_topics() {
+    let file = |rules: &str, durability: &str| {
+        format!("[storage]\ndurability = \"{durability}\"\ntopic_durability = {rules}\n")
+    };
+    let rules = "[\"orders/# = fsync\", \"#=memory\"]";
+    let storage = Config::parse("ferry.toml", &file(rules, "os")).unwrap().config.storage;
+    assert_eq!(storage.topic_durability.len(), 2);
+    assert_eq!(storage.topic_durability[1].to_string(), "# = memory");
+    let error = problems(&file("[\"a# = os\"]", "os"));
+    assert!(
+        error.contains("storage.topic_durability: \"a# = os\": what stands before the = is not"),
+        "{error}"
+    );
+    let warnings = Config::parse("ferry.toml", &file(rules, "memory")).unwrap().warnings;
+    assert!(warnings[0].message.contains("without effect"), "{warnings:?}");
+    let variable = [("FERRY_STORAGE_TOPIC_DURABILITY", "a=os,b=memory")];
+    assert_eq!(load("", &variable, Flags::default()).unwrap().config.storage.topic_durability.len(), 2);
 }
 
 #[test]
@@ -306,6 +331,7 @@ fn the_bounds_of_every_kind_fit_the_field() {
                 vec![Setting::List(names.iter().map(|name| (*name).to_owned()).collect())]
             }
             Kind::Or(_, kind) => [vec![Setting::Absent], bounds(*kind)].concat(),
+            Kind::DurabilityRules => vec![Setting::List(vec!["a/# = os".to_owned()])],
             Kind::Origins => vec![Setting::List(vec![]), Setting::List(vec!["https://a.example".to_owned()])],
             Kind::Flag => vec![Setting::Flag(true), Setting::Flag(false)],
             Kind::Path => vec![Setting::Absent, Setting::Text("/a".to_owned())],

@@ -10,6 +10,7 @@ use super::listener::{AllowAnonymous, ClientCertificate, Listener};
 use super::load::Places;
 use super::option::Section;
 use super::problem::{Place, Problem};
+use super::storage::{Durability, Storage};
 use super::value::Setting;
 
 /// Longest path of a Unix socket that every supported system takes.
@@ -42,15 +43,26 @@ pub(super) fn validate(
             remedy: "add one, for example tcp://127.0.0.1:1883".to_owned(),
         });
     }
-    if config.storage.data_directory.is_some() {
-        problems.push(Problem {
-            place: places.of(&["storage.data_directory"]),
-            option: "storage.data_directory".to_owned(),
-            message: "storage on disk is not built yet; this version keeps everything in memory".to_owned(),
-            remedy: "leave data_directory empty, or start with --memory; sessions and retained messages then end with the process".to_owned(),
-        });
-    }
+    storage(&config.storage, places, warnings);
     limits(&config.limits, places, problems, warnings);
+}
+
+fn storage(storage: &Storage, places: &Places, warnings: &mut Vec<Problem>) {
+    let mut warning = |key: &str, message: &str, remedy: &str| {
+        let option = format!("storage.{key}");
+        let place = places.of(&[&option]);
+        warnings.push(Problem { place, option, message: message.to_owned(), remedy: remedy.to_owned() });
+    };
+    if !storage.is_on_disk() && storage.data_directory.is_some() {
+        let remedy = "remove storage.durability = \"memory\", or the directory";
+        warning("data_directory", "not used, because everything is kept in memory", remedy);
+    }
+    if !storage.is_on_disk()
+        && storage.topic_durability.iter().any(|rule| rule.durability != Durability::Memory)
+    {
+        let remedy = "set storage.durability to \"fsync\", with \"# = memory\" as the last rule";
+        warning("topic_durability", "without effect, because everything is kept in memory", remedy);
+    }
 }
 
 fn limits(limits: &Limits, places: &Places, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) {

@@ -1,9 +1,13 @@
 //! Raw values from the sources, checked against an option's kind.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use ferry_net::{ListenAddress, OriginRule};
 
 use super::listener::parse_file_mode;
 use super::quantity;
+use super::storage::DurabilityRule;
 
 /// A value as a source gave it.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,6 +75,8 @@ pub enum Kind {
     Choices(&'static [&'static str]),
     /// A list of origins of web pages.
     Origins,
+    /// A list of topic filters with a durability each.
+    DurabilityRules,
     /// A kind, or a word that means "no value".
     Or(&'static str, &'static Kind),
 }
@@ -107,7 +113,8 @@ impl Kind {
                 self.check_name(names, &flag.to_string()).map(Setting::Text)
             }
             (Self::Choices(names), Raw::List(items)) => self.check_list(names, items),
-            (Self::Origins, Raw::List(items)) => self.check_origins(items),
+            (Self::Origins, Raw::List(items)) => self.check_texts::<OriginRule>(items),
+            (Self::DurabilityRules, Raw::List(items)) => self.check_texts::<DurabilityRule>(items),
             (Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. }, _) => self.check_number(raw),
             _ => Err(self.wrong_type(raw)),
         }
@@ -140,7 +147,7 @@ impl Kind {
             Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. } => {
                 text.parse().map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
             }
-            Self::Choices(_) | Self::Origins => Raw::List(
+            Self::Choices(_) | Self::Origins | Self::DurabilityRules => Raw::List(
                 text.split(',')
                     .map(str::trim)
                     .filter(|item| !item.is_empty())
@@ -177,6 +184,7 @@ impl Kind {
                 format!("list of {}", names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(", "))
             }
             Self::Origins => "list of origins such as \"https://example.org\", \"local\", \"*\"".to_owned(),
+            Self::DurabilityRules => "list of texts such as \"telemetry/# = memory\"".to_owned(),
             Self::Or(word, kind) => format!("{}, or {}", kind.describe(), quote(word)),
         }
     }
@@ -237,13 +245,20 @@ impl Kind {
         Ok(Setting::List(texts))
     }
 
-    fn check_origins(&self, items: &[Raw]) -> Result<Setting, Misfit> {
+    /// Checks a list of texts that each must be a `T`, and brings them into the way in which `T` is shown.
+    fn check_texts<T>(&self, items: &[Raw]) -> Result<Setting, Misfit>
+    where
+        T: FromStr<Err: Display> + Display,
+    {
         let mut texts = Vec::with_capacity(items.len());
         for item in items {
             let Raw::Text(text) = item else { return Err(self.wrong_type(item)) };
-            match text.parse::<OriginRule>() {
-                Ok(rule) => texts.push(rule.to_string()),
-                Err(error) => return Err(Misfit { message: error.to_string(), remedy: self.remedy() }),
+            match text.parse::<T>() {
+                Ok(item) => texts.push(item.to_string()),
+                Err(error) => {
+                    let message = format!("{}: {error}", quote(text));
+                    return Err(Misfit { message, remedy: self.remedy() });
+                }
             }
         }
         Ok(Setting::List(texts))
@@ -258,7 +273,7 @@ impl Kind {
             Self::Text | Self::Address | Self::Path => "a text in quotes",
             Self::FileMode => "an octal access mode in quotes such as \"0660\"",
             Self::Choice(_) => "a name in quotes",
-            Self::Choices(_) | Self::Origins => "a list of texts",
+            Self::Choices(_) | Self::Origins | Self::DurabilityRules => "a list of texts",
             Self::Or(_, kind) => return kind.wrong_type(raw),
         };
         let found = match raw {

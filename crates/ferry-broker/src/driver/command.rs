@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
 use ferry_codec::ReasonCode;
-use ferry_core::{Authorizer, CoreConfig, Counters};
+use ferry_core::{Authorizer, CoreConfig, Counters, LoadRequest, LoadedCopy};
 use ferry_net::DetachedStream;
 use ferry_session::Timestamp;
 use tokio::sync::oneshot;
@@ -32,6 +32,10 @@ pub(crate) enum Command {
     ChangeListener(ListenerId, Arc<ListenerSetup>),
     /// Accept from these listeners no more; then answer.
     StopListening(Vec<ListenerId>, mpsc::Sender<()>),
+    /// What the shard wanted to have back from the store.
+    Loaded { request: LoadRequest, copies: Vec<LoadedCopy> },
+    /// The store has failed, or works again.
+    StoreHealth { is_writable: bool },
     /// Work with a new configuration.
     Reload { config: Arc<CoreConfig>, authorizer: Arc<dyn Authorizer> },
     /// Accept nobody any more, and publish the wills that the shutdown causes; then answer.
@@ -43,5 +47,7 @@ pub(crate) enum Command {
 /// What one shard has counted.
 pub(crate) struct ShardReport {
     pub(crate) counters: Counters,
+    /// Messages that were handed to the store.
+    pub(crate) messages_stored: u64,
     pub(crate) refusals: BTreeMap<&'static str, u64>,
 }

@@ -25,9 +25,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ferry_auth::{Authenticator, Exchange};
-use ferry_core::{ConnId, Effects, Mail, Record, Shard, ShardId, Shared};
+use ferry_core::{ConnId, Effects, Mail, Shard, ShardId, Ticket};
 use ferry_session::Timestamp;
-use ferry_store::{Store, Ticket};
 
 pub(crate) use clock::Clock;
 pub(crate) use command::{Command, ShardReport};
@@ -41,6 +40,7 @@ use mailbox::Parcel;
 use refusal_log::RefusalLog;
 
 use crate::accept::Accepting;
+use crate::storage::ShardStorage;
 
 /// Bytes read from a connection at a time, into the shard's one buffer.
 const SCRATCH_BYTES: usize = 128 * 1024;
@@ -71,13 +71,15 @@ pub(crate) struct Driver {
     outgoing: RefCell<Vec<Batch>>,
     /// Shards whose mailbox had no room when last asked.
     congested: RefCell<Vec<ShardId>>,
+    /// The store had more to write than it should, when last asked.
+    storage_behind: Cell<bool>,
     /// Publishers that are not read until there is room.
     held: RefCell<Vec<ConnId>>,
 
-    shared: Arc<Shared>,
-    store: RefCell<Box<dyn Store<Record>>>,
-    /// The newest ticket that the core knows to be committed.
-    committed: Cell<Ticket>,
+    /// `None`: everything is in memory.
+    storage: RefCell<Option<ShardStorage>>,
+    /// The newest tickets that the core knows to be written and synced.
+    committed: Cell<(Ticket, Ticket)>,
     authenticator: Arc<dyn Authenticator>,
     /// Enhanced authentications under way.
     exchanges: RefCell<HashMap<ConnId, Box<dyn Exchange>>>,

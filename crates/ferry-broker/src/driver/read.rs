@@ -74,9 +74,10 @@ impl Driver {
     /// Lets the core take packets from `input`; returns how many bytes it took.
     fn take(&self, conn: &Rc<Conn>, input: &[u8]) -> usize {
         let mut effects = self.effects.borrow_mut();
-        let mail_before = effects.mail.len();
+        let before = effects.mail.len() + effects.records.len();
         let taken = self.shard.borrow_mut().receive(self.now(), conn.id, input, &mut effects);
-        if effects.mail.len() > mail_before && !self.congested.borrow().is_empty() {
+        let is_congested = self.storage_behind.get() || !self.congested.borrow().is_empty();
+        if is_congested && effects.mail.len() + effects.records.len() > before {
             conn.held.set(true);
             self.held.borrow_mut().push(conn.id);
         }

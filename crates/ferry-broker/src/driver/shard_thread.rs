@@ -5,25 +5,26 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use ferry_auth::Authenticator;
-use ferry_core::{Effects, Record, Shard, ShardId, Shared};
-use ferry_store::Store;
+use ferry_core::{Effects, Shard, ShardId};
 use tokio::task::LocalSet;
 
 use super::turn::take_turns;
 use super::{Clock, Driver, Mailbox, SCRATCH_BYTES};
 use crate::accept::Accepting;
 use crate::listeners::ListenerHandle;
+use crate::storage::ShardStorage;
 use crate::sys_topics::{SysTopicsSetup, publish_sys_topics};
 
 /// What a shard's thread is started with.
 pub(crate) struct ShardSetup {
     pub(crate) id: ShardId,
-    pub(crate) seed: u64,
+    /// With the sessions that the store has.
+    pub(crate) shard: Shard,
     pub(crate) clock: Clock,
-    pub(crate) shared: Arc<Shared>,
     /// Mailboxes of all shards.
     pub(crate) mailboxes: Arc<[Mailbox]>,
-    pub(crate) store: Box<dyn Store<Record>>,
+    /// `None`: everything is in memory.
+    pub(crate) storage: Option<ShardStorage>,
     pub(crate) authenticator: Arc<dyn Authenticator>,
     pub(crate) accepting: Arc<Accepting>,
     /// The shard's own handles of the listening sockets.
@@ -80,12 +81,10 @@ fn report(started: &mpsc::Sender<io::Result<()>>, result: io::Result<()>) {
 impl Driver {
     fn new(setup: ShardSetup) -> Rc<Self> {
         let shard_count = setup.mailboxes.len();
-        let shared = Arc::clone(&setup.shared);
-        let shard = Shard::new(setup.id, shard_count as u16, setup.shared, setup.seed, setup.clock.now());
         Rc::new(Self {
             id: setup.id,
             clock: setup.clock,
-            shard: RefCell::new(shard),
+            shard: RefCell::new(setup.shard),
             effects: RefCell::new(Effects::new()),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
             bytes_read: Cell::new(0),
@@ -95,10 +94,10 @@ impl Driver {
             blocked: RefCell::default(),
             outgoing: RefCell::new((0..shard_count).map(|_| super::Batch::default()).collect()),
             congested: RefCell::default(),
+            storage_behind: Cell::new(false),
             held: RefCell::default(),
-            committed: Cell::new(setup.store.committed()),
-            shared,
-            store: RefCell::new(setup.store),
+            committed: Cell::default(),
+            storage: RefCell::new(setup.storage),
             authenticator: setup.authenticator,
             exchanges: RefCell::default(),
             accepting: setup.accepting,

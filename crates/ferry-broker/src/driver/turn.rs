@@ -1,15 +1,17 @@
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use ferry_codec::{MessageProperties, QoS};
-use ferry_core::{CommitRequest, Effects, Event, ServerPublish};
+use ferry_core::{Effects, Event, ServerPublish};
 use ferry_session::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::mailbox::Parcel;
 use super::{Command, Driver, ShardReport, TURN_BYTES_MAX};
+use crate::storage::ShardStorage;
 
 /// Takes turns until the shard is stopped.
 pub(super) async fn take_turns(driver: Rc<Driver>) {
@@ -33,6 +35,8 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
         .await;
         driver.turn();
     }
+    // What followed from the last connections that were closed.
+    driver.commit();
 }
 
 impl Driver {
@@ -111,14 +115,15 @@ impl Driver {
         self.release_held();
     }
 
-    /// Reads publishers again once no mailbox is over its limit.
+    /// Reads publishers again once no mailbox is over its limit and the store is not behind.
     fn release_held(&self) {
         let mut congested = self.congested.borrow_mut();
-        if congested.is_empty() {
+        if congested.is_empty() && !self.storage_behind.get() {
             return;
         }
         congested.retain(|shard| !self.mailboxes[usize::from(shard.0)].room_for(self.id));
-        if congested.is_empty() {
+        self.storage_behind.set(self.storage.borrow().as_ref().is_some_and(ShardStorage::is_behind));
+        if congested.is_empty() && !self.storage_behind.get() {
             for id in self.held.borrow_mut().drain(..) {
                 if let Some(conn) = self.conns.borrow().get(id) {
                     conn.held.set(false);
@@ -144,8 +149,13 @@ impl Driver {
             }
             Command::Report(answer) => {
                 let counters = self.shard.borrow().counters().clone();
+                let messages_stored = self.storage.borrow().as_ref().map_or(0, ShardStorage::messages);
                 // Whoever asked may have gone.
-                let _ = answer.send(ShardReport { counters, refusals: self.refusals.borrow().clone() });
+                let _ = answer.send(ShardReport {
+                    counters,
+                    messages_stored,
+                    refusals: self.refusals.borrow().clone(),
+                });
             }
             Command::Disconnect { client_id, reason_code, reason_string, server_reference } => {
                 self.handle(Event::Disconnect {
@@ -164,6 +174,8 @@ impl Driver {
             }
             Command::ChangeListener(id, setup) => self.change_listener(id, setup),
             Command::StopListening(ids, done) => self.stop_listening(&ids, done),
+            Command::Loaded { request, copies } => self.handle(Event::Loaded { request, copies }),
+            Command::StoreHealth { is_writable } => self.handle(Event::StoreHealth { writable: is_writable }),
             Command::Reload { config, authorizer } => self.handle(Event::Reload { config, authorizer }),
             Command::PublishWills(done) => {
                 self.stop_accepting();
@@ -194,26 +206,30 @@ impl Driver {
         }
     }
 
-    /// Hands what the turn recorded to the store as one batch, and what the store has committed to the core.
-    /// `false` when there was nothing of either.
+    /// Hands what the turn recorded to the store as one batch, asks it for what the core wants back, and tells the core
+    /// what the store has committed. `false` when there was nothing of that.
     fn commit(&self) -> bool {
-        let mut store = self.store.borrow_mut();
+        let mut storage = self.storage.borrow_mut();
+        let Some(storage) = storage.as_mut() else { return false };
         {
             let mut effects = self.effects.borrow_mut();
             let ended = self.shard.borrow_mut().end_turn(&mut effects);
-            if let Some(CommitRequest { ticket, .. }) = ended {
-                let appended = self.shared.append_retained(|retained| {
-                    effects.records.splice(..0, retained.drain(..));
-                    store.append(&mut effects.records)
+            if let Some(request) = ended {
+                storage.append(&mut effects, request);
+                self.storage_behind.set(storage.is_behind());
+            }
+            for request in effects.load.drain(..) {
+                let (mailboxes, id) = (Arc::clone(&self.mailboxes), usize::from(self.id.0));
+                storage.load(request, move |request, copies| {
+                    mailboxes[id].command(Command::Loaded { request, copies });
                 });
-                debug_assert_eq!(ticket.0, appended.0, "core and store count batches alike");
             }
         }
-        let committed = store.committed();
+        let committed = storage.committed();
         if self.committed.replace(committed) == committed {
             return false;
         }
-        self.handle(Event::committed(ferry_core::Ticket(committed.0)));
+        self.handle(Event::Committed { written: committed.0, synced: committed.1 });
         true
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 use ferry_core::{Counters, DropReason};
 
 use crate::driver::ShardReport;
+use crate::storage::StorageFigures;
 
 /// All that `$SYS` tells of, summed over the shards.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,10 @@ pub(crate) struct Figures {
     pub(crate) queued_messages: usize,
     pub(crate) queued_bytes: usize,
     pub(crate) inflight_messages: usize,
+    /// Absent if everything is in memory.
+    pub(crate) storage: Option<StorageFigures>,
+    /// Messages that were handed to the store.
+    pub(crate) messages_stored: u64,
     pub(crate) drops: [u64; DropReason::ALL.len()],
     /// Reason codes that clients were refused or disconnected with.
     pub(crate) reason_codes: BTreeMap<u8, u64>,
@@ -66,6 +71,7 @@ impl Figures {
         self.queued_messages += counters.queued_messages;
         self.queued_bytes += counters.queued_bytes;
         self.inflight_messages += counters.inflight_messages;
+        self.messages_stored += report.messages_stored;
         self.totals.add(counters);
         for (reason, entry) in counters.drops.iter() {
             self.drops[reason.index()] += entry.count;

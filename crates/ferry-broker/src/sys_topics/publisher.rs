@@ -8,10 +8,12 @@ use tokio::time::{Instant, sleep_until};
 use super::figures::Figures;
 use super::topics::SysTopics;
 use crate::driver::{Clock, Command, Mailbox};
+use crate::storage::Storage;
 
 /// What the publisher of `$SYS` needs besides the shards. It runs on one of them.
 pub(crate) struct SysTopicsSetup {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) storage: Option<Arc<Storage>>,
     /// Seconds between two rounds; 0: none.
     pub(crate) interval_seconds: watch::Receiver<u32>,
 }
@@ -24,7 +26,7 @@ pub(crate) async fn publish_sys_topics(mut setup: SysTopicsSetup, clock: Clock, 
     loop {
         let interval_seconds = *setup.interval_seconds.borrow_and_update();
         if interval_seconds > 0 {
-            let figures = collect(&setup.shared, clock, &mailboxes).await;
+            let figures = collect(&setup, clock, &mailboxes).await;
             let now = Instant::now();
             let changes = topics.changes(&figures, now - last_round);
             last_round = now;
@@ -44,11 +46,12 @@ pub(crate) async fn publish_sys_topics(mut setup: SysTopicsSetup, clock: Clock, 
     }
 }
 
-async fn collect(shared: &Shared, clock: Clock, mailboxes: &[Mailbox]) -> Figures {
+async fn collect(setup: &SysTopicsSetup, clock: Clock, mailboxes: &[Mailbox]) -> Figures {
     let mut figures = Figures {
         uptime: clock.uptime(),
-        retained_messages: shared.retained.len(),
-        retained_bytes: shared.retained.size_bytes(),
+        retained_messages: setup.shared.retained.len(),
+        retained_bytes: setup.shared.retained.size_bytes(),
+        storage: setup.storage.as_ref().map(|storage| storage.figures()),
         ..Figures::default()
     };
     for mailbox in mailboxes {

@@ -2,15 +2,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use ferry_core::DropReason;
+use ferry_store::Health;
 
 use super::figures::{Figures, Totals};
 use super::load_average::LoadAverage;
+use crate::storage::StorageFigures;
 
 /// What was published last under `$SYS`, and the averages, which need their own past.
 #[derive(Default)]
 pub(crate) struct SysTopics {
     published: HashMap<String, String>,
     loads: [LoadAverage; LOADS.len()],
+    bytes_stored: LoadAverage,
     clients_connected_max: usize,
 }
 
@@ -55,6 +58,21 @@ impl SysTopics {
         for (name, count) in totals(&figures.totals) {
             publish(name, count.to_string());
         }
+        if let Some(storage) = &figures.storage {
+            for (name, count) in stored(storage, figures.messages_stored) {
+                publish(name, count.to_string());
+            }
+            let health = match storage.health {
+                Health::Writable => "writable",
+                Health::Full { .. } => "full",
+                Health::Failed { .. } => "failed",
+            };
+            publish("store/health", health.to_owned());
+            self.bytes_stored.update(storage.log.bytes_written, elapsed);
+            for (average, (span, _)) in self.bytes_stored.per_minute().into_iter().zip(LoadAverage::SPANS) {
+                publish(&format!("load/store/bytes/written/{span}"), format!("{average:.2}"));
+            }
+        }
         for (reason, count) in DropReason::ALL.into_iter().zip(figures.drops) {
             publish(&format!("drops/{}", reason.name()), count.to_string());
         }
@@ -91,6 +109,24 @@ fn present(figures: &Figures) -> [(&'static str, usize); 13] {
         ("store/messages/bytes", figures.queued_bytes + figures.retained_bytes),
         ("messages/queued", figures.queued_messages),
         ("messages/inflight", figures.inflight_messages),
+    ]
+}
+
+/// What the disk has done and holds.
+fn stored(storage: &StorageFigures, messages: u64) -> [(&'static str, u64); 11] {
+    let log = &storage.log;
+    [
+        ("store/bytes/written", log.bytes_written),
+        ("store/bytes/recorded", log.bytes_of_records),
+        ("store/bytes/compacted", log.bytes_compacted),
+        ("store/bytes/live", log.live_bytes),
+        ("store/bytes/total", log.total_bytes),
+        ("store/messages/written", messages),
+        ("store/messages/bytes_written_each", log.bytes_written.checked_div(messages).unwrap_or(0)),
+        ("store/syncs", log.syncs),
+        ("store/segments", log.segments),
+        ("store/records_lost", log.records_lost),
+        ("store/damages", storage.damages),
     ]
 }
 

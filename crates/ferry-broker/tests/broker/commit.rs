@@ -1,70 +1,169 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex};
 
-use ferry_broker::{Broker, CommitBell};
+use ferry_broker::Broker;
+use ferry_broker::config::{Config, Durability};
 use ferry_codec::{Connect, ConnectProperties, Packet, QoS};
-use ferry_core::{Durability, Record};
-use ferry_store::{Store, Ticket};
+use ferry_store::{Disk, DiskFile, SimulatedDisk, SimulatedFile};
 
 use crate::client::{Client, connect_packet, id};
 use crate::config;
 
-/// Commits when the test says so, as a disk on another thread would.
-#[derive(Clone, Default)]
-struct Disk {
-    appended: Arc<AtomicU64>,
-    committed: Arc<AtomicU64>,
-    immediate: Arc<AtomicBool>,
-    bell: Arc<Mutex<Option<CommitBell>>>,
+/// A disk that makes things durable when the test lets it.
+#[derive(Clone)]
+struct GatedDisk {
+    disk: SimulatedDisk,
+    gate: Arc<Gate>,
 }
 
-impl Store<Record> for Disk {
-    fn append(&mut self, batch: &mut Vec<Record>) -> Ticket {
-        assert!(!batch.is_empty());
-        batch.clear();
-        let ticket = self.appended.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.immediate.load(Ordering::SeqCst) {
-            self.committed.store(ticket, Ordering::SeqCst);
-        }
-        Ticket(ticket)
+#[derive(Default)]
+struct Gate {
+    is_shut: Mutex<bool>,
+    opened: Condvar,
+}
+
+struct GatedFile {
+    file: SimulatedFile,
+    gate: Arc<Gate>,
+}
+
+impl Gate {
+    fn shut(&self, is_shut: bool) {
+        *self.is_shut.lock().expect("not poisoned") = is_shut;
+        self.opened.notify_all();
     }
 
-    fn committed(&self) -> Ticket {
-        Ticket(self.committed.load(Ordering::SeqCst))
+    fn pass(&self) {
+        let is_shut = self.is_shut.lock().expect("not poisoned");
+        drop(self.opened.wait_while(is_shut, |is_shut| *is_shut).expect("not poisoned"));
     }
 }
 
-impl Disk {
-    fn commit_all(&self) {
-        self.committed.store(self.appended.load(Ordering::SeqCst), Ordering::SeqCst);
-        let bell = self.bell.lock().expect("not poisoned");
-        bell.as_ref().expect("the store was made")();
+impl GatedDisk {
+    fn new() -> Self {
+        Self { disk: SimulatedDisk::new(7), gate: Arc::default() }
     }
+
+    fn file(&self, file: SimulatedFile) -> GatedFile {
+        GatedFile { file, gate: Arc::clone(&self.gate) }
+    }
+}
+
+impl Disk for GatedDisk {
+    type File = GatedFile;
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn create(&self, name: &str) -> io::Result<GatedFile> {
+        self.disk.create(name).map(|file| self.file(file))
+    }
+
+    fn open(&self, name: &str) -> io::Result<GatedFile> {
+        self.disk.open(name).map(|file| self.file(file))
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.disk.remove(name)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.disk.sync_directory()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        self.disk.free_bytes()
+    }
+}
+
+impl DiskFile for GatedFile {
+    fn length(&self) -> io::Result<u64> {
+        self.file.length()
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        self.file.read_at(offset, bytes)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write_at(offset, bytes)
+    }
+
+    fn preallocate(&self, length: u64) -> io::Result<()> {
+        self.file.preallocate(length)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.file.truncate(length)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.gate.pass();
+        self.file.sync_data()
+    }
+}
+
+/// The configuration of the tests, with a store.
+fn durable() -> Config {
+    let mut config = config();
+    config.storage.durability = Durability::Fsync;
+    config.storage.free_bytes_min = 0;
+    config
+}
+
+/// A client whose session outlives its connections.
+fn lasting(broker: &ferry_broker::RunningBroker, client_id: &str, session_present: bool) -> Client {
+    let mut client = Client::open(broker);
+    let properties =
+        ConnectProperties { session_expiry_interval: Some(3600), ..ConnectProperties::default() };
+    let connect = Connect { properties, clean_start: false, ..connect_packet(client_id) };
+    client.send(&Packet::Connect(connect));
+    client.receive(|packet| {
+        let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
+        assert_eq!(connack.session_present, session_present, "{connack:?}");
+    });
+    client
 }
 
 #[test]
-fn a_puback_waits_until_the_copies_of_durable_sessions_are_committed() {
-    let disk = Disk::default();
-    disk.immediate.store(true, Ordering::SeqCst);
-    let made = disk.clone();
-    let broker = Broker::builder(config())
-        .store(Durability::Fsync, move |_, bell| {
-            *made.bell.lock().expect("not poisoned") = Some(bell);
-            Box::new(made.clone())
-        })
-        .start()
-        .expect("started");
-    let mut subscriber = Client::open(&broker);
-    let properties =
-        ConnectProperties { session_expiry_interval: Some(3600), ..ConnectProperties::default() };
-    subscriber.send(&Packet::Connect(Connect { properties, ..connect_packet("subscriber") }));
-    assert!(subscriber.receive_text().contains("Connack"));
+fn a_puback_waits_until_the_copies_of_durable_sessions_are_on_the_disk() {
+    let disk = GatedDisk::new();
+    let gate = Arc::clone(&disk.gate);
+    let broker = Broker::builder(durable()).disk(disk).start().expect("started");
+    let mut subscriber = lasting(&broker, "subscriber", false);
     subscriber.subscribe("t", QoS::AtLeastOnce);
     let mut publisher = Client::connect(&broker, "publisher");
-    disk.immediate.store(false, Ordering::SeqCst);
+    gate.shut(true);
     publisher.publish("t", b"x", QoS::AtLeastOnce, Some(id(9)));
     // The answer to a later packet that nothing durable depends on comes first.
     publisher.ping();
-    disk.commit_all();
+    gate.shut(false);
     publisher.receive_puback(id(9));
+}
+
+#[test]
+fn sessions_and_retained_messages_are_there_after_a_restart_with_other_shards() {
+    let disk = GatedDisk::new();
+    for (shards, payload) in [(1, "first"), (3, "second"), (2, "third")] {
+        let mut config = durable();
+        config.server.shards = std::num::NonZeroU16::new(shards);
+        let broker = Broker::builder(config).disk(disk.clone()).start().expect("started");
+        let is_first = payload == "first";
+        for client_id in ["a", "b", "c", "d"] {
+            let mut subscriber = lasting(&broker, client_id, !is_first);
+            if is_first {
+                subscriber.subscribe("t/#", QoS::AtLeastOnce);
+            } else {
+                assert_eq!(subscriber.receive_publish().0, "t/queued");
+            }
+            subscriber.send(&Packet::Disconnect(Default::default()));
+            subscriber.receive_end();
+        }
+        let mut publisher = Client::connect(&broker, "publisher");
+        publisher.publish("t/queued", payload.as_bytes(), QoS::AtLeastOnce, Some(id(1)));
+        publisher.receive_puback(id(1));
+        broker.shutdown();
+        broker.join();
+    }
 }

@@ -10,7 +10,7 @@ mod reload;
 mod shards;
 mod websocket;
 
-use ferry_broker::config::{Config, Listener};
+use ferry_broker::config::{Config, Durability, Listener};
 
 /// One TCP listener on a free port, no `$SYS`.
 fn config() -> Config {
@@ -18,5 +18,6 @@ fn config() -> Config {
     let mut config =
         Config { listeners: vec![Listener { address, ..Listener::default() }], ..Config::default() };
     config.sys.interval_seconds = 0;
+    config.storage.durability = Durability::Memory;
     config
 }
