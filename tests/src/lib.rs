@@ -2,6 +2,7 @@
 //! clients need; and a small load.
 
 pub mod broker;
+pub mod crash;
 pub mod ferry;
 pub mod load;
 pub mod run;

@@ -3,6 +3,7 @@
 
 mod ci;
 mod conformance;
+mod crash;
 mod dependencies;
 mod fuzz;
 mod licence;
@@ -36,6 +37,8 @@ cargo xtask TASK
                      simulate brokers with their clients and faults, and check what the standard promises
   spec [--format text|markdown|toml] [--id ID] [--missing] [--check] [--update]
                      the statements of the standards, their code and their tests; fails when one is not tested
+  crash [--rounds N] [--power-loss] [--durability fsync|os] [--shards N] [--seed N] [--keep DIRECTORY]
+                     kill the broker N times (100) under real clients: nothing acknowledged may be lost
   load [--runs N] [--seconds N] [--clients N] [FILTER]
                      processor time per message, next to Mosquitto if it is installed
   fuzz [SECONDS]     run each fuzz target (default 60 s)
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         "tidy" => tidy::run(),
         "dependencies" => dependencies::run(),
         "conformance" => conformance::run(rest),
+        "crash" => crash::run(rest),
         "load" => load::run(rest),
         "sim" => sim::run(rest),
         "fuzz" => fuzz::run(rest),

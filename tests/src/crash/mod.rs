@@ -1,0 +1,106 @@
+//! A broker that is killed again and again under clients that others wrote, and an account of what it promised them.
+//!
+//! Publishers number their messages and say which are acknowledged; subscribers with sessions that outlive everything
+//! say what they get. Nothing acknowledged may be missing, nothing may come twice at QoS 2, and nothing out of order.
+
+mod broker;
+mod client;
+mod ledger;
+mod loss;
+mod random;
+mod retained;
+mod rumqttc_client;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use broker::BrokerChoice;
+pub use loss::LosingDisk;
+
+use broker::CrashBroker;
+use client::{CLIENTS, Clients, Role};
+use ledger::Ledger;
+use random::Random;
+
+use crate::broker::free_port;
+use crate::ferry::ScratchDirectory;
+
+/// How long the end may take: all is acknowledged, and all has arrived.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What is done to the broker.
+#[derive(Clone, Debug)]
+pub struct CrashOptions {
+    /// How often it is killed.
+    pub rounds: u32,
+    /// Decides when.
+    pub seed: u64,
+    /// Which broker.
+    pub broker: BrokerChoice,
+    /// `storage.durability`
+    pub durability: String,
+    /// `server.shards`
+    pub shards: u16,
+    /// Where to leave the data directory and the broker's log; else they are removed.
+    pub keep: Option<PathBuf>,
+    /// Is told of each round.
+    pub tell: fn(&str),
+}
+
+/// What has happened, when nothing was wrong.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CrashReport {
+    /// Messages that were acknowledged to their publishers.
+    pub acknowledged: u64,
+    /// Messages that came to subscribers, those that came again not counted.
+    pub received: u64,
+    /// Messages that came again, as QoS 1 allows.
+    pub repeated: u64,
+}
+
+/// Kills and restarts a broker under traffic.
+///
+/// # Errors
+/// What was lost, came twice or came out of order; or what could not be started.
+pub fn run(options: &CrashOptions) -> Result<CrashReport, String> {
+    let scratch = ScratchDirectory::new();
+    let directory = options.keep.clone().unwrap_or_else(|| scratch.path("data"));
+    let port = free_port()?;
+    let configuration =
+        format!("durability = \"{}\"\n[server]\nshards = {}\n", options.durability, options.shards);
+    let start = || CrashBroker::start(options.broker, &directory, port, &configuration);
+    let mut random = Random::new(options.seed);
+    let mut ledger = Ledger::new(&CLIENTS);
+    let mut broker = start()?;
+    let mut clients = Clients::start(port)?;
+    if !clients.pump(&mut ledger, PATIENCE, Ledger::all_subscribed)? {
+        return Err(ledger.missing());
+    }
+    clients.order(Role::Publisher, "start");
+    for round in 1..=options.rounds {
+        let in_round = |error| format!("round {round}, seed {}: {error}", options.seed);
+        let life = Duration::from_millis(50 + random.below(1_000));
+        let pausing = clients.pause_or_resume(&mut random);
+        clients.pump(&mut ledger, life, |_| false).map_err(in_round)?;
+        broker.kill();
+        let promised = ledger.acknowledged();
+        broker = start().map_err(in_round)?;
+        retained::check(port, &promised).map_err(in_round)?;
+        let CrashReport { acknowledged, received, .. } = ledger.report();
+        let life = life.as_millis();
+        let pausing = pausing.map(|what| format!(", {what}")).unwrap_or_default();
+        (options.tell)(&format!(
+            "round {round:>3}: killed after {life:>4} ms, {acknowledged:>7} acknowledged, {received:>8} received{pausing}"
+        ));
+    }
+    clients.order(Role::Publisher, "stop");
+    clients.resume_all();
+    let at_the_end = |error| format!("at the end, seed {}: {error}", options.seed);
+    if !clients.pump(&mut ledger, PATIENCE, Ledger::is_complete).map_err(at_the_end)? {
+        return Err(at_the_end(ledger.missing()));
+    }
+    // What comes twice comes soon.
+    clients.pump(&mut ledger, Duration::from_millis(500), |_| false)?;
+    broker.terminate()?;
+    Ok(ledger.report())
+}
