@@ -1,5 +1,7 @@
 //! `cargo xtask fuzz`: each fuzz target for a while.
 
+use std::env;
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Outcome;
@@ -8,19 +10,25 @@ use crate::workspace::root;
 
 const SECONDS_DEFAULT: u32 = 60;
 
-/// Runs each target; says so and succeeds when the nightly toolchain or cargo-fuzz is not installed, for the same
-/// properties run as property tests on stable.
+/// Runs each target, after installing cargo-fuzz below `target/` if it is missing. Says so and succeeds when the
+/// nightly toolchain is not installed, for the same properties run as property tests on stable.
 ///
 /// # Errors
-/// When a target finds something.
+/// When a target finds something, or cargo-fuzz cannot be installed.
 pub(crate) fn run_targets(seconds: u32) -> Outcome {
     if !root().join("fuzz/Cargo.toml").exists() {
         println!("skipped: there is no fuzz/Cargo.toml");
         return Ok(());
     }
-    if run_quietly(nightly_fuzz().arg("--version")).is_err() {
-        println!("skipped: needs `rustup toolchain install nightly` and `cargo install cargo-fuzz`");
+    if run_quietly(nightly().arg("--version")).is_err() {
+        println!("skipped: needs `rustup toolchain install nightly`");
         return Ok(());
+    }
+    if run_quietly(nightly_fuzz().arg("--version")).is_err() {
+        println!("installing cargo-fuzz below target/tools");
+        let mut install = Command::new("cargo");
+        install.current_dir(root()).args(["install", "cargo-fuzz", "--locked", "--quiet", "--root"]);
+        run_command(install.arg(tools()))?;
     }
     let output = nightly_fuzz().arg("list").output().map_err(|error| error.to_string())?;
     for target in String::from_utf8_lossy(&output.stdout).lines() {
@@ -41,9 +49,26 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     run_targets(seconds)
 }
 
+/// Where tools go that this repository installs for itself.
+fn tools() -> PathBuf {
+    root().join("target/tools")
+}
+
 /// The cargo of rustup, which understands `+nightly`; not the one of a toolchain that `CARGO` names.
-fn nightly_fuzz() -> Command {
+fn nightly() -> Command {
     let mut command = Command::new("cargo");
-    command.current_dir(root()).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").args(["+nightly", "fuzz"]);
+    command.current_dir(root()).env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").arg("+nightly");
+    command
+}
+
+fn nightly_fuzz() -> Command {
+    let own = tools().join("bin");
+    let inherited = env::var_os("PATH").unwrap_or_default();
+    let paths = std::iter::once(own).chain(env::split_paths(&inherited));
+    let mut command = nightly();
+    if let Ok(path) = env::join_paths(paths) {
+        command.env("PATH", path);
+    }
+    command.arg("fuzz");
     command
 }
