@@ -173,11 +173,13 @@ impl Shard {
         }
     }
 
-    /// A session is recorded from the first connection that it outlives to the one that it ends with.
+    /// A session is recorded from the first connection that it outlives to the one that it ends with; to the end of
+    /// that one, if some of what it is owed is only in the store.
     fn record_beginning(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
         let records = self.config.durability_max().is_stored();
         let Some(session) = self.sessions.get_mut(session_id) else { return };
-        if records && session.expiry.outlives_connection() {
+        let is_needed = session.expiry.outlives_connection() || session.sender.spilled_len() > 0;
+        if records && is_needed {
             session.recorded.get_or_insert_with(|| self.shared.take_session_number());
             self.record_session(turn, session_id);
         } else if let Some(session) = session.recorded.take() {

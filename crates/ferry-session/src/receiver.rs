@@ -170,13 +170,14 @@ impl Receiver {
         ids
     }
 
-    /// A receiver as it was at [`snapshot`](Self::snapshot). An id that is there twice counts once.
+    /// A receiver as the store has it. An id that is there twice counts once.
     #[must_use]
     pub fn restore(packet_ids: impl IntoIterator<Item = PacketId>) -> Self {
         let mut receiver = Self::new();
         for packet_id in packet_ids {
             if !receiver.contains(packet_id) {
                 receiver.insert(packet_id, false);
+                receiver.set_stored(packet_id);
             }
         }
         receiver

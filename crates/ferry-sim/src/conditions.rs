@@ -17,8 +17,10 @@ pub(crate) struct Conditions {
     pub(crate) commit_milliseconds_max: u64,
     pub(crate) latency_milliseconds_max: u64,
     pub(crate) authentication_milliseconds_max: u64,
-    /// The broker's process is killed now and then.
+    /// The broker's process ends now and then, and starts again.
     pub(crate) crashes: bool,
+    /// Its disk is full or fails now and then.
+    pub(crate) disk_trouble: bool,
     /// The broker's clock jumps ahead now and then.
     pub(crate) clock_jumps: bool,
     /// How long a shard collects events before it ends its turn.
@@ -29,7 +31,13 @@ impl Conditions {
     pub(crate) fn draw(random: &mut Random) -> Self {
         let may_drop = random.chance(15);
         let mut config = CoreConfig {
-            durability: *random.pick(&[Durability::Memory, Durability::Fsync, Durability::Fsync]),
+            durability: *random.pick(&[
+                Durability::Memory,
+                Durability::Os,
+                Durability::Fsync,
+                Durability::Fsync,
+                Durability::Fsync,
+            ]),
             overlapping_subscriptions: *random.pick(&[
                 OverlappingSubscriptions::Once,
                 OverlappingSubscriptions::Once,
@@ -45,9 +53,8 @@ impl Conditions {
             output_stall_seconds_max: 30,
             queue_messages_max: 1_000_000,
             queue_bytes_max: usize::MAX / 1024,
-            // Its disk is not read yet.
-            queue_messages_in_memory_max: u32::MAX,
-            queue_bytes_in_memory_max: usize::MAX,
+            queue_messages_in_memory_max: *random.pick(&[1, 3, 20, u32::MAX]),
+            queue_bytes_in_memory_max: *random.pick(&[300, 5_000, usize::MAX]),
             queue_bytes_total_max: usize::MAX / 1024,
             ..CoreConfig::default()
         };
@@ -71,7 +78,8 @@ impl Conditions {
             latency_milliseconds_max: *random.pick(&[1, 10, 100]),
             authentication_milliseconds_max: *random.pick(&[0, 30]),
             turn_milliseconds_max: *random.pick(&[0, 0, 2]),
-            crashes: random.chance(20),
+            crashes: random.chance(50),
+            disk_trouble: random.chance(20),
             clock_jumps: random.chance(20),
         }
     }

@@ -3,7 +3,7 @@
 use ferry_codec::{PacketId, QoS};
 use ferry_core::{Record, Ticket};
 use ferry_router::ShardId;
-use ferry_session::Message;
+use ferry_session::{Message, Timestamp};
 
 use crate::journal::{Journal, MessageId};
 use crate::network::LinkId;
@@ -52,8 +52,13 @@ pub(crate) enum Fact<'a> {
     Recorded { shard: ShardId, ticket: Ticket, record: &'a Record },
     /// A shard was told that the ticket and all before it are durable.
     Committed { shard: ShardId, ticket: Ticket },
-    /// The broker's process was killed: what was not durable is gone. The rest is not restored either.
-    Crashed,
+    /// The broker's process has ended and another one begins. What happened before `durable_through` must survive;
+    /// nothing if that is `None`.
+    Crashed { durable_through: Option<Timestamp> },
+    /// The store takes no more than it must, or is well again.
+    StoreHealth { writable: bool },
+    /// A start did not find what it should have found.
+    BadRecovery { what: String },
     /// What the broker holds after a turn.
     Load { output_bytes: usize, queued_messages: usize, queued_bytes: usize, retained: usize },
     /// The broker is busy without getting anywhere.

@@ -1,9 +1,11 @@
 //! One shard with what a driver keeps for it.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use ferry_codec::ProtocolVersion;
-use ferry_core::{AuthRequest, ConnId, Effects, Mail, Shard, Ticket};
+use ferry_core::persistence::Writer;
+use ferry_core::{AuthRequest, ConnId, Effects, Mail, Shard, Shared, Ticket};
 use ferry_router::ShardId;
 use ferry_session::Timestamp;
 
@@ -18,9 +20,15 @@ pub(crate) struct Host {
     /// Records of this turn that the oracles have seen.
     pub(crate) recorded: usize,
     pub(crate) last_ticket: Ticket,
+    /// The newest tickets that the store has written, and synced.
+    pub(crate) written: Ticket,
+    pub(crate) synced: Ticket,
+    pub(crate) writer: Writer,
+    /// When the first of what this turn is about happened.
+    pub(crate) since: Option<Timestamp>,
     pub(crate) links: BTreeMap<ConnId, LinkId>,
     /// Mail from other shards, in order.
-    pub(crate) mail: VecDeque<(Timestamp, ShardId, Mail)>,
+    pub(crate) mail: VecDeque<Letter>,
     /// Clients that somebody is judging.
     pub(crate) judging: Vec<(Timestamp, AuthRequest)>,
     pub(crate) turn_ends: Option<Timestamp>,
@@ -29,12 +37,16 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    pub(crate) fn new(shard: Shard) -> Self {
+    pub(crate) fn new(shard: Shard, shared: &Arc<Shared>) -> Self {
         Self {
             shard,
             effects: Effects::new(),
             recorded: 0,
             last_ticket: Ticket::default(),
+            written: Ticket::default(),
+            synced: Ticket::default(),
+            writer: Writer::new(Arc::clone(shared)),
+            since: None,
             links: BTreeMap::new(),
             mail: VecDeque::new(),
             judging: Vec::new(),
@@ -42,6 +54,20 @@ impl Host {
             deadline: None,
         }
     }
+
+    /// The turn is also about something that happened then.
+    pub(crate) fn began(&mut self, since: Timestamp) {
+        self.since = Some(self.since.map_or(since, |other| other.min(since)));
+    }
+}
+
+/// Mail on its way.
+pub(crate) struct Letter {
+    pub(crate) arrival: Timestamp,
+    /// When what it is about happened.
+    pub(crate) since: Timestamp,
+    pub(crate) from: ShardId,
+    pub(crate) mail: Mail,
 }
 
 /// What a driver keeps for one connection.

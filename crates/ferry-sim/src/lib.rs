@@ -14,7 +14,7 @@
 mod broker;
 mod client;
 mod conditions;
-mod disk;
+mod damage;
 mod fact;
 mod host;
 mod journal;
@@ -25,6 +25,7 @@ mod oracle;
 mod planted_bug;
 mod random;
 mod report;
+mod store;
 mod wire;
 mod world;
 

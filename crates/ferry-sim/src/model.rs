@@ -28,6 +28,8 @@ pub(crate) struct Model {
     links: BTreeMap<LinkId, LinkState>,
     /// Whose session each is in the records.
     owners: BTreeMap<SessionNumber, usize>,
+    /// The store takes whatever comes.
+    pub(crate) is_store_writable: bool,
 }
 
 /// What is known of the session of one client.
@@ -39,8 +41,19 @@ pub(crate) struct Session {
     expiry_seconds: u32,
     ends_at: Option<Timestamp>,
     pending_will: Option<(MessageId, Timestamp)>,
-    /// QoS 2 messages between PUBLISH and PUBREL; `false`: the broker may have forgotten them.
-    qos2_taken: BTreeMap<PacketId, bool>,
+    /// QoS 2 messages between PUBLISH and PUBREL.
+    qos2_taken: BTreeMap<PacketId, Taken>,
+    /// When something happened that nobody was told to be durable: the connection closed.
+    changed_at: Timestamp,
+}
+
+/// A QoS 2 message that the broker took.
+#[derive(Clone, Copy)]
+struct Taken {
+    /// If not, the broker may have forgotten it.
+    is_certain: bool,
+    /// PUBREC was sent.
+    is_acknowledged: bool,
 }
 
 /// Whether there is a session.
@@ -89,6 +102,7 @@ impl Model {
             sessions,
             links: BTreeMap::new(),
             owners: BTreeMap::new(),
+            is_store_writable: true,
         }
     }
 
@@ -198,6 +212,8 @@ impl Model {
                 let packet_id = ack.packet_id;
                 if !is_success {
                     self.sessions[client].qos2_taken.remove(&packet_id);
+                } else if let Some(taken) = self.sessions[client].qos2_taken.get_mut(&packet_id) {
+                    taken.is_acknowledged = true;
                 }
                 let message = self.links.get(&link).and_then(|state| *state.publishes.get(&packet_id)?);
                 tell(self, &Fact::Acknowledged { client, packet_id, message, is_success });
@@ -239,6 +255,7 @@ impl Model {
         let now = self.now;
         let session = &mut self.sessions[client];
         session.live = None;
+        session.changed_at = self.network_now;
         session.ends_at = after(now, session.expiry_seconds);
         let (delay, expiry) = (will.map_or(0, |(_, delay)| delay), session.expiry_seconds);
         let starts_clean =
@@ -279,25 +296,57 @@ impl Model {
         self.owners.get(&session).copied()
     }
 
-    /// The broker's process was killed and has begun anew, with nothing.
-    pub(crate) fn crashed(&mut self, tell: Tell<'_>) {
-        for (link, state) in std::mem::take(&mut self.links) {
-            if state.is_gone {
-                continue;
-            }
-            tell(self, &Fact::Gone { client: state.client, link });
-            if let Some((message, _)) = state.will {
-                tell(self, &Fact::WillUncertain { message });
-            }
+    /// The store takes no more than it must, or is well again.
+    pub(crate) fn store_health(&mut self, writable: bool, tell: Tell<'_>) {
+        self.is_store_writable = writable;
+        // Who cannot be told that a message was refused publishes it again, and then it is a new one.
+        let taken = self.sessions.iter_mut().flat_map(|session| session.qos2_taken.values_mut());
+        taken.for_each(|taken| taken.is_certain &= taken.is_acknowledged);
+        tell(self, &Fact::StoreHealth { writable });
+    }
+
+    /// The broker's process has ended, and another one starts when its clock shows `clock`. What happened before
+    /// `durable_through` must have survived, and what clients were told; nothing if that is `None`.
+    pub(crate) fn crashed(&mut self, durable_through: Option<Timestamp>, clock: Timestamp, tell: Tell<'_>) {
+        self.is_store_writable = true;
+        let links = std::mem::take(&mut self.links);
+        for (link, state) in links.iter().filter(|(_, state)| !state.is_gone) {
+            tell(self, &Fact::Gone { client: state.client, link: *link });
         }
+        tell(self, &Fact::Crashed { durable_through });
         for client in 0..self.sessions.len() {
-            let old = std::mem::take(&mut self.sessions[client]);
-            if let Some((message, _)) = old.pending_will {
+            let live = self.sessions[client].live.take().and_then(|live| links.get(&live));
+            let connecting = |state: &&LinkState| state.client == client && state.is_connecting();
+            let wills = links.values().filter(connecting).filter_map(|state| state.will);
+            wills.for_each(|(message, _)| tell(self, &Fact::WillUncertain { message }));
+            let is_unknown = links.values().any(|state| connecting(&state))
+                || live.is_some_and(|state| state.is_graceful)
+                || self.sessions[client].presence == Presence::Unknown
+                || durable_through.is_some_and(|durable| self.sessions[client].changed_at >= durable);
+            let is_over =
+                durable_through.is_none() || (live.is_some() && self.sessions[client].expiry_seconds == 0);
+            if (is_unknown || is_over)
+                && let Some((message, _)) = live.and_then(|state| state.will)
+            {
                 tell(self, &Fact::WillUncertain { message });
             }
-            tell(self, &Fact::SessionLost { client });
+            if is_over && (!is_unknown || durable_through.is_none()) {
+                self.lose_session(client, tell);
+            } else if is_unknown {
+                self.forget(client, tell);
+            } else {
+                self.sessions[client].survive(live, clock, self.network_now);
+            }
         }
-        tell(self, &Fact::Crashed);
+    }
+
+    /// The session of a client is gone without a trace.
+    fn lose_session(&mut self, client: usize, tell: Tell<'_>) {
+        let old = std::mem::take(&mut self.sessions[client]);
+        if let Some((message, _)) = old.pending_will {
+            tell(self, &Fact::WillUncertain { message });
+        }
+        tell(self, &Fact::SessionLost { client });
     }
 
     /// Subscriptions of `client` that match `topic`, shared ones not.
@@ -351,6 +400,7 @@ impl Model {
         let session = &mut self.sessions[client];
         session.presence = Presence::Yes;
         session.live = Some(link);
+        session.changed_at = Timestamp::default();
         session.expiry_seconds = expiry_seconds;
         session.ends_at = None;
     }
@@ -363,9 +413,12 @@ impl Model {
                 state.publishes.insert(packet_id, message);
             }
             if publish.qos == QoS::ExactlyOnce {
-                let taken = self.sessions[client].qos2_taken.insert(packet_id, true);
-                is_certain = taken != Some(false);
-                is_repeated = taken == Some(true);
+                let taken = self.sessions[client].qos2_taken.get(&packet_id).copied();
+                is_certain = taken.is_none_or(|taken| taken.is_certain);
+                is_repeated = taken.is_some_and(|taken| taken.is_certain);
+                let is_acknowledged = taken.is_some_and(|taken| taken.is_acknowledged);
+                let taken = Taken { is_certain: is_acknowledged || self.is_store_writable, is_acknowledged };
+                self.sessions[client].qos2_taken.insert(packet_id, taken);
             }
         }
         // With a topic alias the packet may have no topic.
@@ -398,6 +451,7 @@ impl Model {
         // A will is published at the latest when its session ends [MQTT-3.1.2-8].
         self.publish_pending_will(client, tell);
         let old = std::mem::take(&mut self.sessions[client]);
+        self.sessions[client].changed_at = old.changed_at;
         if old.presence != Presence::No {
             tell(self, &Fact::SessionLost { client });
         }
@@ -409,7 +463,7 @@ impl Model {
         let live = session.live;
         session.presence = if live.is_some() { session.presence } else { Presence::Unknown };
         session.ends_at = None;
-        session.qos2_taken.values_mut().for_each(|is_certain| *is_certain = false);
+        session.qos2_taken.values_mut().for_each(|taken| taken.is_certain = false);
         session.subscriptions.values_mut().for_each(|subscription| subscription.is_definite = false);
         if let Some((message, _)) = session.pending_will.take() {
             tell(self, &Fact::WillUncertain { message });
@@ -419,6 +473,18 @@ impl Model {
 }
 
 impl Session {
+    /// A restart finds it; `live` if its client was connected, which loses its connection when the clock shows `clock`.
+    fn survive(&mut self, live: Option<&LinkState>, clock: Timestamp, network_now: Timestamp) {
+        self.qos2_taken.values_mut().for_each(|taken| taken.is_certain &= taken.is_acknowledged);
+        let Some(live) = live else { return };
+        self.changed_at = network_now;
+        self.ends_at = after(clock, self.expiry_seconds);
+        self.pending_will = live.will.map(|(message, delay)| {
+            let due = after(clock, delay.min(self.expiry_seconds));
+            (message, due.unwrap_or(Timestamp(u64::MAX)))
+        });
+    }
+
     /// A SUBSCRIBE was taken: old and new options are both possible until SUBACK.
     fn ask(&mut self, filter: &str, options: SubscriptionOptions) {
         let asked = self

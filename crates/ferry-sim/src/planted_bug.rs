@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use ferry_codec::{Ack, Connect, Disconnect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
-use ferry_core::CoreConfig;
+use ferry_core::persistence::Space;
+use ferry_core::{CoreConfig, Record};
 
 use crate::random::Random;
 use crate::wire::{encoded, from_client, from_server};
 
-/// What to break. The core stays as it is: a bug changes the packets that go in and out of it, or its limits, so that
-/// together they behave like a core with that bug.
+/// What to break. The core stays as it is: a bug changes the packets that go in and out of it, its limits, or what
+/// becomes of its records, so that together they behave like a core with that bug.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PlantedBug {
     /// Some PUBACKs are never sent.
@@ -36,6 +37,22 @@ pub enum PlantedBug {
     AcknowledgeEarly,
     /// Some records never reach the disk.
     LoseRecords,
+    /// What is written is taken for durable.
+    AcknowledgeBeforeSync,
+    /// Nothing is ever synced, but by the log itself.
+    DropSync,
+    /// Some subscriptions are not recorded.
+    ForgetSubscription,
+    /// That PUBREC came is not recorded.
+    SkipReleased,
+    /// What is sent again does not have the DUP flag.
+    SendAgainWithoutDup,
+    /// After a restart nobody knows which packet identifiers are in use.
+    ForgetPacketIds,
+    /// After a restart nobody knows which QoS 2 messages were received.
+    ForgetReceived,
+    /// After a restart there are no wills.
+    ForgetWill,
     /// Message expiry is ignored.
     IgnoreExpiry,
     /// Some retained messages are not retained.
@@ -56,7 +73,7 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 28] = [
         Self::DropPuback,
         Self::SkipDeduplication,
         Self::ReorderDeliveries,
@@ -69,6 +86,14 @@ impl PlantedBug {
         Self::RepeatDelivery,
         Self::AcknowledgeEarly,
         Self::LoseRecords,
+        Self::AcknowledgeBeforeSync,
+        Self::DropSync,
+        Self::ForgetSubscription,
+        Self::SkipReleased,
+        Self::SendAgainWithoutDup,
+        Self::ForgetPacketIds,
+        Self::ForgetReceived,
+        Self::ForgetWill,
         Self::IgnoreExpiry,
         Self::LoseRetained,
         Self::SendRetainedLate,
@@ -78,6 +103,47 @@ impl PlantedBug {
         Self::IllegalReasonCode,
         Self::TruncatePacket,
     ];
+
+    /// Whether it changes packets.
+    pub(crate) fn is_on_the_wire(self) -> bool {
+        !matches!(
+            self,
+            Self::IgnoreLimits
+                | Self::LoseRecords
+                | Self::AcknowledgeBeforeSync
+                | Self::DropSync
+                | Self::ForgetSubscription
+                | Self::SkipReleased
+                | Self::ForgetPacketIds
+                | Self::ForgetReceived
+                | Self::ForgetWill
+        )
+    }
+
+    /// What a restart does not find because of it.
+    pub(crate) fn forgotten_at_restart(self) -> Option<Space> {
+        match self {
+            Self::ForgetPacketIds => Some(Space::Sent),
+            Self::ForgetReceived => Some(Space::Received),
+            Self::ForgetWill => Some(Space::Will),
+            _ => None,
+        }
+    }
+
+    /// Takes away some of what was recorded after the first `old` records.
+    pub(crate) fn lose_records(self, records: &mut Vec<Record>, old: usize, random: &mut Random) {
+        let mut index = 0;
+        records.retain(|record| {
+            index += 1;
+            let is_lost = match (self, record) {
+                (Self::LoseRecords, Record::Queued { .. }) => random.chance(20),
+                (Self::ForgetSubscription, Record::Subscribed { .. }) => random.chance(30),
+                (Self::SkipReleased, Record::Released { .. }) => true,
+                _ => false,
+            };
+            index <= old || !is_lost
+        });
+    }
 
     /// The configuration of a core with this bug.
     pub(crate) fn change_config(self, config: &mut CoreConfig) {
@@ -214,6 +280,10 @@ impl Planter {
                 }
                 let late = std::mem::take(&mut self.late);
                 std::iter::once(frame).chain(late).collect()
+            }
+            (PlantedBug::SendAgainWithoutDup, Packet::Publish(mut publish)) if publish.dup => {
+                publish.dup = false;
+                vec![encoded(&Packet::Publish(publish), version)]
             }
             (PlantedBug::IllegalReasonCode, Packet::Puback(ack))
                 if version == ProtocolVersion::V5 && self.random.chance(10) =>

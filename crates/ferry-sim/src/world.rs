@@ -34,8 +34,11 @@ const WINDOW_BYTES: [usize; 3] = [300, 5_000, 100_000];
 /// How far the broker's clock may jump.
 const JUMP_MILLISECONDS: [u64; 4] = [500, 3_000, 20_000, 3_600_000];
 
-/// Between two crashes, or two jumps of the clock.
-const FAULT_PAUSE_MILLISECONDS_MAX: u64 = 30_000;
+/// Between two faults of a kind.
+const FAULT_PAUSE_MILLISECONDS_MAX: u64 = 12_000;
+
+/// How long a disk is full or fails.
+const TROUBLE_MILLISECONDS_MAX: u64 = 5_000;
 
 /// More events than this in one millisecond mean that somebody works without getting anywhere.
 const STANDSTILL_MAX: u64 = 100_000;
@@ -49,10 +52,14 @@ pub(crate) enum Wake {
     EndOfTurn(usize),
     Deadline(usize),
     Mail(usize),
-    Commits,
+    Store,
     Judgements(usize),
-    /// The broker's process is killed.
+    /// The broker's process ends and another one begins.
     Crash,
+    /// The disk becomes full, or fails.
+    DiskTrouble,
+    /// The disk is well again.
+    DiskHeals,
     /// The broker's clock jumps ahead.
     ClockJump,
     /// The driver waits no longer for the output of a closing connection.
@@ -66,6 +73,11 @@ pub(crate) struct Agenda {
 }
 
 impl Agenda {
+    /// Adds what may have a time.
+    pub(crate) fn extend(&mut self, at: Option<Timestamp>, wake: Wake) {
+        at.into_iter().for_each(|at| self.add(at, wake));
+    }
+
     pub(crate) fn add(&mut self, at: Timestamp, wake: Wake) {
         self.entries.push(Reverse((at, self.random.next(), wake)));
     }
@@ -168,7 +180,11 @@ impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> Self {
         let mut random = Random::new(seed);
         let conditions = Conditions::draw(&mut random);
-        let faults = [(conditions.crashes, Wake::Crash), (conditions.clock_jumps, Wake::ClockJump)];
+        let faults = [
+            (conditions.crashes, Wake::Crash),
+            (conditions.disk_trouble, Wake::DiskTrouble),
+            (conditions.clock_jumps, Wake::ClockJump),
+        ];
         let faults = faults.into_iter().filter_map(|(happens, fault)| happens.then_some(fault));
         let trouble_ends = Timestamp(START.0 + options.trouble_seconds * 1000);
         let audit = Timestamp(trouble_ends.0 + CALM_SECONDS * 1000);
@@ -267,9 +283,19 @@ impl World {
         match wake {
             Wake::Client(client) => self.client_acts(client),
             Wake::Crash => {
-                self.broker.crash(now, &mut self.links, &mut self.agenda, &mut self.watch);
+                self.broker.end(now, &mut self.links, &mut self.agenda, &mut self.watch);
                 self.again(Wake::Crash);
             }
+            Wake::DiskTrouble => {
+                self.broker.disk_trouble(now, &mut self.links, &mut self.agenda, &mut self.watch);
+                let well = Timestamp(now.0 + self.random.between(1, TROUBLE_MILLISECONDS_MAX));
+                self.agenda.add(well, Wake::DiskHeals);
+                self.again(Wake::DiskTrouble);
+            }
+            Wake::DiskHeals => self.broker.disk_heals(now, &mut self.agenda),
+            // It was for a process with more shards.
+            Wake::EndOfTurn(shard) | Wake::Deadline(shard) | Wake::Mail(shard) | Wake::Judgements(shard)
+                if shard >= self.broker.shard_count() => {}
             Wake::ClockJump => {
                 self.clock_jumps();
                 self.again(Wake::ClockJump);
@@ -286,7 +312,7 @@ impl World {
             }
             Wake::Deadline(shard) => self.broker.deadline(now, shard, &mut self.agenda, &mut self.watch),
             Wake::Mail(shard) => self.broker.mail(now, shard, &mut self.agenda, &mut self.watch),
-            Wake::Commits => self.broker.commits(now, &mut self.agenda, &mut self.watch),
+            Wake::Store => self.broker.store(now, &mut self.links, &mut self.agenda, &mut self.watch),
             Wake::Judgements(shard) => self.broker.judgements(now, shard, &mut self.agenda, &mut self.watch),
         }
     }
@@ -398,6 +424,7 @@ impl World {
     /// No more faults: what is broken is found to be broken, and clients calm down.
     fn heal(&mut self) {
         self.latency_milliseconds_max = 1;
+        self.broker.disk_heals(self.now, &mut self.agenda);
         for client in &mut self.clients {
             client.calm_down(self.now);
         }

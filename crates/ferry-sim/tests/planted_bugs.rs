@@ -4,7 +4,7 @@
 use ferry_sim::{Options, PlantedBug, run};
 
 /// Seeds that are tried at most for one bug.
-const SEEDS: std::ops::RangeInclusive<u64> = 1..=60;
+const SEEDS: std::ops::RangeInclusive<u64> = 1..=200;
 
 fn options(planted_bug: Option<PlantedBug>) -> Options {
     Options { trouble_seconds: 20, planted_bug, ..Options::default() }
@@ -49,6 +49,22 @@ fn wills_that_come_never_twice_or_though_cancelled() {
 fn promises_before_anything_is_durable() {
     is_caught(PlantedBug::AcknowledgeEarly, "acknowledged after commit");
     is_caught(PlantedBug::LoseRecords, "acknowledged survives");
+}
+
+#[test]
+fn promises_that_a_restart_does_not_keep() {
+    is_caught(PlantedBug::AcknowledgeBeforeSync, "at least once");
+    is_caught(PlantedBug::DropSync, "at least once");
+    is_caught(PlantedBug::ForgetSubscription, "at least once");
+    is_caught(PlantedBug::ForgetWill, "at least once");
+}
+
+#[test]
+fn exchanges_that_a_restart_begins_anew() {
+    is_caught(PlantedBug::SkipReleased, "exactly once");
+    is_caught(PlantedBug::ForgetPacketIds, "exactly once");
+    is_caught(PlantedBug::ForgetReceived, "exactly once");
+    is_caught(PlantedBug::SendAgainWithoutDup, "at most once");
 }
 
 #[test]

@@ -178,3 +178,26 @@ fn a_message_that_expires_on_its_way_to_another_shard_is_not_sent() {
     assert_eq!(broker.read(publisher), ["PUBACK 1"]);
     assert_eq!(broker.drops(DropReason::Expired), 2);
 }
+
+#[test]
+fn a_packet_id_is_free_again_after_a_restart_and_pubrel() {
+    // PUBREL for an exchange that had survived a restart was not recorded: after the next restart its packet identifier
+    // was in use for ever [MQTT-4.3.3-12], and a QoS 1 message with it was refused or its connection closed.
+    let durable = |config: &mut CoreConfig| config.durability = Durability::Fsync;
+    let mut broker = Broker::with(durable);
+    let client = broker.online(&resume("c"));
+    broker.publish(client, "t", 2, 1, "x");
+    assert_eq!(broker.read(client), ["PUBREC 1 0x10"]);
+    let restart = |broker: &Broker| {
+        let config = (*broker.shared.config).clone();
+        Broker::restored(1, config, &broker.store.after_crash(0), broker.now).0
+    };
+    let mut broker = restart(&broker);
+    let client = broker.online_again("c");
+    broker.pubrel(client, 1);
+    assert_eq!(broker.read(client), ["PUBCOMP 1"]);
+    let mut broker = restart(&broker);
+    let client = broker.online_again("c");
+    broker.publish(client, "t", 1, 1, "y");
+    assert_eq!(broker.read(client), ["PUBACK 1 0x10"]);
+}

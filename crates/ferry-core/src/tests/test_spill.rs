@@ -233,3 +233,17 @@ fn a_subscription_that_is_taken_away() {
     assert_eq!(broker.drops(DropReason::NotAuthorized), 5);
     nothing_is_left(&broker);
 }
+
+#[test]
+fn a_last_connection_gets_what_is_in_the_store() {
+    // It ends the session, which need not survive a restart any more; but its queue is still to be read.
+    let (mut broker, publisher) = away(|_| {});
+    publish(&mut broker, publisher, 0..10);
+    let properties = ferry_codec::ConnectProperties::default();
+    let client = broker.connect(&ferry_codec::Connect { properties, ..resume("c") });
+    assert_eq!(drain(&mut broker, client), (0..10).collect::<Vec<_>>());
+    publish(&mut broker, publisher, 10..20);
+    assert_eq!(drain(&mut broker, client), (10..20).collect::<Vec<_>>());
+    broker.cut(client);
+    assert_eq!(broker.store.live.values.len(), 0);
+}

@@ -117,8 +117,10 @@ impl Oracle for AcknowledgedAfterCommit {
                     return Err(format!("{filter} of client {client} was granted before {batch:?}"));
                 }
             }
-            Fact::Crashed => {
-                *self = Self { published: std::mem::take(&mut self.published), ..Self::default() }
+            Fact::Crashed { .. } => {
+                let (published, owners) =
+                    (std::mem::take(&mut self.published), std::mem::take(&mut self.owners));
+                *self = Self { published, owners, ..Self::default() }
             }
             _ => {}
         }

@@ -21,6 +21,10 @@ pub(super) struct AcknowledgedSurvives {
     ended: BTreeSet<usize>,
     /// Sessions that each message must reach.
     owed: BTreeMap<MessageId, Owed>,
+    /// Sessions that have ended.
+    over: BTreeSet<SessionNumber>,
+    /// Sessions of before a restart: that they are still there is seen by what is delivered.
+    restored: BTreeSet<SessionNumber>,
 }
 
 struct Owed {
@@ -47,17 +51,37 @@ struct Recorded {
 
 impl AcknowledgedSurvives {
     pub(super) fn new(rules: Rc<Rules>) -> Self {
-        Self { rules, sessions: BTreeMap::new(), ended: BTreeSet::new(), owed: BTreeMap::new() }
+        Self {
+            rules,
+            sessions: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            owed: BTreeMap::new(),
+            over: BTreeSet::new(),
+            restored: BTreeSet::new(),
+        }
     }
 
     fn recorded(&mut self, model: &Model, record: &Record) -> Result<(), String> {
+        let number = match record {
+            Record::Queued { session, .. }
+            | Record::Sent { session, .. }
+            | Record::Completed { session, .. }
+            | Record::Dropped { session, .. } => Some(*session),
+            _ => None,
+        };
+        if number.is_some_and(|number| self.restored.contains(&number)) {
+            return Ok(());
+        }
         let session = match record {
             Record::Session { session, .. } => {
-                self.sessions.entry(*session).or_default();
+                if !self.restored.contains(session) {
+                    self.sessions.entry(*session).or_default();
+                }
                 return Ok(());
             }
             Record::SessionEnded { session } => {
                 self.sessions.remove(session);
+                self.over.insert(*session);
                 if let Some(client) = model.owner(*session) {
                     self.ended.insert(client);
                     self.owed.values_mut().for_each(|owed| owed.forget(client));
@@ -161,9 +185,12 @@ impl Oracle for AcknowledgedSurvives {
                     }
                 }
             }
-            Fact::Crashed => {
-                self.sessions.clear();
+            Fact::Crashed { .. } => {
+                self.restored.extend(std::mem::take(&mut self.sessions).into_keys());
+                // That they are over may have been lost.
+                self.restored.append(&mut self.over);
                 self.ended.clear();
+                self.owed.clear();
             }
             _ => {}
         }

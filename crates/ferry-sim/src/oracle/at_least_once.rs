@@ -19,14 +19,44 @@ pub(super) struct AtLeastOnce {
     owed: BTreeSet<(usize, MessageId)>,
     /// Message and clients: one of them must get it, unless one of them goes.
     owed_to_group: BTreeMap<MessageId, Vec<usize>>,
+    acknowledged: BTreeSet<MessageId>,
+    /// Was owed before a restart, and never acknowledged: it may be there or not.
+    uncertain: BTreeSet<(usize, MessageId)>,
 }
 
 impl AtLeastOnce {
     pub(super) fn new(rules: Rc<Rules>) -> Self {
-        Self { rules, published: BTreeMap::new(), owed: BTreeSet::new(), owed_to_group: BTreeMap::new() }
+        Self {
+            rules,
+            published: BTreeMap::new(),
+            owed: BTreeSet::new(),
+            owed_to_group: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
+            uncertain: BTreeSet::new(),
+        }
     }
 
-    fn owe(&mut self, model: &Model, message: MessageId) {
+    /// What was never acknowledged, and wills of lately, may be lost: the former must be published again.
+    fn lose_unacknowledged(&mut self, model: &Model, durable_through: Timestamp) {
+        let may_be_lost = |message: &MessageId, published: &Timestamp| {
+            let is_will = model.journal.get(*message).is_will;
+            if is_will { *published >= durable_through } else { !self.acknowledged.contains(message) }
+        };
+        let lost: BTreeSet<_> = self
+            .published
+            .iter()
+            .filter(|(message, published)| may_be_lost(message, published))
+            .map(|(message, _)| *message)
+            .collect();
+        let (kept, uncertain) =
+            std::mem::take(&mut self.owed).into_iter().partition(|(_, message)| !lost.contains(message));
+        self.owed = kept;
+        self.uncertain = uncertain;
+        self.owed_to_group.retain(|message, _| !lost.contains(message));
+        self.published.retain(|message, _| !lost.contains(message) || model.journal.get(*message).is_will);
+    }
+
+    fn owe(&mut self, model: &Model, message: MessageId, is_certain: bool) {
         let authored = model.journal.get(message);
         if !self.rules.must_arrive(model, message) {
             return;
@@ -37,12 +67,14 @@ impl AtLeastOnce {
                     is_member(model, client, &authored.topic).map(|definite| (client, definite))
                 })
                 .collect();
-            if !members.is_empty() && members.iter().all(|(_, is_definite)| *is_definite) {
+            if is_certain && !members.is_empty() && members.iter().all(|(_, is_definite)| *is_definite) {
                 self.owed_to_group.insert(message, members.into_iter().map(|(client, _)| client).collect());
             }
             return;
         }
-        self.owed.extend(self.rules.owed_to(model, message).into_iter().map(|client| (client, message)));
+        let owed = self.rules.owed_to(model, message).into_iter().map(|client| (client, message));
+        // If the broker has it already, it has it for those who had subscribed then.
+        self.owed.extend(owed.filter(|owed| is_certain || self.uncertain.contains(owed)));
     }
 }
 
@@ -62,12 +94,23 @@ impl Oracle for AtLeastOnce {
 
     fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::Published { message: Some(message), is_repeated: false, .. }
-            | Fact::WillDue { message }
-                if self.published.insert(*message, model.network_now).is_none() =>
+            Fact::Published { message: Some(message), is_repeated: false, is_certain, .. }
+                if model.is_store_writable
+                    && self.published.insert(*message, model.network_now).is_none() =>
             {
-                self.owe(model, *message);
+                self.owe(model, *message, *is_certain);
             }
+            Fact::WillDue { message } if self.published.insert(*message, model.network_now).is_none() => {
+                self.owe(model, *message, true);
+            }
+            Fact::Acknowledged { message: Some(message), is_success: true, .. } => {
+                self.acknowledged.insert(*message);
+            }
+            Fact::Crashed { durable_through } => {
+                self.lose_unacknowledged(model, durable_through.unwrap_or_default());
+            }
+            // Who cannot be told that a message was refused publishes it again.
+            Fact::StoreHealth { writable: false } => self.lose_unacknowledged(model, Timestamp(u64::MAX)),
             Fact::Acknowledged { message: Some(message), is_success: false, .. } => {
                 self.owed.retain(|(_, other)| other != message);
                 self.owed_to_group.remove(message);
@@ -75,6 +118,7 @@ impl Oracle for AtLeastOnce {
             Fact::Delivered { client, copy, .. } if copy.qos > QoS::AtMostOnce => {
                 if let Some(message) = copy.message {
                     self.owed.remove(&(*client, message));
+                    self.uncertain.remove(&(*client, message));
                     self.owed_to_group.remove(&message);
                 }
             }
@@ -96,11 +140,13 @@ impl Oracle for AtLeastOnce {
             }
             Fact::SessionLost { client } => {
                 self.owed.retain(|(other, _)| other != client);
+                self.uncertain.retain(|(other, _)| other != client);
                 self.owed_to_group.retain(|_, members| !members.contains(client));
             }
             Fact::Unsubscribing { client, filter } => {
                 let topic = |message: &MessageId| &model.journal.get(*message).topic;
                 self.owed.retain(|(other, message)| other != client || !matches(filter, topic(message)));
+                self.uncertain.retain(|(other, message)| other != client || !matches(filter, topic(message)));
                 if matches!(parse_shared(filter), Ok(Some(_))) {
                     self.owed_to_group.retain(|_, members| !members.contains(client));
                 }

@@ -45,6 +45,8 @@ pub(super) struct Allowance {
     used: BTreeMap<(Option<usize>, MessageId), u32>,
     /// Publications that may still be on their way to other shards.
     recent: VecDeque<Recent>,
+    /// QoS 1 copies that were sent, when, and to whom.
+    sent: VecDeque<(Timestamp, usize, MessageId)>,
 }
 
 struct Recent {
@@ -56,7 +58,13 @@ struct Recent {
 
 impl Allowance {
     pub(super) fn new(rules: Rc<Rules>) -> Self {
-        Self { rules, copies: BTreeMap::new(), used: BTreeMap::new(), recent: VecDeque::new() }
+        Self {
+            rules,
+            copies: BTreeMap::new(),
+            used: BTreeMap::new(),
+            recent: VecDeque::new(),
+            sent: VecDeque::new(),
+        }
     }
 
     /// A publication gives every subscriber of that moment a right to its copies.
@@ -64,6 +72,14 @@ impl Allowance {
         let message = match fact {
             Fact::Published { message: Some(message), is_repeated: false, .. } => message,
             Fact::Subscribing { client } => return self.catch_up(model, *client),
+            Fact::Sent {
+                client, copy: Copy { message: Some(message), qos: QoS::AtLeastOnce, .. }, ..
+            } => {
+                return self.sent.push_back((model.network_now, *client, *message));
+            }
+            Fact::Crashed { durable_through: Some(durable_through) } => {
+                return self.send_again(*durable_through);
+            }
             _ => return,
         };
         if is_shared_topic(&model.journal.get(*message).topic) {
@@ -76,6 +92,16 @@ impl Allowance {
             *self.copies.entry((Some(client), *message)).or_default() += copies;
         }
         self.recent.push_back(Recent { at: model.network_now, message: *message, copies });
+    }
+
+    /// That a QoS 1 copy was sent is durable only after a while: if it was lost, the copy is sent as if for the first
+    /// time.
+    fn send_again(&mut self, durable_through: Timestamp) {
+        for (at, client, message) in std::mem::take(&mut self.sent) {
+            if at >= durable_through {
+                *self.copies.entry((Some(client), message)).or_default() += 1;
+            }
+        }
     }
 
     /// Uses up one. Retained messages come as often as one subscribes, and wills have their own oracle.

@@ -10,6 +10,7 @@ mod no_expired;
 mod order;
 mod queues_drain;
 mod receive_maximum;
+mod recovers;
 mod retained_last_wins;
 mod session_present;
 mod single_connection;
@@ -128,6 +129,7 @@ impl Oracles {
             Box::new(order::Order::default()),
             Box::new(queues_drain::QueuesDrain::new(rules.clone())),
             Box::new(receive_maximum::ReceiveMaximum::default()),
+            Box::new(recovers::Recovers),
             Box::new(retained_last_wins::RetainedLastWins::new(rules.clone())),
             Box::new(session_present::SessionPresent),
             Box::new(single_connection::SingleConnection::default()),

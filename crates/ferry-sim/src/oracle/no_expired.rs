@@ -14,9 +14,16 @@ use crate::model::Model;
 #[derive(Default)]
 pub(super) struct NoExpired {
     /// When the broker got a message last: one that was published again lives again.
-    received: BTreeMap<MessageId, Timestamp>,
+    received: BTreeMap<MessageId, Received>,
     /// Deliveries begin when they are recorded; the PUBLISH may have to wait until that is durable.
     begun: BTreeMap<(usize, PacketId), Timestamp>,
+}
+
+#[derive(Clone, Copy)]
+struct Received {
+    /// By the broker's clock.
+    clock: Timestamp,
+    network: Timestamp,
 }
 
 impl Oracle for NoExpired {
@@ -28,7 +35,16 @@ impl Oracle for NoExpired {
         match fact {
             Fact::Published { message: Some(message), is_repeated: false, .. }
             | Fact::WillDue { message } => {
-                self.received.insert(*message, model.now);
+                let received = Received { clock: model.now, network: model.network_now };
+                self.received.insert(*message, received);
+                Ok(())
+            }
+            Fact::Crashed { durable_through } => {
+                // These wills may be published now.
+                let durable_through = durable_through.unwrap_or_default();
+                self.received.retain(|message, received| {
+                    !model.journal.get(*message).is_will || received.network < durable_through
+                });
                 Ok(())
             }
             Fact::Recorded {
@@ -48,9 +64,10 @@ impl Oracle for NoExpired {
                 else {
                     return Ok(());
                 };
+                let received = received.clock;
                 let waited = model.now.0 - received.0;
                 let begun = copy.packet_id.filter(|_| copy.qos == QoS::ExactlyOnce).and_then(|packet_id| {
-                    self.begun.get(&(*client, packet_id)).filter(|begun| *begun >= received)
+                    self.begun.get(&(*client, packet_id)).filter(|begun| **begun >= received)
                 });
                 let waited_before = begun.map_or(waited, |begun| begun.0 - received.0);
                 let is_expired = waited_before > u64::from(interval) * 1000;

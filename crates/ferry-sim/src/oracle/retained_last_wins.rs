@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ferry_codec::QoS;
+use ferry_session::Timestamp;
 
 use super::{Oracle, Rest, Rules};
 use crate::fact::{Copy, Fact};
@@ -20,6 +21,9 @@ pub(super) struct RetainedLastWins {
     taken: BTreeMap<MessageId, Option<u64>>,
     /// The latest of them that each client was sent as a live message, by topic and QoS.
     live: BTreeMap<(usize, String, QoS), u64>,
+    /// When each topic's was set or cleared, and with what that somebody may be told to be durable.
+    changed: BTreeMap<String, (Timestamp, Option<MessageId>)>,
+    acknowledged: BTreeSet<MessageId>,
     /// What the auditor was sent.
     audited: BTreeMap<String, MessageId>,
 }
@@ -32,6 +36,8 @@ impl RetainedLastWins {
             uncertain: BTreeSet::new(),
             taken: BTreeMap::new(),
             live: BTreeMap::new(),
+            changed: BTreeMap::new(),
+            acknowledged: BTreeSet::new(),
             audited: BTreeMap::new(),
         }
     }
@@ -56,8 +62,27 @@ impl RetainedLastWins {
         Ok(())
     }
 
-    fn set(&mut self, topic: &str, message: Option<MessageId>) {
+    /// Changes of lately that were not acknowledged may be lost, or all.
+    fn crashed(&mut self, durable_through: Option<Timestamp>) {
+        let Some(durable_through) = durable_through else {
+            self.current.clear();
+            return self.uncertain.clear();
+        };
+        for (topic, (at, message)) in &self.changed {
+            let is_acknowledged = message.is_some_and(|message| self.acknowledged.contains(&message));
+            if *at >= durable_through && !is_acknowledged {
+                self.uncertain.insert(topic.clone());
+                self.live.retain(|(_, other, _), _| other != topic);
+            }
+        }
+    }
+
+    fn set(&mut self, model: &Model, topic: &str, message: Option<MessageId>) {
         self.uncertain.remove(topic);
+        self.changed.insert(topic.to_owned(), (model.network_now, message));
+        if !model.is_store_writable {
+            self.uncertain.insert(topic.to_owned());
+        }
         match message {
             Some(message) => {
                 let order = self.taken.len() as u64 + 1;
@@ -78,13 +103,13 @@ impl Oracle for RetainedLastWins {
     fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
             Fact::Published { topic, message, retain: true, is_repeated: false, is_certain } => {
-                self.set(topic, *message);
+                self.set(model, topic, *message);
                 if !is_certain {
                     self.uncertain.insert((*topic).to_owned());
                 }
             }
             Fact::WillDue { message } if model.journal.get(*message).retain => {
-                self.set(&model.journal.get(*message).topic, Some(*message));
+                self.set(model, &model.journal.get(*message).topic, Some(*message));
             }
             Fact::WillUncertain { message } if model.journal.get(*message).retain => {
                 self.uncertain.insert(model.journal.get(*message).topic.clone());
@@ -101,10 +126,15 @@ impl Oracle for RetainedLastWins {
             // It asks again if it has to connect again.
             Fact::Connected { client, .. } if *client == self.rules.auditor => self.audited.clear(),
             Fact::Sent { client, copy, .. } => return self.sent(model, *client, copy),
-            Fact::Crashed => {
-                self.current.clear();
-                self.uncertain.clear();
+            Fact::Acknowledged { message: Some(message), is_success, .. } => {
+                if *is_success {
+                    self.acknowledged.insert(*message);
+                } else if model.journal.get(*message).retain {
+                    self.uncertain.insert(model.journal.get(*message).topic.clone());
+                }
             }
+            Fact::Crashed { durable_through } => self.crashed(*durable_through),
+            Fact::StoreHealth { writable: false } => self.crashed(Some(Timestamp::default())),
             _ => {}
         }
         Ok(())

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use ferry_session::Timestamp;
+
 use super::{Oracle, Rules};
 use crate::fact::Fact;
 use crate::journal::MessageId;
@@ -11,9 +13,11 @@ use crate::model::Model;
 
 pub(super) struct WillOnce {
     rules: Rc<Rules>,
-    due: BTreeSet<MessageId>,
-    cancelled: BTreeSet<MessageId>,
+    due: BTreeMap<MessageId, Timestamp>,
+    cancelled: BTreeMap<MessageId, Timestamp>,
     uncertain: BTreeSet<MessageId>,
+    /// How often each may have been published, if more than once: that it was published may have been forgotten.
+    times: BTreeMap<MessageId, u32>,
     copies: BTreeMap<(usize, MessageId), u32>,
     /// How many subscriptions each client had at most: what was queued then may come later.
     subscriptions_max: BTreeMap<usize, u32>,
@@ -23,12 +27,25 @@ impl WillOnce {
     pub(super) fn new(rules: Rc<Rules>) -> Self {
         Self {
             rules,
-            due: BTreeSet::new(),
-            cancelled: BTreeSet::new(),
+            due: BTreeMap::new(),
+            cancelled: BTreeMap::new(),
             uncertain: BTreeSet::new(),
+            times: BTreeMap::new(),
             copies: BTreeMap::new(),
             subscriptions_max: BTreeMap::new(),
         }
+    }
+}
+
+impl WillOnce {
+    /// Of what happened lately nobody may know any more: a will is there again, or published again.
+    fn crashed(&mut self, durable_through: Timestamp) {
+        let forgotten = self.cancelled.iter().filter(|(_, at)| **at >= durable_through);
+        self.uncertain.extend(forgotten.map(|(message, _)| *message));
+        self.cancelled.retain(|_, at| *at < durable_through);
+        let recent = self.due.iter().filter(|(_, at)| **at >= durable_through).map(|(message, _)| *message);
+        let recent: BTreeSet<_> = recent.chain(self.uncertain.iter().copied()).collect();
+        recent.into_iter().for_each(|message| *self.times.entry(message).or_default() += 1);
     }
 }
 
@@ -39,9 +56,13 @@ impl Oracle for WillOnce {
 
     fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::WillDue { message } => drop(self.due.insert(*message)),
-            Fact::WillCancelled { message } => drop(self.cancelled.insert(*message)),
+            Fact::WillDue { message } => drop(self.due.insert(*message, model.network_now)),
+            // Of an uncertain one nobody knows whether it was published before.
+            Fact::WillCancelled { message } if !self.uncertain.contains(message) => {
+                self.cancelled.insert(*message, model.network_now);
+            }
             Fact::WillUncertain { message } => drop(self.uncertain.insert(*message)),
+            Fact::Crashed { durable_through } => self.crashed(durable_through.unwrap_or_default()),
             Fact::Subscribing { client } => {
                 let count = model.sessions[*client].subscriptions.len() as u32;
                 let most = self.subscriptions_max.entry(*client).or_default();
@@ -51,10 +72,10 @@ impl Oracle for WillOnce {
                 let Some(message) = copy.message.filter(|message| model.journal.get(*message).is_will) else {
                     return Ok(());
                 };
-                if self.cancelled.contains(&message) {
+                if self.cancelled.contains_key(&message) {
                     return Err(format!("client {client} was sent {message:?}, a will that was cancelled"));
                 }
-                if !self.due.contains(&message) && !self.uncertain.contains(&message) {
+                if !self.due.contains_key(&message) && !self.uncertain.contains(&message) {
                     return Err(format!("client {client} was sent {message:?}, a will, too early"));
                 }
                 if copy.dup || copy.retain {
@@ -67,7 +88,7 @@ impl Oracle for WillOnce {
                     ferry_core::OverlappingSubscriptions::Once => 1,
                     ferry_core::OverlappingSubscriptions::Each => copies_max,
                 };
-                if *copies > copies_max {
+                if *copies > copies_max * (1 + self.times.get(&message).copied().unwrap_or(0)) {
                     return Err(format!("client {client} was sent {message:?}, a will, {copies} times"));
                 }
             }

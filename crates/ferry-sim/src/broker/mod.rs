@@ -1,23 +1,27 @@
 //! The driver of the simulation: moves bytes, commits, mail and time to the shards and back.
 
+mod restart;
+mod storing;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ferry_codec::DecodeLimits;
 use ferry_core::{
-    AllowAll, AuthOutcome, AuthStep, CloseCause, CommitRequest, ConnInfo, CoreConfig, Counters, Event,
-    FirstPacketHome, Record, Shard, Shared, Ticket, first_packet_home,
+    AllowAll, AuthOutcome, AuthStep, CloseCause, ConnInfo, CoreConfig, Counters, Event, FirstPacketHome,
+    Shard, Shared, Ticket, first_packet_home,
 };
 use ferry_router::ShardId;
 use ferry_session::Timestamp;
+use ferry_store::{Log, LogOptions, SimulatedDisk};
 
 use crate::conditions::Conditions;
-use crate::disk::Disk;
 use crate::fact::Fact;
-use crate::host::{Attachment, Host};
+use crate::host::{Attachment, Host, Letter};
 use crate::network::{Link, LinkId};
 use crate::planted_bug::{PlantedBug, Planter};
 use crate::random::Random;
+use crate::store::{Store, draw_options};
 use crate::wire::{Framer, from_client};
 use crate::world::{Agenda, Wake, Watch};
 
@@ -30,7 +34,8 @@ pub(crate) struct Broker {
     config: Arc<CoreConfig>,
     shared: Arc<Shared>,
     hosts: Vec<Host>,
-    disk: Disk,
+    store: Store,
+    log_options: LogOptions,
     attachments: BTreeMap<LinkId, Attachment>,
     /// How far its clock has jumped ahead of everybody else's.
     ahead_milliseconds: u64,
@@ -52,13 +57,19 @@ impl Broker {
             bug.change_config(&mut config);
         }
         let config = Arc::new(config);
-        let (shared, hosts) = start(conditions.shard_count, &config, &mut random, now);
+        let disk = SimulatedDisk::new(random.next());
+        let log_options = draw_options(&mut random);
+        let (log, _) = Log::open(disk.clone(), log_options.clone()).expect("an empty disk without faults");
+        let store = Store::new(disk, log, planted_bug);
+        let shared = share(conditions.shard_count, &config, &mut random);
+        let hosts = start(conditions.shard_count, &shared, &mut random, now);
         Self {
             conditions,
             config,
             shared,
             hosts,
-            disk: Disk::default(),
+            store,
+            log_options,
             ahead_milliseconds: 0,
             attachments: BTreeMap::new(),
             greetings: BTreeMap::new(),
@@ -81,27 +92,8 @@ impl Broker {
         }
     }
 
-    /// The process is killed and starts again. What was committed is still on the disk, but this driver does not
-    /// restore it: all sessions are over.
-    pub(crate) fn crash(
-        &mut self,
-        now: Timestamp,
-        links: &mut [Link],
-        agenda: &mut Agenda,
-        watch: &mut Watch,
-    ) {
-        self.greetings.clear();
-        self.attachments.clear();
-        for (index, link) in links.iter_mut().enumerate().filter(|(_, link)| !link.is_dead) {
-            link.is_dead = true;
-            let arrival = link.down.cut(now, &mut self.random);
-            agenda.add(arrival, Wake::Downwards(LinkId(index)));
-        }
-        let found = self.disk.crash().len();
-        watch.note_line(|| format!("crash; {found} records are on the disk"));
-        let clock = self.clock(now);
-        (self.shared, self.hosts) = start(self.conditions.shard_count, &self.config, &mut self.random, clock);
-        watch.see(|model, tell| model.crashed(tell));
+    pub(crate) fn shard_count(&self) -> usize {
+        self.hosts.len()
     }
 
     pub(crate) fn counters(&self) -> Vec<&Counters> {
@@ -158,7 +150,8 @@ impl Broker {
         let host = &mut self.hosts[shard];
         let conn = host.shard.open(clock, ConnInfo::default(), &mut host.effects);
         host.links.insert(conn, link);
-        let planter = self.planted_bug.map(|bug| Planter::new(bug, self.random.fork()));
+        let planter = self.planted_bug.filter(|bug| bug.is_on_the_wire());
+        let planter = planter.map(|bug| Planter::new(bug, self.random.fork()));
         self.attachments.insert(link, Attachment::new(shard, conn, planter));
         self.read(now, link, client, &greeting, agenda, watch);
     }
@@ -280,23 +273,13 @@ impl Broker {
     pub(crate) fn mail(&mut self, now: Timestamp, shard: usize, agenda: &mut Agenda, watch: &mut Watch) {
         let clock = self.clock(now);
         let host = &mut self.hosts[shard];
-        while host.mail.front().is_some_and(|(arrival, ..)| *arrival <= now) {
-            if let Some((_, from, mail)) = host.mail.pop_front() {
+        while host.mail.front().is_some_and(|letter| letter.arrival <= now) {
+            if let Some(Letter { since, from, mail, .. }) = host.mail.pop_front() {
+                host.began(since);
                 host.shard.handle(clock, Event::Mail { from, mail }, &mut host.effects);
             }
         }
         self.touched(now, shard, agenda, watch);
-    }
-
-    /// Batches may be durable.
-    pub(crate) fn commits(&mut self, now: Timestamp, agenda: &mut Agenda, watch: &mut Watch) {
-        let clock = self.clock(now);
-        while let Some((shard, ticket)) = self.disk.next_committed(now) {
-            watch.tell(&Fact::Committed { shard: ShardId(shard as u16), ticket });
-            let host = &mut self.hosts[shard];
-            host.shard.handle(clock, Event::committed(ticket), &mut host.effects);
-            self.touched(now, shard, agenda, watch);
-        }
     }
 
     /// Clients may have been judged.
@@ -326,6 +309,7 @@ impl Broker {
     fn touched(&mut self, now: Timestamp, shard: usize, agenda: &mut Agenda, watch: &mut Watch) {
         self.show(now, shard, agenda, watch);
         let host = &mut self.hosts[shard];
+        host.began(now);
         if host.turn_ends.is_none() {
             let end = Timestamp(now.0 + self.random.between(0, self.conditions.turn_milliseconds_max));
             host.turn_ends = Some(end);
@@ -344,8 +328,8 @@ impl Broker {
     /// Shows the watch what the shard has just done.
     fn show(&mut self, now: Timestamp, shard: usize, agenda: &mut Agenda, watch: &mut Watch) {
         let host = &mut self.hosts[shard];
-        if self.planted_bug == Some(PlantedBug::LoseRecords) {
-            lose_records(&mut host.effects.records, host.recorded, &mut self.random);
+        if let Some(bug) = self.planted_bug {
+            bug.lose_records(&mut host.effects.records, host.recorded, &mut self.random);
         }
         let ticket = Ticket(host.last_ticket.0 + 1);
         for record in &host.effects.records[host.recorded..] {
@@ -394,19 +378,9 @@ impl Broker {
     ) {
         let host = &mut self.hosts[shard];
         host.turn_ends = None;
-        if let Some(CommitRequest { ticket, .. }) = host.shard.end_turn(&mut host.effects) {
-            let mut records = Vec::new();
-            self.shared.append_retained(|retained| records.append(retained));
-            for record in &records {
-                watch.recorded(ShardId(shard as u16), ticket, record);
-            }
-            records.append(&mut host.effects.records);
-            host.recorded = 0;
-            host.last_ticket = ticket;
-            let slowest = self.conditions.commit_milliseconds_max;
-            let done = self.disk.write(now, shard, ticket, records, slowest, &mut self.random);
-            agenda.add(done, Wake::Commits);
-        }
+        let since = host.since.take().unwrap_or(now);
+        self.commit(now, shard, since, agenda, watch);
+        let host = &mut self.hosts[shard];
         host.effects.refused_clients.clear();
         for request in host.effects.authenticate.drain(..) {
             let delay = self.random.between(0, self.conditions.authentication_milliseconds_max);
@@ -432,9 +406,9 @@ impl Broker {
         dirty.extend(self.attachments.iter().filter(|(_, a)| is_made_up(a)).map(|(link, _)| *link));
         for (to, mail) in mail {
             let target = &mut self.hosts[usize::from(to.0)];
-            let last = target.mail.back().map_or(now, |(arrival, ..)| *arrival);
+            let last = target.mail.back().map_or(now, |letter| letter.arrival);
             let arrival = last.max(Timestamp(now.0 + self.random.below(4)));
-            target.mail.push_back((arrival, ShardId(shard as u16), mail));
+            target.mail.push_back(Letter { arrival, since, from: ShardId(shard as u16), mail });
             agenda.add(arrival, Wake::Mail(usize::from(to.0)));
         }
         let mut output_bytes = 0;
@@ -530,30 +504,15 @@ impl Broker {
     }
 }
 
-/// The shards of a process that starts.
-fn start(
-    shard_count: u16,
-    config: &Arc<CoreConfig>,
-    random: &mut Random,
-    clock: Timestamp,
-) -> (Arc<Shared>, Vec<Host>) {
-    let shared = Arc::new(Shared::new(shard_count, random.next(), Arc::clone(config), Arc::new(AllowAll)));
-    let hosts = (0..shard_count)
-        .map(|id| Host::new(Shard::new(ShardId(id), shard_count, shared.clone(), random.next(), clock)))
-        .collect();
-    (shared, hosts)
+/// What the shards of a process that starts have in common.
+fn share(shard_count: u16, config: &Arc<CoreConfig>, random: &mut Random) -> Arc<Shared> {
+    Arc::new(Shared::new(shard_count, random.next(), Arc::clone(config), Arc::new(AllowAll)))
 }
 
-/// Some of the copies that were recorded after the first `old` records are not.
-fn lose_records(records: &mut Vec<Record>, old: usize, random: &mut Random) {
-    let mut index = old;
-    while index < records.len() {
-        if matches!(records[index], Record::Queued { .. }) && random.chance(20) {
-            records.remove(index);
-        } else {
-            index += 1;
-        }
-    }
+/// The shards of a process that starts.
+fn start(shard_count: u16, shared: &Arc<Shared>, random: &mut Random, clock: Timestamp) -> Vec<Host> {
+    let shard = |id| Shard::new(ShardId(id), shard_count, Arc::clone(shared), random.next(), clock);
+    (0..shard_count).map(shard).map(|shard| Host::new(shard, shared)).collect()
 }
 
 /// Whole packets as the core made them.
