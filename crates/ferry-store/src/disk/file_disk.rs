@@ -144,6 +144,11 @@ impl Disk for FileDisk {
         fs::remove_file(self.path(name))
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.check_writable()?;
+        fs::rename(self.path(from), self.path(to))
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         File::open(self.path("log"))?.sync_all()?;
         File::open(&self.directory)?.sync_all()

@@ -41,6 +41,15 @@ pub trait Disk {
     /// Also if there is none of that name.
     fn remove(&self, name: &str) -> io::Result<()>;
 
+    /// Gives a file another name, which no file has. Who has it open still has it open.
+    ///
+    /// # Errors
+    /// Also if there is none of that name. A disk that cannot do this does not need to.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let _ = (from, to);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Makes durable which files there are.
     ///
     /// # Errors

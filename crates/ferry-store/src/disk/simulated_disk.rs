@@ -10,7 +10,8 @@ const SECTOR_BYTES: usize = 512;
 /// A disk in memory that loses, tears and reorders what was not synced when the power fails, that can be full, and
 /// that fails when told to. The same seed and the same calls give the same disk. Clones are the same disk.
 ///
-/// Operations that change something are counted: create, remove, write, preallocate, truncate, and the two syncs.
+/// Operations that change something are counted: create, remove, rename, write, preallocate,
+/// truncate, and the two syncs.
 #[derive(Clone, Debug)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
@@ -34,7 +35,7 @@ struct State {
     /// Which file has a name, as reading shows it, and as it is after a loss of power.
     names: BTreeMap<String, usize>,
     durable_names: BTreeMap<String, usize>,
-    pending_names: Vec<(String, Option<usize>)>,
+    pending_names: Vec<NameChange>,
     files: Vec<Content>,
     /// Counted up when handles become useless.
     generation: u64,
@@ -43,6 +44,13 @@ struct State {
     operations: u64,
     faults: BTreeMap<u64, Fault>,
     capacity_bytes: u64,
+}
+
+#[derive(Debug)]
+enum NameChange {
+    Create(String, usize),
+    Remove(String),
+    Rename(String, String),
 }
 
 #[derive(Debug, Default)]
@@ -148,7 +156,7 @@ impl SimulatedDisk {
         let mut state = self.state();
         let id = state.files.len();
         state.files.push(Content { current: bytes.clone(), durable: bytes, pending: Vec::new() });
-        state.pending_names.retain(|(pending, _)| pending != name);
+        state.settle_names();
         state.names.insert(name.to_owned(), id);
         state.durable_names.insert(name.to_owned(), id);
     }
@@ -156,7 +164,7 @@ impl SimulatedDisk {
     /// Takes a file away, durably.
     pub fn destroy(&self, name: &str) {
         let mut state = self.state();
-        state.pending_names.retain(|(pending, _)| pending != name);
+        state.settle_names();
         state.names.remove(name);
         state.durable_names.remove(name);
     }
@@ -234,12 +242,9 @@ impl State {
             self.settle(id);
             self.files[id].current = self.files[id].durable.clone();
         }
-        for (name, id) in std::mem::take(&mut self.pending_names) {
+        for change in std::mem::take(&mut self.pending_names) {
             if self.chance(2) {
-                match id {
-                    Some(id) => self.durable_names.insert(name, id),
-                    None => self.durable_names.remove(&name),
-                };
+                change.apply(&mut self.durable_names);
             }
         }
         self.names = self.durable_names.clone();
@@ -257,6 +262,16 @@ impl State {
                 _ => change.apply(&mut self.files[id].durable, Some(random)),
             }
         }
+    }
+
+    fn settle_names(&mut self) {
+        self.pending_names.clear();
+        self.durable_names = self.names.clone();
+    }
+
+    fn change_name(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.pending_names.push(change);
     }
 
     fn chance(&mut self, one_in: u64) -> bool {
@@ -280,6 +295,21 @@ fn next_random(state: &mut u64) -> u64 {
 fn input_output_error() -> io::Error {
     // EIO has no kind of its own.
     io::Error::other("the disk has failed")
+}
+
+impl NameChange {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            Self::Create(name, id) => drop(names.insert(name.clone(), *id)),
+            Self::Remove(name) => drop(names.remove(name)),
+            // What was to be renamed may never have been made.
+            Self::Rename(from, to) => {
+                if let Some(id) = names.remove(from) {
+                    names.insert(to.clone(), id);
+                }
+            }
+        }
+    }
 }
 
 impl Change {
@@ -324,8 +354,7 @@ impl Disk for SimulatedDisk {
         let id = state.files.len();
         state.files.push(Content::default());
         if state.operate_whole()? {
-            state.names.insert(name.to_owned(), id);
-            state.pending_names.push((name.to_owned(), Some(id)));
+            state.change_name(NameChange::Create(name.to_owned(), id));
         }
         let generation = state.generation;
         state.done(SimulatedFile { disk: self.clone(), id, generation })
@@ -344,8 +373,18 @@ impl Disk for SimulatedDisk {
             return Err(io::ErrorKind::NotFound.into());
         }
         if state.operate_whole()? {
-            state.names.remove(name);
-            state.pending_names.push((name.to_owned(), None));
+            state.change_name(NameChange::Remove(name.to_owned()));
+        }
+        state.done(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        if !state.names.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if state.operate_whole()? {
+            state.change_name(NameChange::Rename(from.to_owned(), to.to_owned()));
         }
         state.done(())
     }
@@ -354,8 +393,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.state();
         match state.operate()? {
             None | Some(Fault::Full) => {
-                state.pending_names.clear();
-                state.durable_names = state.names.clone();
+                state.settle_names();
                 Ok(())
             }
             Some(Fault::PowerFails) => state.done(()),

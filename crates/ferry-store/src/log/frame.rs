@@ -25,6 +25,8 @@ pub(crate) struct SegmentHeader {
     pub(crate) first_group: u64,
     /// Where that begins: behind this header, unless something damaged is between.
     pub(crate) first_offset: u32,
+    /// Up to where the file may have remains of another segment, which it was before.
+    pub(crate) reused_bytes: u32,
 }
 
 impl SegmentHeader {
@@ -36,7 +38,7 @@ impl SegmentHeader {
         bytes[16..24].copy_from_slice(&self.salt.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.first_group.to_le_bytes());
         bytes[32..36].copy_from_slice(&self.first_offset.to_le_bytes());
-        // Four bytes are left for later.
+        bytes[36..40].copy_from_slice(&self.reused_bytes.to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..40]);
         bytes[40..].copy_from_slice(&crc.to_le_bytes());
         bytes
@@ -53,6 +55,7 @@ impl SegmentHeader {
             salt: u64_at(bytes, 16),
             first_group: u64_at(bytes, 24),
             first_offset: u32_at(bytes, 32),
+            reused_bytes: u32_at(bytes, 36),
         };
         let is_sound = (1..=GROUP_NUMBER_MAX).contains(&header.first_group)
             && header.first_offset as usize >= SEGMENT_HEADER_BYTES;
@@ -60,14 +63,14 @@ impl SegmentHeader {
     }
 }
 
-/// What the checksums of groups and entries begin with. Who does not know the salt cannot make a payload that looks
-/// like a part of the log.
+/// What the checksums of groups and entries of a segment begin with. Who does not know the salt cannot make a payload
+/// that looks like a part of the log; and what a file has from when it was another segment does not look so, either.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seed(u32);
 
 impl Seed {
-    pub(crate) fn new(salt: u64) -> Self {
-        Self(crc32c::crc32c(&salt.to_le_bytes()))
+    pub(crate) fn new(salt: u64, segment: u32) -> Self {
+        Self(crc32c::crc32c_append(crc32c::crc32c(&salt.to_le_bytes()), &segment.to_le_bytes()))
     }
 
     /// The checksum of an entry; `bytes` is the whole of it, with room for the checksum.
@@ -143,6 +146,11 @@ impl GroupHeader {
         is_sound.then_some(header)
     }
 
+    /// Whether these bytes may have been the header of this group, but for a part of it.
+    pub(crate) fn resembles(bytes: &[u8], number: u64) -> bool {
+        bytes.starts_with(&GROUP_MAGIC) || bytes.len() >= 24 && u64_at(bytes, 16) == number
+    }
+
     /// Bytes of the group, with this header.
     pub(crate) fn frame_bytes(&self) -> u64 {
         GROUP_HEADER_BYTES as u64 + u64::from(self.body_length)
@@ -183,8 +191,15 @@ mod tests {
 
     #[test]
     fn headers_come_out_as_they_went_in_and_not_if_a_bit_is_flipped() {
-        let segment = SegmentHeader { version: 1, number: 7, salt: 99, first_group: 12, first_offset: 44 };
-        let seed = Seed::new(99);
+        let segment = SegmentHeader {
+            version: 1,
+            number: 7,
+            salt: 99,
+            first_group: 12,
+            first_offset: 44,
+            reused_bytes: 9,
+        };
+        let seed = Seed::new(99, 7);
         let group = GroupHeader {
             body_length: 1,
             entries: 2,
@@ -196,7 +211,8 @@ mod tests {
         let (segment_bytes, group_bytes) = (segment.encode(), group.encode(seed));
         assert_eq!(SegmentHeader::parse(&segment_bytes), Some(segment));
         assert_eq!(GroupHeader::parse(&group_bytes, seed), Some(group));
-        assert_eq!(GroupHeader::parse(&group_bytes, Seed::new(98)), None);
+        assert_eq!(GroupHeader::parse(&group_bytes, Seed::new(98, 7)), None);
+        assert_eq!(GroupHeader::parse(&group_bytes, Seed::new(99, 8)), None);
         for bit in 0..8 * GROUP_HEADER_BYTES.min(SEGMENT_HEADER_BYTES) {
             let (mut segment_bytes, mut group_bytes) = (segment_bytes, group_bytes);
             segment_bytes[bit / 8] ^= 1 << (bit % 8);

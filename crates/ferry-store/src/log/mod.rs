@@ -51,6 +51,7 @@ pub struct Log<D: Disk> {
     index: Index,
     options: LogOptions,
     salt: u64,
+    /// Of the segment to which what is unsynced belongs.
     seed: Seed,
     /// The segment that is written to; none before the first group.
     active: Option<Active>,
@@ -219,6 +220,10 @@ impl<D: Disk> Log<D> {
             }
         }
         self.end_active();
+        if let Some(spare) = self.segments.take_spare() {
+            // Left behind, it is removed when the log is opened again.
+            let _ = self.segments.remove(spare.number);
+        }
         Ok(())
     }
 

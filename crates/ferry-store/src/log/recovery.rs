@@ -35,6 +35,8 @@ struct Scanned {
     next_group: u64,
     oldest_segment: u32,
     is_marked: bool,
+    /// Another group can follow the last one.
+    can_go_on: bool,
     /// Something that had been durable is not as it was.
     is_damaged: bool,
 }
@@ -53,7 +55,7 @@ pub(crate) fn recover<D: Disk>(
     let format = found.format;
     let headers = read_headers(&disk, &found)?;
     let salt = choose_salt(format, &headers, &options);
-    let has_log = headers.iter().any(|(_, length, _)| *length > 0);
+    let has_log = headers.iter().any(|start| start.length > 0);
     let needs_format = !matches!(format, Format::Ours { .. });
     if needs_format && has_log {
         let file = FORMAT_NAME.to_owned();
@@ -68,7 +70,7 @@ pub(crate) fn recover<D: Disk>(
         index,
         options,
         salt,
-        seed: Seed::new(salt),
+        seed: Seed::new(salt, 0),
         active: None,
         next_segment: files.last().map_or(0, |file| file.number) + 1,
         next_group: scanned.next_group,
@@ -146,8 +148,16 @@ fn read_start<D: Disk>(disk: &D, name: &str, bytes: &mut [u8]) -> Result<(usize,
     read().map_err(failed("read", name))
 }
 
-/// Number, length and header of each segment.
-type Headers = Vec<(u32, u64, Option<SegmentHeader>)>;
+/// What the beginning of each segment says.
+type Headers = Vec<SegmentStart>;
+
+struct SegmentStart {
+    number: u32,
+    length: u64,
+    header: Option<SegmentHeader>,
+    /// It has the header of an older segment, whose file it was to be no more.
+    is_reused: bool,
+}
 
 fn read_headers<D: Disk>(disk: &D, found: &Found) -> Result<Headers, OpenError> {
     let mut headers = Headers::new();
@@ -158,7 +168,12 @@ fn read_headers<D: Disk>(disk: &D, found: &Found) -> Result<Headers, OpenError> 
         if let Some(other) = header.filter(|header| header.version != FORMAT_VERSION) {
             return Err(OpenError::WrongVersion { found: other.version, expected: FORMAT_VERSION });
         }
-        headers.push((*number, length, header.filter(|header| header.number == *number)));
+        headers.push(SegmentStart {
+            number: *number,
+            length,
+            header: header.filter(|header| header.number == *number),
+            is_reused: header.is_some_and(|header| header.number < *number),
+        });
     }
     Ok(headers)
 }
@@ -167,18 +182,19 @@ fn read_headers<D: Disk>(disk: &D, found: &Found) -> Result<Headers, OpenError> 
 fn choose_salt(format: Format, headers: &Headers, options: &LogOptions) -> u64 {
     match format {
         Format::Ours { salt } => salt,
-        _ => headers.iter().find_map(|(_, _, header)| *header).map_or(options.salt, |header| header.salt),
+        _ => headers.iter().find_map(|start| start.header).map_or(options.salt, |header| header.salt),
     }
 }
 
 fn list_segments<D: Disk>(disk: D, headers: &Headers, salt: u64) -> (Segments<D>, Vec<SegmentFile>) {
     let mut segments = Segments::new(disk);
     let mut files = Vec::new();
-    for (number, length, header) in headers {
+    for start in headers {
+        let SegmentStart { number, length, header, is_reused } = *start;
         let salt = header.map_or(salt, |header| header.salt);
-        let seed = Seed::new(salt);
-        files.push(SegmentFile { number: *number, length: *length, header: *header, salt, seed });
-        segments.add(*number, seed, *length, None);
+        let seed = Seed::new(salt, number);
+        files.push(SegmentFile { number, length, header, salt, seed, is_reused });
+        segments.add(number, seed, length, None);
     }
     (segments, files)
 }
@@ -200,9 +216,12 @@ fn scan<D: Disk>(
             salt: file.salt,
             first_group,
             first_offset: at as u32,
+            // It may have been.
+            reused_bytes: u32::try_from(file.length).unwrap_or(u32::MAX),
         })
     });
     Ok(Scanned {
+        can_go_on: scan.can_go_on,
         is_damaged: scan.is_damaged,
         headers: headers.collect(),
         cut,
@@ -284,7 +303,9 @@ impl<D: Disk> Log<D> {
         }
         if let Some(newest) = self.segments.newest().map(|newest| newest.number) {
             self.make_durable(newest, scanned.unsynced_from)?;
-            self.continue_in(files, newest)?;
+            if scanned.can_go_on {
+                self.continue_in(files, newest)?;
+            }
         }
         if !files.is_empty() {
             let synced = self.segments.disk.sync_directory();
@@ -338,6 +359,7 @@ impl<D: Disk> Log<D> {
             let length = self.segments.file(newest).and_then(DiskFile::length);
             let allocated = length.map_err(failed("read", &name))?;
             self.active = Some(Active { number: newest, allocated });
+            self.seed = Seed::new(self.salt, newest);
             let end = self.segments.get(newest).map_or(0, |segment| segment.end);
             (self.segments.unsynced.segment, self.segments.unsynced.start) = (newest, end);
         }

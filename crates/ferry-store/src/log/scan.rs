@@ -30,6 +30,8 @@ pub(crate) struct SegmentFile {
     pub(crate) header: Option<SegmentHeader>,
     pub(crate) salt: u64,
     pub(crate) seed: Seed,
+    /// It was to be used again when the power failed: there is nothing in it yet.
+    pub(crate) is_reused: bool,
 }
 
 /// From where on a segment is of no use.
@@ -62,6 +64,8 @@ pub(crate) struct Scan<'a, D: Disk> {
     pub(crate) oldest_segment: u32,
     /// From where on segments have only what stands in later ones too.
     pub(crate) superseded: Vec<Cut>,
+    /// The last segment ends behind a group, so that another one can follow.
+    pub(crate) can_go_on: bool,
     /// Something that had been durable is not as it was.
     pub(crate) is_damaged: bool,
     /// Whether the last group was an empty one.
@@ -111,6 +115,7 @@ impl<'a, D: Disk> Scan<'a, D> {
             next_group: None,
             oldest_segment: 0,
             superseded: Vec::new(),
+            can_go_on: true,
             is_damaged: false,
             is_marked: true,
             synced_through: 0,
@@ -193,6 +198,7 @@ impl<'a, D: Disk> Scan<'a, D> {
         }
         self.report.segments += 1;
         self.unsynced.clear();
+        self.can_go_on = start <= length;
         self.segments.set_start(number, start);
         let limit = self.firsts[position + 1..].iter().find_map(|first| first.map(|(_, number)| number));
         let mut at = start;
@@ -206,7 +212,10 @@ impl<'a, D: Disk> Scan<'a, D> {
                     break;
                 }
                 Place::Group(header) => match self.read_group(position, at, &header)? {
-                    Some(end) => at = end,
+                    Some(end) => {
+                        at = end;
+                        self.can_go_on = end <= length;
+                    }
                     None => return Ok(Some(if at == start { 0 } else { at })),
                 },
                 Place::Gap(header) => {
@@ -217,12 +226,19 @@ impl<'a, D: Disk> Scan<'a, D> {
                     self.lose_groups(position, at, 0, header.number);
                 }
                 Place::Damaged => {
+                    if self.is_remains(position, at)? {
+                        self.superseded.push(Cut { segment: number, offset: at });
+                        break;
+                    }
                     if !self.is_durable(position, at)? {
                         // Of a segment without any group nothing is kept.
                         return Ok(Some(if at == start { 0 } else { at }));
                     }
                     match self.skip_damage(position, at, limit)? {
-                        Some(next) => at = next,
+                        Some(next) => {
+                            at = next;
+                            self.can_go_on = false;
+                        }
                         None => return Ok(Some(at)),
                     }
                 }
@@ -266,9 +282,12 @@ impl<'a, D: Disk> Scan<'a, D> {
 
     /// No group in the segment can be found.
     fn skip_unusable(&mut self, position: usize) -> io::Result<Option<u64>> {
-        let length = self.end_of_data(position, 0)?;
+        let mut length = self.end_of_data(position, 0)?;
         if length > 0 && !self.is_durable(position, 0)? {
-            return Ok(Some(0));
+            if !self.files[position].is_reused {
+                return Ok(Some(0));
+            }
+            length = 0;
         }
         if length > 0 {
             self.problem(position, 0, length, ProblemKind::UnusableSegment);
@@ -289,6 +308,21 @@ impl<'a, D: Disk> Scan<'a, D> {
             _ if self.end_of_data(position, at)? == at => Place::End,
             _ => Place::Damaged,
         })
+    }
+
+    /// Whether what is here is what the file had when it was another segment: it must be possible, and nothing may
+    /// look as if a group had been begun here, or had been behind it.
+    fn is_remains(&mut self, position: usize, at: u64) -> io::Result<bool> {
+        let SegmentFile { number, length, header, .. } = self.files[position];
+        if header.is_none_or(|header| at >= u64::from(header.reused_bytes)) {
+            return Ok(false);
+        }
+        let group = self.next_group();
+        let bytes = self.window.get(self.segments, number, at, GROUP_HEADER_BYTES as u64, length)?;
+        if GroupHeader::resembles(bytes, group) || self.is_durable(position, at)? {
+            return Ok(false);
+        }
+        Ok(self.find_header(position, at, 0)?.is_none())
     }
 
     /// Reads a group and lets it have its effect. Returns where it ends; `None` if it is not whole and was never

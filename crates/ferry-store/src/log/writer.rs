@@ -4,7 +4,7 @@ use std::io;
 
 use super::Log;
 use super::frame::{
-    EntriesCrc, FORMAT_VERSION, GROUP_HEADER_BYTES, GroupHeader, SEGMENT_HEADER_BYTES, SegmentHeader,
+    EntriesCrc, FORMAT_VERSION, GROUP_HEADER_BYTES, GroupHeader, SEGMENT_HEADER_BYTES, Seed, SegmentHeader,
     segment_name,
 };
 use super::index::Location;
@@ -103,6 +103,8 @@ impl<D: Disk> Log<D> {
         let rolled = self.roll();
         frame.start = self.segments.unsynced.bytes.len();
         self.segments.unsynced.bytes.extend_from_slice(&written);
+        let entries = &mut self.segments.unsynced.bytes[frame.start + GROUP_HEADER_BYTES..];
+        frame.crc = seal_entries(entries, self.seed, self.next_group);
         rolled
     }
 
@@ -110,7 +112,9 @@ impl<D: Disk> Log<D> {
     pub(crate) fn roll(&mut self) -> io::Result<()> {
         self.sync_now()?;
         self.end_active();
-        self.begin_segment(self.next_group)
+        self.begin_segment(self.next_group)?;
+        self.seed = Seed::new(self.salt, self.segments.unsynced.segment);
+        Ok(())
     }
 
     /// Gives back what is allocated ahead. Nothing is lost if it cannot be.
@@ -124,24 +128,18 @@ impl<D: Disk> Log<D> {
         }
     }
 
+    /// Begins the next segment. What is unsynced belongs to it then, and has to be sealed for it.
     fn begin_segment(&mut self, first_group: u64) -> io::Result<()> {
         let number = self.next_segment;
         let name = segment_name(number);
-        let created = match self.segments.disk.create(&name) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                // Left behind by an attempt that failed.
-                self.segments.disk.remove(&name)?;
-                self.segments.disk.create(&name)
-            }
-            created => created,
-        };
-        let file = created?;
+        let (file, reused_bytes) = self.next_file(&name)?;
         let header = SegmentHeader {
             version: FORMAT_VERSION,
             number,
             salt: self.salt,
             first_group,
             first_offset: SEGMENT_HEADER_BYTES as u32,
+            reused_bytes: u32::try_from(reused_bytes).unwrap_or(u32::MAX),
         };
         if let Err(error) = write_all_at(&file, 0, &header.encode()) {
             let _ = self.segments.disk.remove(&name);
@@ -151,10 +149,31 @@ impl<D: Disk> Log<D> {
         self.next_segment += 1;
         self.directory_is_dirty = true;
         let start = SEGMENT_HEADER_BYTES as u64;
-        self.segments.add(number, self.seed, start, Some(file));
-        self.active = Some(Active { number, allocated: start });
+        self.segments.add(number, Seed::new(self.salt, number), start, Some(file));
+        self.active = Some(Active { number, allocated: start.max(reused_bytes) });
         (self.segments.unsynced.segment, self.segments.unsynced.start) = (number, start);
         Ok(())
+    }
+
+    /// The file of the next segment: one that is of no use any more, if there is one. Returns how much of what it was
+    /// it still has.
+    fn next_file(&mut self, name: &str) -> io::Result<(D::File, u64)> {
+        if let Some(spare) = self.segments.take_spare() {
+            let old_name = segment_name(spare.number);
+            if self.segments.disk.rename(&old_name, name).is_ok() {
+                return Ok((spare.file, spare.length));
+            }
+            let _ = self.segments.disk.remove(&old_name);
+        }
+        let file = match self.segments.disk.create(name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                // Left behind by an attempt that failed.
+                self.segments.disk.remove(name)?;
+                self.segments.disk.create(name)
+            }
+            created => created,
+        };
+        Ok((file?, 0))
     }
 
     /// Writes the unsynced bytes from `from` on.
@@ -258,7 +277,7 @@ impl<D: Disk> Log<D> {
             && oldest < self.announced_oldest
         {
             // If it cannot be removed now, it is tried again after the next sync.
-            if self.segments.remove(oldest).is_err() {
+            if self.segments.retire(oldest, u64::from(self.options.preallocate_bytes)).is_err() {
                 return;
             }
             self.window.clear();
@@ -272,15 +291,14 @@ impl<D: Disk> Log<D> {
         }
         let old = self.active.take();
         let (old_segment, old_start) = (self.segments.unsynced.segment, self.segments.unsynced.start);
-        let has_written = !self.segments.unsynced.bytes.is_empty();
-        let is_empty = old_start <= SEGMENT_HEADER_BYTES as u64;
-        if has_written {
-            let number = self.next_segment;
-            if is_empty {
-                self.replace_oldest(old_segment, number);
-            }
+        if !self.segments.unsynced.bytes.is_empty() {
+            // If nothing in the old segment was durable, it is going to be removed.
+            let is_empty = old_start <= SEGMENT_HEADER_BYTES as u64;
+            let (old_seed, number) = (self.seed, self.next_segment);
+            self.seal(Seed::new(self.salt, number), is_empty.then_some((old_segment, number)));
             let begun = self.begin_segment(self.synced_through + 1).and_then(|()| self.write_unsynced(0));
             if let Err(error) = begun {
+                self.seal(old_seed, None);
                 self.undo_repair(old, old_segment, old_start);
                 return Err(error);
             }
@@ -292,21 +310,25 @@ impl<D: Disk> Log<D> {
         Ok(())
     }
 
-    /// Nothing in a segment was durable, so that it is going to be removed: names another one as the oldest in the
-    /// groups that name it, or one with which the same was tried before.
-    fn replace_oldest(&mut self, old: u32, new: u32) {
+    /// Gives all unsynced groups the checksums that they have in another segment. Groups that name the first segment
+    /// of `replaced` as the oldest, or one with which the same was tried before, name the second one.
+    fn seal(&mut self, seed: Seed, replaced: Option<(u32, u32)>) {
         let bytes = &mut self.segments.unsynced.bytes;
         let mut at = 0;
         while let Some(mut header) = GroupHeader::parse(&bytes[at..], self.seed) {
-            if header.oldest_segment >= old {
+            let end = at + header.frame_bytes() as usize;
+            let entries = &mut bytes[at + GROUP_HEADER_BYTES..end];
+            header.entries_crc = seal_entries(entries, seed, header.number).get();
+            if let Some((_, new)) = replaced.filter(|(old, _)| header.oldest_segment >= *old) {
                 header.oldest_segment = new;
-                bytes[at..at + GROUP_HEADER_BYTES].copy_from_slice(&header.encode(self.seed));
             }
-            at += header.frame_bytes() as usize;
+            bytes[at..at + GROUP_HEADER_BYTES].copy_from_slice(&header.encode(seed));
+            at = end;
         }
-        if self.announced_oldest >= old {
+        if let Some((_, new)) = replaced.filter(|(old, _)| self.announced_oldest >= *old) {
             self.announced_oldest = new;
         }
+        self.seed = seed;
     }
 
     /// The new segment has failed too.
@@ -358,8 +380,8 @@ impl<D: Disk> Log<D> {
 }
 
 impl Frame {
-    /// Adds an entry, with the checksum that it has in this log.
-    pub(crate) fn add(&mut self, bytes: &mut Vec<u8>, seed: super::frame::Seed, entry: &RawEntry<'_>) {
+    /// Adds an entry, with the checksum that it has in the segment of this seed.
+    pub(crate) fn add(&mut self, bytes: &mut Vec<u8>, seed: Seed, entry: &RawEntry<'_>) {
         let start = bytes.len();
         bytes.extend_from_slice(entry.bytes);
         let crc = seed.entry_crc(entry.bytes);
@@ -371,6 +393,19 @@ impl Frame {
     pub(crate) fn is_empty(&self) -> bool {
         self.entries == 0
     }
+}
+
+/// Gives all entries of a group the checksums that they have in the segment of this seed.
+fn seal_entries(mut entries: &mut [u8], seed: Seed, group: u64) -> EntriesCrc {
+    let mut crc = EntriesCrc::new(group);
+    while let Some(length) = RawEntry::parse(entries).map(|entry| entry.bytes.len()) {
+        let (entry, rest) = entries.split_at_mut(length);
+        let entry_crc = seed.entry_crc(entry);
+        entry[..4].copy_from_slice(&entry_crc.to_le_bytes());
+        crc.add(entry_crc);
+        entries = rest;
+    }
+    crc
 }
 
 /// Whether there was no room.

@@ -14,20 +14,22 @@ fn name(number: u32) -> String {
     format!("log/{number:020}.log")
 }
 
-/// Opens what is there twice, writes to it, and opens it once more.
+/// Opens what is there, writes to it, and opens it once more. If it is a single file, it must come up the same: with
+/// more of them, one may tell about another what is not true, and no longer be needed the next time.
 fn check(disk: &SimulatedDisk) -> Result<(), TestCaseError> {
+    let is_single = disk.names().len() == 1;
     let (mut log, report) = match Log::open(disk.clone(), options()) {
         Ok(opened) => opened,
         Err(OpenError::WrongVersion { .. }) => return Ok(()),
         Err(error) => return Err(TestCaseError::fail(error.to_string())),
     };
-    let content = Model::of(&mut log).map_err(TestCaseError::fail)?;
-    prop_assert_eq!(report.live_records, content.values.len() as u64);
+    let first = Model::of(&mut log).map_err(TestCaseError::fail)?;
+    prop_assert_eq!(report.live_records, first.values.len() as u64);
     drop(log);
     disk.end_process();
     let (mut log, again) = Log::open(disk.clone(), options()).expect("opened before");
-    let found = Model::of(&mut log).map_err(TestCaseError::fail)?;
-    prop_assert_eq!(&found, &content, "{:?}\nthen {:?}", report, again);
+    let second = Model::of(&mut log).map_err(TestCaseError::fail)?;
+    prop_assert!(!is_single || first == second, "{:?}\n{:?}\nthen {:?}\n{:?}", first, report, second, again);
     let key = Key::new(9, 9, 9);
     for turn in 0..200 {
         let mut batch = Batch::new();
@@ -36,14 +38,13 @@ fn check(disk: &SimulatedDisk) -> Result<(), TestCaseError> {
             .and_then(|()| log.sync())
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
     }
-    let mut expected = Model::of(&mut log).map_err(TestCaseError::fail)?;
+    let written = Model::of(&mut log).map_err(TestCaseError::fail)?;
     log.close().map_err(|error| TestCaseError::fail(error.to_string()))?;
     disk.end_process();
-    let (mut log, third) = Log::open(disk.clone(), options()).expect("opened before");
-    let found = Model::of(&mut log).map_err(TestCaseError::fail)?;
-    prop_assert_eq!(&found, &expected, "{:?}\nthen {:?}\nthen {:?}", report, again, third);
-    prop_assert!(expected.values.remove(&key).is_some());
-    prop_assert_eq!(expected, content);
+    let (mut log, last) = Log::open(disk.clone(), options()).expect("opened before");
+    let third = Model::of(&mut log).map_err(TestCaseError::fail)?;
+    prop_assert_eq!(third.values.get(&key), written.values.get(&key), "{:?}", last);
+    prop_assert!(!is_single || third == written, "{:?}\n{:?}\nthen {:?}\n{:?}", written, again, third, last);
     Ok(())
 }
 
@@ -63,7 +64,7 @@ proptest! {
     fn forgeries_are_survived(files in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 1..3)) {
         let disk = SimulatedDisk::new(1);
         for (number, file) in (1..).zip(files) {
-            disk.plant(&name(number), forge(&file));
+            disk.plant(&name(number), forge(number, &file));
         }
         check(&disk)?;
     }

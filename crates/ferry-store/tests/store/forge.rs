@@ -4,9 +4,9 @@
 /// The salt of forged logs.
 pub(crate) const SALT: u64 = 5;
 
-/// Makes a segment out of instructions.
-pub(crate) fn forge(instructions: &[u8]) -> Vec<u8> {
-    let mut forger = Forger { input: instructions, group: 1, out: Vec::new() };
+/// Makes a segment of this number out of instructions.
+pub(crate) fn forge(segment: u32, instructions: &[u8]) -> Vec<u8> {
+    let mut forger = Forger { segment, input: instructions, group: 1, out: Vec::new() };
     forger.segment_header(false);
     while !forger.input.is_empty() {
         forger.step();
@@ -15,6 +15,7 @@ pub(crate) fn forge(instructions: &[u8]) -> Vec<u8> {
 }
 
 struct Forger<'a> {
+    segment: u32,
     input: &'a [u8],
     group: u64,
     out: Vec<u8>,
@@ -73,14 +74,16 @@ impl Forger<'_> {
     fn segment_header(&mut self, is_odd: bool) {
         let mut header = Vec::from(*b"FERRYLOG");
         let version = if is_odd { self.number(1) as u32 } else { 1 };
-        let number = if is_odd { self.number(1) as u32 } else { 1 };
+        let segment = u64::from(self.segment);
+        let number = if is_odd { self.number(segment) as u32 } else { self.segment };
         header.extend_from_slice(&version.to_le_bytes());
         header.extend_from_slice(&number.to_le_bytes());
         header.extend_from_slice(&SALT.to_le_bytes());
         let (first, offset) = (self.number(self.group), self.number(44) as u32);
         header.extend_from_slice(&first.to_le_bytes());
         header.extend_from_slice(&offset.to_le_bytes());
-        header.extend_from_slice(&[0; 4]);
+        let reused_bytes = if self.byte().is_multiple_of(2) { 0 } else { self.number(500) as u32 };
+        header.extend_from_slice(&reused_bytes.to_le_bytes());
         let crc = crc32c::crc32c(&header);
         header.extend_from_slice(&crc.to_le_bytes());
         if is_odd && self.byte().is_multiple_of(2) {
@@ -119,10 +122,13 @@ impl Forger<'_> {
         let kind = self.byte() % 7;
         let value_length = usize::from(self.byte() % 64);
         let mut entry = vec![kind];
-        for _ in 0..if kind == 3 { 2 } else { 1 } {
-            let (group, place) = (self.byte() % 4, self.byte() % 8);
+        // What refers, and what is referred to, are not the same.
+        let space = if kind == 2 { 2 } else { 1 };
+        let spaces = [space, 2_u64];
+        for space in &spaces[..if kind == 3 { 2 } else { 1 }] {
+            let (group, item) = (self.byte() % 4, self.byte() % 8);
             entry.extend_from_slice(&u64::from(group).to_le_bytes());
-            entry.extend_from_slice(&(1_u64 << 56 | u64::from(place)).to_le_bytes());
+            entry.extend_from_slice(&(space << 56 | u64::from(item)).to_le_bytes());
         }
         entry.extend(std::iter::repeat_n(b'v', value_length));
         let length = self.number(entry.len() as u64 + 8) as u32;
@@ -135,6 +141,7 @@ impl Forger<'_> {
     }
 
     fn crc(&self, bytes: &[u8]) -> u32 {
-        crc32c::crc32c_append(crc32c::crc32c(&SALT.to_le_bytes()), bytes)
+        let seed = crc32c::crc32c_append(crc32c::crc32c(&SALT.to_le_bytes()), &self.segment.to_le_bytes());
+        crc32c::crc32c_append(seed, bytes)
     }
 }
