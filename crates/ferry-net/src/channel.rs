@@ -5,7 +5,8 @@ use std::task::{Context, Poll};
 
 use rustls::ServerConnection;
 
-use crate::socket::{DetachedSocket, Socket};
+use crate::detached_socket::DetachedSocket;
+use crate::socket::{ByteSocket, Socket, TlsSide};
 
 /// Plaintext bytes encrypted at a time; what does not fit into the socket waits encrypted, so this bounds it.
 const ENCRYPT_BYTES_MAX: usize = 32 * 1024;
@@ -37,7 +38,36 @@ impl Channel {
         Self { socket, tls: None, early_input: Vec::new(), closing: Closing::Open }
     }
 
-    pub(crate) fn socket(&self) -> &Socket {
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        if self.has_buffered_input() {
+            return Ok(());
+        }
+        self.socket.readable().await
+    }
+
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
+    }
+
+    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.has_buffered_input() {
+            return Poll::Ready(Ok(()));
+        }
+        self.socket.poll_read_ready(context)
+    }
+
+    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_write_ready(context)
+    }
+
+    pub(crate) fn into_detached(self) -> io::Result<Channel<DetachedSocket>> {
+        let Self { socket, tls, early_input, closing } = self;
+        Ok(Channel { socket: socket.into_detached()?, tls, early_input, closing })
+    }
+}
+
+impl<S: ByteSocket> Channel<S> {
+    pub(crate) fn socket(&self) -> &S {
         &self.socket
     }
 
@@ -63,28 +93,6 @@ impl Channel {
     /// Whether `try_read` has something to say although the socket may be silent.
     pub(crate) fn has_buffered_input(&self) -> bool {
         !self.early_input.is_empty() || self.tls.as_ref().is_some_and(|tls| !tls.wants_read())
-    }
-
-    pub(crate) async fn readable(&self) -> io::Result<()> {
-        if self.has_buffered_input() {
-            return Ok(());
-        }
-        self.socket.readable().await
-    }
-
-    pub(crate) async fn writable(&self) -> io::Result<()> {
-        self.socket.writable().await
-    }
-
-    pub(crate) fn poll_readable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.has_buffered_input() {
-            return Poll::Ready(Ok(()));
-        }
-        self.socket.poll_read_ready(context)
-    }
-
-    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.socket.poll_write_ready(context)
     }
 
     /// Reads what has arrived. `Ok(0)`: the other end has finished, in an orderly way or not.
@@ -159,15 +167,10 @@ impl Channel {
         self.closing = Closing::Flushing;
     }
 
-    pub(crate) fn into_detached(self) -> io::Result<Channel<DetachedSocket>> {
-        let Self { socket, tls, early_input, closing } = self;
-        Ok(Channel { socket: socket.into_detached()?, tls, early_input, closing })
-    }
-
     /// Reads TLS records from the socket and processes them, once; for the handshake. `Ok(0)`: end.
     pub(crate) fn try_read_records(&mut self) -> io::Result<usize> {
         match &mut self.tls {
-            Some(tls) => read_records(tls, &mut &self.socket, &self.socket),
+            Some(tls) => read_records(tls, &mut TlsSide(&self.socket), &self.socket),
             None => Ok(0),
         }
     }
@@ -199,7 +202,11 @@ fn take_front(input: &mut Vec<u8>, scratch: &mut [u8]) -> usize {
     length
 }
 
-fn try_read_tls(tls: &mut ServerConnection, socket: &Socket, scratch: &mut [u8]) -> io::Result<usize> {
+fn try_read_tls<S: ByteSocket>(
+    tls: &mut ServerConnection,
+    socket: &S,
+    scratch: &mut [u8],
+) -> io::Result<usize> {
     for _ in 0..RECORD_READS_MAX {
         let mut read = 0;
         let mut reader = tls.reader();
@@ -223,12 +230,16 @@ fn try_read_tls(tls: &mut ServerConnection, socket: &Socket, scratch: &mut [u8])
         if read > 0 || scratch.is_empty() {
             return Ok(read);
         }
-        read_records(tls, &mut &*socket, socket)?;
+        read_records(tls, &mut TlsSide(socket), socket)?;
     }
     Err(io::ErrorKind::WouldBlock.into())
 }
 
-fn read_records(tls: &mut ServerConnection, input: &mut dyn Read, socket: &Socket) -> io::Result<usize> {
+fn read_records<S: ByteSocket>(
+    tls: &mut ServerConnection,
+    input: &mut dyn Read,
+    socket: &S,
+) -> io::Result<usize> {
     let read = tls.read_tls(input)?;
     let processed = tls.process_new_packets();
     // The answer may be an alert or a key update; whatever does not fit is left for `try_flush`. What was read
@@ -240,9 +251,9 @@ fn read_records(tls: &mut ServerConnection, input: &mut dyn Read, socket: &Socke
     }
 }
 
-fn flush_tls(tls: &mut ServerConnection, socket: &Socket) -> io::Result<()> {
+fn flush_tls<S: ByteSocket>(tls: &mut ServerConnection, socket: &S) -> io::Result<()> {
     while tls.wants_write() {
-        if tls.write_tls(&mut &*socket)? == 0 {
+        if tls.write_tls(&mut TlsSide(socket))? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
     }

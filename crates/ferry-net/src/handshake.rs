@@ -15,7 +15,7 @@ use crate::listener::ListenerOptions;
 use crate::peer::{PeerAddress, PeerInfo, Transport};
 use crate::proxy_protocol::{self, ProxyError, ProxyHeader};
 use crate::sniff::{self, Expected};
-use crate::socket::Socket;
+use crate::socket::{ByteSocket, Socket};
 use crate::stream::Stream;
 use crate::websocket::WebSocket;
 use crate::websocket::upgrade::{self, UpgradeOptions};
@@ -99,7 +99,7 @@ async fn steps(
         let header =
             within(deadline, limits.proxy_header_timeout, HandshakeReason::ProxyTimeout, step).await?;
         if let Some(source) = header.source {
-            peer.proxied_by = Some(std::mem::replace(&mut peer.address, source));
+            peer.proxied_by = Some(Box::new(std::mem::replace(&mut peer.address, source)));
             peer.proxy_tls = header.tls.map(Box::new);
         }
     }

@@ -13,8 +13,7 @@
 //! [`Stream::try_read`] and [`Stream::try_write`] never block. After `Err(WouldBlock)` wait for
 //! [`Stream::readable`] or [`Stream::writable`], then try again. `readable` also looks at input that has
 //! already left the socket (decrypted by TLS, or read together with a handshake), so no wake-up is lost
-//! when the socket itself is idle. A driver that waits for the socket by other means asks
-//! [`Stream::has_buffered_input`] first.
+//! when the socket itself is idle. A driver that waits for sockets by other means uses [`DetachedStream`].
 //!
 //! # Memory
 //!
@@ -22,8 +21,11 @@
 //! the few bytes of a frame header. What `try_write` cannot pass on it does not take.
 
 mod channel;
+mod detached_socket;
+mod detached_stream;
 mod failure;
 mod handshake;
+mod layers;
 mod listen_address;
 mod listener;
 mod peer;
@@ -35,11 +37,13 @@ mod tls;
 mod unix_socket;
 pub mod websocket;
 
+pub use detached_socket::Readiness;
+pub use detached_stream::DetachedStream;
 pub use failure::failure_name;
 pub use handshake::{HandshakeError, HandshakeLimits, HandshakeReason};
 pub use listen_address::{HostPort, ListenAddress, ListenAddressError};
 pub use listener::{Accepted, BindError, BindOptions, BoundListener, Listener, ListenerOptions};
 pub use peer::{PeerAddress, PeerInfo, Transport};
-pub use stream::{CloseCode, DetachedStream, Stream};
+pub use stream::{CloseCode, Stream};
 pub use tls::{ClientCertificates, TlsAcceptor, TlsError, TlsOptions, TlsPeer, TlsVersion};
 pub use websocket::origin::{OriginError, OriginRule};

@@ -95,7 +95,7 @@ pub struct PeerInfo {
     /// The client; behind a proxy what the proxy told, otherwise the other end of the socket.
     pub address: PeerAddress,
     /// The other end of the socket, when a PROXY header told of a client behind it.
-    pub proxied_by: Option<PeerAddress>,
+    pub proxied_by: Option<Box<PeerAddress>>,
     /// How the connection travels.
     pub transport: Transport,
     /// What the TLS handshake with us agreed on.

@@ -7,17 +7,12 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::detached_socket::{DetachedSocket, StdSocket};
+
 #[derive(Debug)]
 pub(crate) enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
-}
-
-/// A socket that belongs to no runtime.
-#[derive(Debug)]
-pub(crate) enum DetachedSocket {
-    Tcp(std::net::TcpStream),
-    Unix(std::os::unix::net::UnixStream),
 }
 
 impl Socket {
@@ -49,7 +44,18 @@ impl Socket {
         }
     }
 
-    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn into_detached(self) -> io::Result<DetachedSocket> {
+        match self {
+            Self::Tcp(socket) => socket.into_std().map(|socket| DetachedSocket::new(StdSocket::Tcp(socket))),
+            Self::Unix(socket) => {
+                socket.into_std().map(|socket| DetachedSocket::new(StdSocket::Unix(socket)))
+            }
+        }
+    }
+}
+
+impl ByteSocket for Socket {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => {
                 drain(buffer, &SockRef::from(socket), |read| socket.try_io(Interest::READABLE, read))
@@ -60,32 +66,24 @@ impl Socket {
         }
     }
 
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_write(bytes),
             Self::Unix(socket) => socket.try_write(bytes),
         }
     }
 
-    pub(crate) fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_write_vectored(parts),
             Self::Unix(socket) => socket.try_write_vectored(parts),
         }
     }
 
-    /// Tells the other end that nothing more will come.
-    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+    fn shutdown_write(&self) -> io::Result<()> {
         match self {
             Self::Tcp(socket) => SockRef::from(socket).shutdown(std::net::Shutdown::Write),
             Self::Unix(socket) => SockRef::from(socket).shutdown(std::net::Shutdown::Write),
-        }
-    }
-
-    pub(crate) fn into_detached(self) -> io::Result<DetachedSocket> {
-        match self {
-            Self::Tcp(socket) => socket.into_std().map(DetachedSocket::Tcp),
-            Self::Unix(socket) => socket.into_std().map(DetachedSocket::Unix),
         }
     }
 }
@@ -108,30 +106,31 @@ fn drain(
     if last > 0 { Ok(last) } else { result }
 }
 
-impl DetachedSocket {
-    /// Registers with the runtime that calls; the socket is non-blocking already.
-    pub(crate) fn attach(self) -> io::Result<Socket> {
-        match self {
-            Self::Tcp(socket) => TcpStream::from_std(socket).map(Socket::Tcp),
-            Self::Unix(socket) => UnixStream::from_std(socket).map(Socket::Unix),
-        }
-    }
+/// A socket as TLS and WebSocket want it.
+pub(crate) trait ByteSocket {
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
+    fn try_write_vectored(&self, parts: &[IoSlice<'_>]) -> io::Result<usize>;
+    /// Tells the other end that nothing more will come.
+    fn shutdown_write(&self) -> io::Result<()>;
 }
 
-/// The socket as rustls wants it.
-impl Read for &Socket {
+/// A socket as rustls wants it.
+pub(crate) struct TlsSide<'a, S>(pub(crate) &'a S);
+
+impl<S: ByteSocket> Read for TlsSide<'_, S> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.try_read(buffer)
+        self.0.try_read(buffer)
     }
 }
 
-impl Write for &Socket {
+impl<S: ByteSocket> Write for TlsSide<'_, S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.try_write(bytes)
+        self.0.try_write(bytes)
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.try_write_vectored(parts)
+        self.0.try_write_vectored(parts)
     }
 
     fn flush(&mut self) -> io::Result<()> {

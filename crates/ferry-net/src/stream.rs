@@ -5,9 +5,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::channel::Channel;
+use crate::detached_stream::DetachedStream;
 use crate::handshake::{self, HandshakeError};
+use crate::layers::Layers;
 use crate::peer::PeerInfo;
-use crate::socket::DetachedSocket;
+use crate::socket::{ByteSocket, Socket};
 use crate::websocket::WebSocket;
 
 /// Input that is thrown away while [`Stream::close`] waits for the other end.
@@ -20,16 +22,7 @@ const CLOSE_INPUT_BYTES_MAX: usize = 256 * 1024;
 /// It belongs to the runtime that accepted it; [`Stream::into_detached`] takes it to another one.
 #[derive(Debug)]
 pub struct Stream {
-    channel: Channel,
-    websocket: Option<Box<WebSocket>>,
-    peer: PeerInfo,
-}
-
-/// A stream between two runtimes.
-#[derive(Debug)]
-pub struct DetachedStream {
-    channel: Channel<DetachedSocket>,
-    websocket: Option<Box<WebSocket>>,
+    layers: Layers<Socket>,
     peer: PeerInfo,
 }
 
@@ -55,7 +48,11 @@ pub enum CloseCode {
 
 impl Stream {
     pub(crate) fn new(channel: Channel, websocket: Option<Box<WebSocket>>, peer: PeerInfo) -> Self {
-        Self { channel, websocket, peer }
+        Self { layers: Layers { channel, websocket }, peer }
+    }
+
+    pub(crate) fn from_layers(layers: Layers<Socket>, peer: PeerInfo) -> Self {
+        Self { layers, peer }
     }
 
     /// Who is at the other end.
@@ -69,10 +66,10 @@ impl Stream {
     /// # Errors
     /// They are, or the connection has ended; the reason is to be counted.
     pub async fn expect_mqtt(&mut self) -> Result<(), HandshakeError> {
-        if self.websocket.is_some() {
+        if self.layers.websocket.is_some() {
             return Ok(());
         }
-        handshake::expect_mqtt(&mut self.channel, &self.peer).await
+        handshake::expect_mqtt(&mut self.layers.channel, &self.peer).await
     }
 
     /// Waits until [`Stream::try_read`] may have something to say. May return too often, never too late.
@@ -83,7 +80,7 @@ impl Stream {
         if self.has_buffered_input() {
             return Ok(());
         }
-        self.channel.readable().await
+        self.layers.channel.readable().await
     }
 
     /// Waits until the socket takes bytes: after `WouldBlock` from [`Stream::try_write`], or while
@@ -92,7 +89,7 @@ impl Stream {
     /// # Errors
     /// The runtime shuts down.
     pub async fn writable(&self) -> io::Result<()> {
-        self.channel.writable().await
+        self.layers.channel.writable().await
     }
 
     /// [`Stream::readable`] for one waiting task at a time.
@@ -103,7 +100,7 @@ impl Stream {
         if self.has_buffered_input() {
             return Poll::Ready(Ok(()));
         }
-        self.channel.poll_readable(context)
+        self.layers.channel.poll_readable(context)
     }
 
     /// [`Stream::writable`] for one waiting task at a time.
@@ -111,19 +108,19 @@ impl Stream {
     /// # Errors
     /// The runtime shuts down.
     pub fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.channel.poll_writable(context)
+        self.layers.channel.poll_writable(context)
     }
 
     /// Whether [`Stream::try_read`] has something to say although the socket may be silent: bytes that TLS has
     /// decrypted, that came together with a handshake, or an end or error not yet told.
     pub fn has_buffered_input(&self) -> bool {
-        self.channel.has_buffered_input() || self.websocket.as_ref().is_some_and(|ws| ws.has_verdict())
+        self.layers.has_buffered_input()
     }
 
     /// Whether all that [`Stream::try_read`] is still to say is how the input ended, by a close frame or a violation.
     /// After it has said so nothing can be written: write first what is an answer to the input before.
     pub fn has_ended_input(&self) -> bool {
-        self.websocket.as_ref().is_some_and(|ws| ws.has_verdict())
+        self.layers.has_ended_input()
     }
 
     /// Reads bytes of MQTT packets to the front of `scratch`, which must not be empty, and returns how many.
@@ -133,12 +130,11 @@ impl Stream {
     ///
     /// # Errors
     /// `WouldBlock`: nothing now; wait for [`Stream::readable`]. `InvalidData`: the other end broke the rules
-    /// of TLS or WebSocket; it has been told so by an alert or close frame, if the socket took it. Others: the socket failed. See [`crate::failure_name`] for counting.
+    /// of TLS or WebSocket; it has been told so
+    /// by an alert or close frame, if the socket took it. Others: the socket failed. See [`crate::failure_name`] for
+    /// counting.
     pub fn try_read(&mut self, scratch: &mut [u8]) -> io::Result<usize> {
-        match &mut self.websocket {
-            None => self.channel.try_read(scratch),
-            Some(websocket) => websocket.try_read(&mut self.channel, scratch),
-        }
+        self.layers.try_read(scratch)
     }
 
     /// Passes on bytes of MQTT packets and returns how many were taken, at least one if there are any.
@@ -151,10 +147,7 @@ impl Stream {
     /// `WouldBlock`: nothing was taken; wait for [`Stream::writable`]. `BrokenPipe` after
     /// [`Stream::start_close`]. Others: the socket failed.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.websocket {
-            None => self.channel.try_write(&[], bytes),
-            Some(websocket) => websocket.try_write(&mut self.channel, bytes),
-        }
+        self.layers.try_write(bytes)
     }
 
     /// Writes what is here: encrypted bytes, answers to pings, and after [`Stream::start_close`] the end.
@@ -162,24 +155,18 @@ impl Stream {
     /// # Errors
     /// `WouldBlock`: something is left; wait for [`Stream::writable`]. Others: the socket failed.
     pub fn try_flush(&mut self) -> io::Result<()> {
-        match &mut self.websocket {
-            None => self.channel.try_flush(),
-            Some(websocket) => websocket.try_flush(&mut self.channel),
-        }
+        self.layers.try_flush()
     }
 
     /// Whether [`Stream::try_flush`] has something to do.
     pub fn wants_write(&self) -> bool {
-        self.channel.wants_write() || self.websocket.as_ref().is_some_and(|ws| ws.wants_write())
+        self.layers.wants_write()
     }
 
     /// Ends our side after the bytes taken so far: close frame, TLS `close_notify`, end of stream.
     /// [`Stream::try_flush`] does it. A violation found while reading overrides `code`.
     pub fn start_close(&mut self, code: CloseCode) {
-        match &mut self.websocket {
-            None => self.channel.start_close(),
-            Some(websocket) => websocket.start_close(code),
-        }
+        self.layers.start_close(code);
     }
 
     /// Closes in an orderly way, so that the last packet arrives: flushes, ends our side, and throws away what
@@ -198,8 +185,8 @@ impl Stream {
     /// # Errors
     /// The socket could not be taken from the runtime.
     pub fn into_detached(self) -> io::Result<DetachedStream> {
-        let Self { channel, websocket, peer } = self;
-        Ok(DetachedStream { channel: channel.into_detached()?, websocket, peer })
+        let Self { layers, peer } = self;
+        Ok(DetachedStream::from_layers(layers.into_detached()?, peer))
     }
 
     async fn finish_close(&mut self) -> io::Result<()> {
@@ -212,8 +199,8 @@ impl Stream {
         let mut scratch = [0; 2048];
         let mut thrown_away = 0;
         while thrown_away < CLOSE_INPUT_BYTES_MAX {
-            self.channel.socket().readable().await?;
-            match self.channel.socket().try_read(&mut scratch) {
+            self.layers.channel.socket().readable().await?;
+            match self.layers.channel.socket().try_read(&mut scratch) {
                 Ok(0) => break,
                 Ok(read) => thrown_away += read,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -224,30 +211,14 @@ impl Stream {
     }
 }
 
-impl DetachedStream {
-    /// Who is at the other end.
-    pub fn peer(&self) -> &PeerInfo {
-        &self.peer
-    }
-
-    /// Registers with the runtime that calls.
-    ///
-    /// # Errors
-    /// The runtime cannot take the socket.
-    pub fn attach(self) -> io::Result<Stream> {
-        let Self { channel, websocket, peer } = self;
-        Ok(Stream { channel: channel.attach()?, websocket, peer })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_idle_connection_is_small() {
-        let plain = size_of::<Stream>();
-        assert!(plain <= 256, "{plain} bytes for a plain stream");
+        let plain = size_of::<DetachedStream>();
+        assert!(plain <= 128, "{plain} bytes for a plain stream");
         let websocket = size_of::<WebSocket>();
         assert!(websocket <= 192, "{websocket} bytes more for WebSocket");
     }

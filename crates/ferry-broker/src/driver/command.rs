@@ -3,7 +3,6 @@ use std::sync::{Arc, mpsc};
 
 use ferry_codec::ReasonCode;
 use ferry_core::{Authorizer, CoreConfig, Counters, LoadRequest, LoadedCopy};
-use ferry_net::DetachedStream;
 use ferry_session::Timestamp;
 use tokio::sync::oneshot;
 
@@ -14,7 +13,7 @@ use crate::listeners::{ListenerHandle, ListenerId};
 /// What the broker, or another shard's acceptor, wants of a shard.
 pub(crate) enum Command {
     /// A connection whose client lives here.
-    Adopt(Box<Greeted<DetachedStream>>),
+    Adopt(Box<Greeted>),
     /// Publish these topics and payloads, retained.
     Publish(Vec<(String, String)>),
     /// Tell the counters.

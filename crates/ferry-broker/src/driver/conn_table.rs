@@ -27,6 +27,11 @@ impl ConnTable {
         self.conns.get(id.index())?.as_ref().filter(|conn| conn.id == id)
     }
 
+    /// Whoever has this place now.
+    pub(crate) fn at(&self, index: usize) -> Option<&Rc<Conn>> {
+        self.conns.get(index)?.as_ref()
+    }
+
     pub(crate) fn remove(&mut self, id: ConnId) -> Option<Rc<Conn>> {
         let place = self.conns.get_mut(id.index())?;
         let conn = place.take_if(|conn| conn.id == id)?;

@@ -25,7 +25,7 @@ impl Driver {
             {
                 self.write(&conn);
                 if conn.blocked.get() {
-                    conn.wake();
+                    self.queue(&conn);
                 }
             }
         }
@@ -127,6 +127,8 @@ impl Driver {
     /// Ends a stream as its transport has it, while the others go on.
     fn close_slowly(self: &Rc<Self>, link: Link, code: CloseCode) {
         let Link { stream, places } = link;
+        let forgotten = self.sockets.borrow().forget(&stream);
+        let Ok(stream) = forgotten.and_then(|()| stream.attach()) else { return };
         self.lingering.set(self.lingering.get() + 1);
         let driver = Rc::clone(self);
         tokio::task::spawn_local(async move {

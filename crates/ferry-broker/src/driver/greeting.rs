@@ -3,7 +3,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ferry_codec::DecodeLimits;
-use ferry_core::{ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
+use ferry_core::{CloseCause, ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
 use ferry_net::{
     Accepted, CloseCode, DetachedStream, HandshakeError, HandshakeLimits, HandshakeReason, ListenerOptions,
     PeerInfo, Stream, Transport,
@@ -11,7 +11,7 @@ use ferry_net::{
 use ferry_session::Timestamp;
 use tokio::time::timeout;
 
-use super::conn::{Conn, ConnTask, Link};
+use super::conn::{Conn, Link};
 use super::flush::LINGER_MAX;
 use super::{Command, Driver};
 use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup};
@@ -19,8 +19,8 @@ use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup};
 /// Bytes read at a time while the home of a connection is not known.
 const FIRST_READ_BYTES: usize = 4096;
 
-/// A connection whose handshakes are done and whose home is known; detached (`S`) while it moves there.
-pub(crate) struct Greeted<S> {
+/// A connection whose handshakes are done and whose home is known, on its way there.
+pub(crate) struct Greeted<S = DetachedStream> {
     stream: S,
     /// What was read already.
     first_bytes: Vec<u8>,
@@ -37,10 +37,11 @@ enum Rude {
     Broken(io::Error),
 }
 
-impl<S> Greeted<S> {
-    fn try_map_stream<T>(self, map: impl FnOnce(S) -> io::Result<T>) -> io::Result<Greeted<T>> {
+impl Greeted<Stream> {
+    /// The greeting is over: from now on the socket is watched together with all others.
+    fn detach(self) -> io::Result<Greeted> {
         let Self { stream, first_bytes, policy, places, connect_deadline } = self;
-        Ok(Greeted { stream: map(stream)?, first_bytes, policy, places, connect_deadline })
+        Ok(Greeted { stream: stream.into_detached()?, first_bytes, policy, places, connect_deadline })
     }
 }
 
@@ -145,42 +146,37 @@ impl Driver {
     }
 
     fn settle(self: &Rc<Self>, greeted: Greeted<Stream>, home: FirstPacketHome) {
-        match home {
-            FirstPacketHome::Shard(shard) if shard != self.id => {
-                match greeted.try_map_stream(Stream::into_detached) {
-                    Ok(newcomer) => {
-                        self.mailboxes[usize::from(shard.0)].command(Command::Adopt(Box::new(newcomer)));
-                    }
-                    Err(error) => tracing::debug!(%error, "a connection could not be moved to its shard"),
-                }
+        match (greeted.detach(), home) {
+            (Ok(greeted), FirstPacketHome::Shard(shard)) if shard != self.id => {
+                self.mailboxes[usize::from(shard.0)].command(Command::Adopt(Box::new(greeted)));
             }
-            _ => self.adopt(greeted),
-        }
-    }
-
-    pub(super) fn adopt_newcomer(self: &Rc<Self>, newcomer: Greeted<DetachedStream>) {
-        match newcomer.try_map_stream(DetachedStream::attach) {
-            Ok(greeted) => self.adopt(greeted),
-            Err(error) => tracing::debug!(%error, "a connection could not be taken over from another shard"),
+            (Ok(greeted), _) => self.adopt(greeted),
+            (Err(error), _) => tracing::debug!(%error, "a connection could not be taken from the runtime"),
         }
     }
 
     /// Makes a connection known to the core.
-    fn adopt(self: &Rc<Self>, greeted: Greeted<Stream>) {
+    pub(super) fn adopt(self: &Rc<Self>, greeted: Greeted) {
         if self.stopping.get().is_some() {
             return;
         }
         let Greeted { stream, first_bytes, policy, places, connect_deadline } = greeted;
         let info = conn_info(stream.peer(), policy, connect_deadline);
         let id = self.shard.borrow_mut().open(self.now(), info, &mut self.effects.borrow_mut());
+        let watched = self.sockets.borrow().watch(&stream, id);
         let conn = Rc::new(Conn::new(id, Link { stream, places }));
         if !first_bytes.is_empty() {
             *conn.unread.borrow_mut() = first_bytes;
             conn.resumed.set(true);
         }
         self.conns.borrow_mut().insert(Rc::clone(&conn));
-        tokio::task::spawn_local(ConnTask { driver: Rc::clone(self), conn });
+        // Of what is here already no event will tell.
+        self.queue(&conn);
         self.want_turn();
+        if let Err(error) = watched {
+            tracing::debug!(%error, "a socket cannot be watched");
+            self.lose(&conn, CloseCause::Error);
+        }
     }
 }
 

@@ -78,6 +78,11 @@ impl Mailbox {
         self.has_room(&mut self.lock(), from)
     }
 
+    /// Whether another turn is wanted already.
+    pub(crate) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::SeqCst)
+    }
+
     /// The turn has begun: whoever rings from now on wants another one.
     pub(crate) fn heard(&self) {
         self.rung.store(false, Ordering::SeqCst);

@@ -1,7 +1,7 @@
 //! A shard's thread: what the pure core decides is done here, with sockets, a clock and a store.
 //!
-//! The turn: tasks of readable connections read into one scratch buffer and feed the core (`read`); when all of
-//! them have run, `turn` drains the mailbox, commits what is to be stored as one batch, sends mail with one wake
+//! The turn: each readable connection is read into one scratch buffer, which feeds the core (`serve`, `read`); then
+//! `turn` drains the mailbox, commits what is to be stored as one batch, sends mail with one wake
 //! per shard, and writes each connection once (`flush`). No connection is written to while deciding.
 
 mod acceptor;
@@ -15,7 +15,9 @@ mod greeting;
 mod mailbox;
 mod read;
 mod refusal_log;
+mod serve;
 mod shard_thread;
+mod sockets;
 mod turn;
 
 use std::cell::{Cell, RefCell};
@@ -38,6 +40,7 @@ use conn::Conn;
 use conn_table::ConnTable;
 use mailbox::Parcel;
 use refusal_log::RefusalLog;
+use sockets::Sockets;
 
 use crate::accept::Accepting;
 use crate::storage::ShardStorage;
@@ -59,7 +62,10 @@ pub(crate) struct Driver {
     scratch: RefCell<Box<[u8]>>,
     /// Bytes read since the last turn.
     bytes_read: Cell<usize>,
+    sockets: RefCell<Sockets>,
     conns: RefCell<ConnTable>,
+    /// Connections to be looked at, each once.
+    ready: RefCell<VecDeque<Rc<Conn>>>,
 
     /// Mailboxes of all shards, by shard.
     mailboxes: Arc<[Mailbox]>,

@@ -38,7 +38,7 @@ impl Driver {
         let read = match link.stream.try_read(&mut scratch[front..]) {
             Ok(0) => return Input::Ended,
             Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return self.after_read(conn, link),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Input::None,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Input::Some,
             Err(error) => {
                 self.refuse_broken(link.stream.peer(), &error);
@@ -85,15 +85,6 @@ impl Driver {
         taken
     }
 
-    /// Reading may have made TLS or WebSocket want to answer.
-    fn after_read(&self, conn: &Conn, link: &super::conn::Link) -> Input {
-        if link.stream.wants_write() && !conn.blocked.get() {
-            conn.blocked.set(true);
-            conn.wake();
-        }
-        Input::None
-    }
-
     /// The connection is over, with nobody left to be told: the core hears of it, and the socket is closed.
     pub(crate) fn lose(&self, conn: &Rc<Conn>, cause: CloseCause) {
         if conn.link.borrow_mut().take().is_none() {
@@ -109,7 +100,6 @@ impl Driver {
         *conn.unread.borrow_mut() = Vec::new();
         let mut effects = self.effects.borrow_mut();
         self.shard.borrow_mut().handle(self.now(), Event::Closed { conn: conn.id, cause }, &mut effects);
-        conn.wake();
         self.want_turn();
     }
 }

@@ -8,6 +8,7 @@ use ferry_auth::Authenticator;
 use ferry_core::{Effects, Shard, ShardId};
 use tokio::task::LocalSet;
 
+use super::sockets::Sockets;
 use super::turn::take_turns;
 use super::{Clock, Driver, Mailbox, SCRATCH_BYTES};
 use crate::accept::Accepting;
@@ -55,7 +56,10 @@ fn run_shard(mut setup: ShardSetup, started: &mpsc::Sender<io::Result<()>>) {
     tasks.block_on(&runtime, async {
         let listeners = std::mem::take(&mut setup.listeners);
         let sys_topics = setup.sys_topics.take();
-        let driver = Driver::new(setup);
+        let driver = match Driver::new(setup) {
+            Ok(driver) => driver,
+            Err(error) => return report(started, Err(error)),
+        };
         match listeners.into_iter().try_for_each(|listener| driver.listen(listener)) {
             Ok(()) => report(started, Ok(())),
             Err(error) => return report(started, Err(error)),
@@ -64,8 +68,6 @@ fn run_shard(mut setup: ShardSetup, started: &mpsc::Sender<io::Result<()>>) {
             let mailboxes = Arc::clone(&driver.mailboxes);
             tokio::task::spawn_local(publish_sys_topics(sys_topics, driver.clock, mailboxes));
         }
-        // A task, not awaited here: tasks run in the order in which they were woken, so a turn comes after the
-        // connections that were ready before it was wanted.
         let turns = tokio::task::spawn_local(take_turns(driver));
         if let Err(error) = turns.await {
             tracing::error!(%error, "a shard has failed");
@@ -79,16 +81,19 @@ fn report(started: &mpsc::Sender<io::Result<()>>, result: io::Result<()>) {
 }
 
 impl Driver {
-    fn new(setup: ShardSetup) -> Rc<Self> {
+    /// Needs the runtime of the shard.
+    fn new(setup: ShardSetup) -> io::Result<Rc<Self>> {
         let shard_count = setup.mailboxes.len();
-        Rc::new(Self {
+        Ok(Rc::new(Self {
             id: setup.id,
             clock: setup.clock,
             shard: RefCell::new(setup.shard),
             effects: RefCell::new(Effects::new()),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
             bytes_read: Cell::new(0),
+            sockets: RefCell::new(Sockets::new()?),
             conns: RefCell::default(),
+            ready: RefCell::default(),
             mailboxes: setup.mailboxes,
             parcels: RefCell::default(),
             blocked: RefCell::default(),
@@ -107,6 +112,6 @@ impl Driver {
             flushing: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(None),
-        })
+        }))
     }
 }

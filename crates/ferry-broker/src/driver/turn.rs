@@ -27,13 +27,19 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
         }
         let mut rung = pin!(driver.mailbox().rung());
         std::future::poll_fn(|context| {
-            if rung.as_mut().poll(context).is_ready() {
+            let has_events = driver.sockets.borrow_mut().poll_ready(context).is_ready();
+            if has_events || driver.has_ready() || rung.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
             if armed.is_some() { timer.as_mut().poll(context) } else { Poll::Pending }
         })
         .await;
+        driver.serve();
         driver.turn();
+        if driver.has_work() {
+            // New connections and whatever else is a task of its own must not wait for the end of the load.
+            tokio::task::yield_now().await;
+        }
     }
     // What followed from the last connections that were closed.
     driver.commit();
@@ -55,6 +61,13 @@ impl Driver {
             // Writing made room for more: after the others had their turn.
             self.want_turn();
         }
+    }
+
+    /// Whether another turn is due already.
+    fn has_work(&self) -> bool {
+        self.has_ready()
+            || self.mailbox().is_rung()
+            || self.next_deadline().is_some_and(|deadline| deadline <= self.now())
     }
 
     /// Whether everything that a shutdown waits for is done, or its time is up.
@@ -127,7 +140,7 @@ impl Driver {
             for id in self.held.borrow_mut().drain(..) {
                 if let Some(conn) = self.conns.borrow().get(id) {
                     conn.held.set(false);
-                    conn.wake();
+                    self.queue(conn);
                 }
             }
         }
@@ -135,7 +148,7 @@ impl Driver {
 
     fn obey(self: &Rc<Self>, command: Command) {
         match command {
-            Command::Adopt(newcomer) => self.adopt_newcomer(*newcomer),
+            Command::Adopt(newcomer) => self.adopt(*newcomer),
             Command::Publish(messages) => {
                 for (topic, payload) in messages {
                     self.handle(Event::Publish(ServerPublish {
@@ -278,7 +291,7 @@ impl Driver {
             if let Some(conn) = conns.get(id) {
                 conn.paused.set(false);
                 conn.resumed.set(true);
-                conn.wake();
+                self.queue(conn);
             }
         }
     }

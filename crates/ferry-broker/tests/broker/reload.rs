@@ -119,7 +119,7 @@ fn changed_options_of_a_listener_hold_for_new_connections() {
     assert_eq!(maximum_qos(&mut before), None);
     let changes = reload(&mut broker, |listeners| {
         listeners[0].maximum_qos = QoS::AtMostOnce;
-        listeners[0].connections_max = Some(2);
+        listeners[0].connections_max = Some(50_000);
     });
     assert_eq!(changes.len(), 2, "{changes:?}");
     // The command has been obeyed when a later one has.

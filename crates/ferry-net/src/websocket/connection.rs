@@ -5,6 +5,7 @@ use std::io;
 use super::frame::{ControlFrame, FrameDecoder, FrameError};
 use super::output::Output;
 use crate::channel::Channel;
+use crate::socket::ByteSocket;
 use crate::stream::CloseCode;
 
 /// Reads in one call that may bring control frames only, before other connections get their turn.
@@ -36,7 +37,11 @@ impl WebSocket {
         self.verdict != Verdict::Open
     }
 
-    pub(crate) fn try_read(&mut self, channel: &mut Channel, scratch: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn try_read<S: ByteSocket>(
+        &mut self,
+        channel: &mut Channel<S>,
+        scratch: &mut [u8],
+    ) -> io::Result<usize> {
         for _ in 0..CONTROL_READS_MAX {
             match self.verdict {
                 Verdict::Open => {}
@@ -62,11 +67,15 @@ impl WebSocket {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    pub(crate) fn try_write(&mut self, channel: &mut Channel, bytes: &[u8]) -> io::Result<usize> {
+    pub(crate) fn try_write<S: ByteSocket>(
+        &mut self,
+        channel: &mut Channel<S>,
+        bytes: &[u8],
+    ) -> io::Result<usize> {
         self.output.try_write(channel, bytes)
     }
 
-    pub(crate) fn try_flush(&mut self, channel: &mut Channel) -> io::Result<()> {
+    pub(crate) fn try_flush<S: ByteSocket>(&mut self, channel: &mut Channel<S>) -> io::Result<()> {
         self.output.try_flush(channel)?;
         channel.try_flush()
     }
@@ -94,7 +103,7 @@ impl WebSocket {
 
     /// Says the close frame that the end of the input asks for. Not before the end is told: until then the
     /// answers to the packets before it may still be written.
-    fn answer(&mut self, channel: &mut Channel) {
+    fn answer<S: ByteSocket>(&mut self, channel: &mut Channel<S>) {
         self.answer_verdict();
         self.flush_answers(channel);
     }
@@ -107,7 +116,7 @@ impl WebSocket {
         }
     }
 
-    fn flush_answers(&mut self, channel: &mut Channel) {
+    fn flush_answers<S: ByteSocket>(&mut self, channel: &mut Channel<S>) {
         if self.output.wants_write() {
             // What was read must not be lost to a failure to write, which the next call finds again.
             let _ = self.try_flush(channel);

@@ -4,6 +4,7 @@ use std::io;
 
 use super::frame::{FrameHeader, encode_close, encode_pong};
 use crate::channel::Channel;
+use crate::socket::ByteSocket;
 
 /// What is on its way to the client: binary frames whose payload the caller keeps, and between them answers to
 /// control frames.
@@ -57,7 +58,11 @@ impl Output {
     }
 
     /// Writes `bytes` as one frame, or as the rest of the frame that was begun with them.
-    pub(super) fn try_write(&mut self, channel: &mut Channel, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn try_write<S: ByteSocket>(
+        &mut self,
+        channel: &mut Channel<S>,
+        bytes: &[u8],
+    ) -> io::Result<usize> {
         if self.closing || self.close_frame != CloseFrame::NotDue {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -90,7 +95,7 @@ impl Output {
     }
 
     /// Writes the control frames that are due, and tells the channel to end after [`Output::start_close`].
-    pub(super) fn try_flush(&mut self, channel: &mut Channel) -> io::Result<()> {
+    pub(super) fn try_flush<S: ByteSocket>(&mut self, channel: &mut Channel<S>) -> io::Result<()> {
         if self.payload_remaining == 0 {
             self.write_control(channel)?;
         }
@@ -106,7 +111,7 @@ impl Output {
         !self.control.is_empty() || self.ping.is_some() || matches!(self.close_frame, CloseFrame::Due(_))
     }
 
-    fn write_control(&mut self, channel: &mut Channel) -> io::Result<()> {
+    fn write_control<S: ByteSocket>(&mut self, channel: &mut Channel<S>) -> io::Result<()> {
         while self.has_control() {
             if self.control.is_empty() {
                 if let Some(payload) = self.ping.take() {
