@@ -15,6 +15,7 @@ mod running_broker;
 mod start_block;
 mod start_error;
 mod storage;
+pub mod store_tools;
 mod sys_topics;
 
 pub use broker::{Broker, BrokerBuilder};

@@ -59,7 +59,7 @@ impl std::error::Error for StartError {
 }
 
 /// What to do about a data directory that cannot be used.
-fn storage_remedy(error: &OpenError) -> &'static str {
+pub(crate) fn storage_remedy(error: &OpenError) -> &'static str {
     match error {
         OpenError::Locked { .. } => {
             "stop the other broker, or give this one a directory of its own with --data DIR"

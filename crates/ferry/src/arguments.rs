@@ -18,6 +18,7 @@ Examples:
   ferry serve                           start a broker for this machine only
   ferry serve --config ferry.toml       start with a configuration file
   ferry check ferry.toml                is this file right? what would it do?
+  ferry store dump /var/lib/ferry       a backup of the data of a broker that is stopped
   ferry serve --help                    all about starting
 
 Exit codes:
@@ -35,6 +36,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Serve(ServeArguments),
     Check(CheckArguments),
+    Store(StoreArguments),
 }
 
 /// Start the broker
@@ -121,6 +123,62 @@ pub(crate) struct CheckArguments {
     /// The configuration file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+}
+
+/// Check, back up and restore a data directory
+///
+/// For directories that no broker uses at the time: stop it first, or work on a copy of the whole directory.
+#[derive(Debug, Args)]
+pub(crate) struct StoreArguments {
+    #[command(subcommand)]
+    pub(crate) command: StoreCommand,
+}
+
+/// What to do with a data directory.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Read everything in it and say what is wrong; changes nothing
+    #[command(after_help = "\
+Example:
+  ferry store check /var/lib/ferry
+
+Exit codes: 0 nothing is lost; 1 something is damaged, or it cannot be read; 2 wrong command line.")]
+    Check {
+        /// The data directory
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
+    /// Write everything in it as lines of JSON; changes nothing
+    #[command(after_help = "\
+Examples:
+  ferry store dump /var/lib/ferry --output backup.jsonl
+  ferry store dump /var/lib/ferry | zstd > backup.jsonl.zst
+  ferry store dump /var/lib/ferry | jq 'select(.kind == \"retained\") | .topic'
+
+Exit codes: 0 everything is in the dump; 1 what is damaged is not, or it cannot be done; 2 wrong command line.")]
+    Dump {
+        /// The data directory
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// Write into this new file [default: standard output]
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Make a data directory of a dump
+    #[command(after_help = "\
+Examples:
+  ferry store load /var/lib/ferry --input backup.jsonl
+  zstd -dc backup.jsonl.zst | ferry store load /var/lib/ferry
+
+Exit codes: 0 all of it is there; 1 it cannot be done, and the directory is as empty as before; 2 wrong command line.")]
+    Load {
+        /// The directory: empty, or not there
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// Read this file [default: standard input]
+        #[arg(short, long, value_name = "FILE")]
+        input: Option<PathBuf>,
+    },
 }
 
 impl ServeArguments {

@@ -6,6 +6,7 @@ mod check;
 mod documents;
 mod output;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::Serve(serve)) => serve::serve(&serve.into_sources()),
         Some(Command::Check(check)) => check::check(&check.into_sources()),
+        Some(Command::Store(arguments)) => store::store(&arguments.command),
         None => {
             output::line(&Arguments::command().render_help().to_string());
             ExitCode::SUCCESS

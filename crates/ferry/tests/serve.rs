@@ -252,3 +252,83 @@ fn a_data_directory_belongs_to_one_broker() {
     let expected = format!("{data} is in use by process {}", ferry.process.id());
     assert!(error.contains(&expected) && error.contains("a directory of its own with --data DIR"), "{error}");
 }
+
+/// A data directory in which something was retained, and a session waits.
+fn data_directory(test: &str) -> PathBuf {
+    let directory = directory(test);
+    let _none_before = std::fs::remove_dir_all(&directory);
+    let data = directory.join("data");
+    let ferry = Ferry::start(&["--listen", "tcp://127.0.0.1:0", "--data", data.to_str().expect("UTF-8")]);
+    let mut client = ferry.connect();
+    client.write_all(&[0x33, 7, 0, 1, b't', 0, 3, 0, 0xFF]).expect("it reads");
+    assert_eq!(packet(&mut client)[0], 0x40, "PUBACK");
+    ferry.signal("TERM");
+    ferry.wait();
+    data
+}
+
+fn store(arguments: &[&str]) -> std::process::Output {
+    Command::new(env!("CARGO_BIN_EXE_ferry")).arg("store").args(arguments).output().expect("the binary runs")
+}
+
+#[test]
+fn a_dump_is_loaded_into_an_empty_directory() {
+    let data = data_directory("dump");
+    let data = data.to_str().expect("UTF-8");
+    let file = format!("{data}.jsonl");
+    let copy = format!("{data}-copy");
+    assert_eq!(store(&["check", data]).status.code(), Some(0));
+    assert_eq!(store(&["dump", data, "--output", &file]).status.code(), Some(0));
+    let dump = std::fs::read_to_string(&file).expect("the dump");
+    assert!(dump.starts_with("{\"ferry_dump\":1,") && dump.contains("\"payload_base64\":\"/w==\""), "{dump}");
+    let output = store(&["load", &copy, "--input", &file]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&store(&["dump", &copy]).stdout), dump);
+    let output = store(&["load", &copy, "--input", &file]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("name a directory that is empty"), "{output:?}");
+    let ferry = Ferry::start(&["--listen", "tcp://127.0.0.1:0", "--data", &copy]);
+    let mut client = ferry.connect();
+    client.write_all(&[0x82, 7, 0, 1, 0, 0, 1, b't', 0]).expect("it reads");
+    assert_eq!(packet(&mut client)[0], 0x90, "SUBACK");
+    assert_eq!(packet(&mut client), [0x31, 5, 0, 1, b't', 0, 0xFF]);
+}
+
+#[test]
+fn a_dump_that_is_not_whole_leaves_no_half_a_directory() {
+    let data = data_directory("half");
+    let data = data.to_str().expect("UTF-8");
+    let dump = String::from_utf8(store(&["dump", data]).stdout).expect("UTF-8");
+    let lines: Vec<&str> = dump.lines().collect();
+    let file = format!("{data}.jsonl");
+    let copy = format!("{data}-copy");
+    for (text, expected) in [
+        (lines[..lines.len() - 1].join("\n"), "the dump ends before its end"),
+        (lines[1..].join("\n"), "line 1 of the dump: not a dump of ferry"),
+        (dump.replace("\"qos\":1", "\"qos\":7"), "qos is not 0, 1 or 2"),
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let output = store(&["load", &copy, "--input", &file]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && error.contains(expected), "{error}");
+    }
+    std::fs::write(&file, &dump).expect("written");
+    assert_eq!(store(&["load", &copy, "--input", &file]).status.code(), Some(0));
+}
+
+#[test]
+fn damage_is_named_and_the_rest_is_served() {
+    let data = data_directory("damage");
+    let segment = data.join("log/00000000000000000001.log");
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let at = bytes.windows(2).rposition(|pair| pair == [b't', 0]).expect("the retained message");
+    bytes[at] ^= 1;
+    std::fs::write(&segment, bytes).expect("written");
+    let output = store(&["check", data.to_str().expect("UTF-8")]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains(": DAMAGED") && text.contains("log/00000000000000000001.log: "), "{text}");
+    let data = data.to_str().expect("UTF-8");
+    let ferry = Ferry::start(&["--listen", "tcp://127.0.0.1:0", "--data", data]);
+    drop(ferry.connect());
+}

@@ -11,7 +11,7 @@ mod random;
 mod retained;
 mod rumqttc_client;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use broker::BrokerChoice;
@@ -19,6 +19,7 @@ pub use loss::LosingDisk;
 
 use broker::CrashBroker;
 use client::{CLIENTS, Clients, Role};
+use ferry_broker::store_tools;
 use ledger::Ledger;
 use random::Random;
 
@@ -102,5 +103,26 @@ pub fn run(options: &CrashOptions) -> Result<CrashReport, String> {
     // What comes twice comes soon.
     clients.pump(&mut ledger, Duration::from_millis(500), |_| false)?;
     broker.terminate()?;
+    check_store(&directory)?;
     Ok(ledger.report())
+}
+
+/// Everything has arrived and is acknowledged: only sessions, subscriptions and retained messages may be left.
+fn check_store(directory: &Path) -> Result<(), String> {
+    let report = store_tools::check(directory, &mut |_, _| ()).map_err(|error| error.to_string())?;
+    if report.is_damaged() {
+        return Err(report.to_string());
+    }
+    let mut dump = Vec::new();
+    store_tools::dump(directory, &mut dump, &mut |_, _| ()).map_err(|error| error.to_string())?;
+    let dump = String::from_utf8_lossy(&dump);
+    let is_left = |line: &&str| {
+        ["message", "forwarded", "received", "sent", "queued"]
+            .iter()
+            .any(|kind| line.contains(&format!("\"kind\":\"{kind}\"")))
+    };
+    match dump.lines().find(is_left) {
+        Some(line) => Err(format!("left in the store though all has arrived: {line}")),
+        None => Ok(()),
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) use keys::{BatchSink, entry_key, store_key};
 pub(crate) use open::{OpenArguments, OpenedStorage, StorageOpener, opener};
 pub(crate) use progress::Progress;
 pub(crate) use report::log_recovery;
-pub(crate) use restore::restore;
+pub(crate) use restore::{read_all, restore};
 pub(crate) use shard_storage::ShardStorage;
 
 /// The store of a running broker.

@@ -63,12 +63,11 @@ where
     let (mut log, report) =
         Log::open_with_progress(disk, options, &mut |done, total| progress.tell(done, total))?;
     log_recovery(&report, &directory);
-    let mut progress = Progress::new("restoring sessions and retained messages");
     let io_error = |action: &'static str, directory: &Path| {
         let file = directory.display().to_string();
         move |error| OpenError::Io { action, file, error }
     };
-    let restored = restore(&mut log, shared, &mut progress);
+    let restored = restore(&mut log, shared);
     let rung = Arc::clone(mailboxes);
     let told = Arc::clone(mailboxes);
     let commit_options = CommitOptions {

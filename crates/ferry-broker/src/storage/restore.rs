@@ -9,19 +9,30 @@ use super::{Progress, entry_key, store_key};
 /// Flaws that are logged one by one.
 const SHOWN_MAX: usize = 20;
 
-/// Makes sessions of what the log has, and puts the retained messages into `shared`.
-pub(crate) fn restore<D: Disk>(log: &mut Log<D>, shared: &Arc<Shared>, progress: &mut Progress) -> Restored {
+/// Makes sessions of what the log has, and puts the retained messages into `shared`; says so.
+pub(crate) fn restore<D: Disk>(log: &mut Log<D>, shared: &Arc<Shared>) -> Restored {
+    let mut progress = Progress::new("restoring sessions and retained messages");
+    let restored = read_all(log, shared, &mut |done, total| progress.tell(done, total));
+    tell(&restored, &progress);
+    restored
+}
+
+/// As [`restore`], without a word; `progress` is told the entries read, and how many there are.
+pub(crate) fn read_all<D: Disk>(
+    log: &mut Log<D>,
+    shared: &Arc<Shared>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Restored {
     let mut restorer = Restorer::new(Arc::clone(shared));
     let live_records = log.figures().live_records;
     let mut visited = 0;
-    let visit = log.visit::<std::convert::Infallible>(&mut |stored| {
+    let Ok(()) = log.visit::<std::convert::Infallible>(&mut |stored| {
         visited += 1;
-        progress.tell(visited, live_records);
+        progress(visited, live_records);
         let (key, refers_to) = (entry_key(stored.key), stored.shared.map(entry_key));
         restorer.entry(key, refers_to, &mut |out| stored.read(out).is_ok());
         Ok(())
     });
-    let Ok(()) = visit;
     let mut value = Vec::new();
     for body in restorer.bodies_wanted() {
         value.clear();
@@ -29,9 +40,7 @@ pub(crate) fn restore<D: Disk>(log: &mut Log<D>, shared: &Arc<Shared>, progress:
             restorer.body(body, &value);
         }
     }
-    let restored = restorer.finish();
-    tell(&restored, progress);
-    restored
+    restorer.finish()
 }
 
 fn tell(restored: &Restored, progress: &Progress) {

@@ -52,19 +52,23 @@ pub trait EntrySink {
 }
 
 impl Space {
-    pub(crate) fn from_number(space: u8) -> Option<Self> {
-        let spaces = [
-            Self::Retained,
-            Self::Body,
-            Self::Forwarded,
-            Self::Session,
-            Self::Subscription,
-            Self::Will,
-            Self::Received,
-            Self::Sent,
-            Self::Queued,
-        ];
-        spaces.into_iter().find(|candidate| *candidate as u8 == space)
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::Retained,
+        Self::Body,
+        Self::Forwarded,
+        Self::Session,
+        Self::Subscription,
+        Self::Will,
+        Self::Received,
+        Self::Sent,
+        Self::Queued,
+    ];
+
+    /// The kind of this number, if there is one.
+    #[must_use]
+    pub fn from_number(space: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|candidate| *candidate as u8 == space)
     }
 
     pub(crate) fn of_broker(self, item: u64) -> EntryKey {

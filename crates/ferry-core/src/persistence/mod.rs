@@ -21,6 +21,7 @@ mod restored;
 mod restored_session;
 mod restorer;
 mod session_value;
+mod value;
 mod writer;
 
 pub(crate) use copy_value::read_copy;
@@ -31,6 +32,7 @@ pub use restored::{Flaw, RestoreReport, Restored};
 pub use restored_session::RestoredSession;
 pub(crate) use restored_session::{RestoredCopy, RestoredExchange};
 pub use restorer::Restorer;
+pub use value::{QueuedValue, Value};
 pub use writer::Writer;
 
 /// The first byte of every value.

@@ -1,0 +1,69 @@
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use ferry_core::persistence::RestoreReport;
+use ferry_core::{AllowAll, CoreConfig, Shared};
+use ferry_store::RecoveryReport;
+
+use super::{Progress, StoreToolError, open};
+use crate::storage;
+
+/// What is in a data directory, and what is wrong with it.
+#[derive(Clone, Debug)]
+pub struct CheckReport {
+    /// The log.
+    pub recovery: RecoveryReport,
+    /// What its entries mean.
+    pub restore: RestoreReport,
+}
+
+impl CheckReport {
+    /// Whether something is lost that had been durable.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.recovery.is_damaged() || !self.restore.flaws.is_empty()
+    }
+}
+
+impl fmt::Display for CheckReport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { recovery, restore } = self;
+        writeln!(
+            formatter,
+            "log        {} files, {} bytes, {} of them in use; {} groups",
+            recovery.segments, recovery.bytes, recovery.live_bytes, recovery.groups
+        )?;
+        write!(
+            formatter,
+            "state      {} sessions with {} subscriptions and {} messages for them, {} retained messages",
+            restore.sessions, restore.subscriptions, restore.copies, restore.retained_messages
+        )?;
+        for problem in &recovery.problems {
+            write!(formatter, "\nproblem    {problem}")?;
+        }
+        let more = recovery.problem_count - recovery.problems.len() as u64;
+        if more > 0 {
+            write!(formatter, "\nproblem    and {more} more of these")?;
+        }
+        for (key, flaw) in &restore.flawed {
+            write!(formatter, "\nproblem    {} {}", storage::store_key(*key), flaw.detail())?;
+        }
+        let more = restore.flaws.values().sum::<usize>() - restore.flawed.len();
+        if more > 0 {
+            write!(formatter, "\nproblem    and {more} more of these")?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads everything in a data directory, and changes nothing.
+///
+/// # Errors
+/// It is in use, cannot be read, or is of another version.
+pub fn check(directory: &Path, progress: &mut Progress<'_>) -> Result<CheckReport, StoreToolError> {
+    let (mut log, recovery) = open(directory, progress)?;
+    let shared = Arc::new(Shared::new(1, 0, Arc::new(CoreConfig::default()), Arc::new(AllowAll)));
+    let restored = storage::read_all(&mut log, &shared, progress);
+    Ok(CheckReport { recovery, restore: restored.report })
+}
