@@ -1,14 +1,16 @@
 use std::sync::Arc;
 
+use ferry_codec::PacketId;
 use ferry_router::{ShardId, ShareGroupId};
 use ferry_session::{DropReason, Message};
 
 use crate::commit::Waiter;
 use crate::publication::Publication;
 use crate::record::share_filter;
+use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, Durability, Record, Refusal};
+use crate::{ConnId, Durability, Record, Refusal, SessionNumber};
 
 /// What one shard sends another. Mail between two shards stays in order and is never lost.
 #[derive(Clone, Debug)]
@@ -66,6 +68,16 @@ pub struct Receipt {
     pub(crate) sequence: u64,
     /// How durable the copies must be.
     pub(crate) durability: Durability,
+    /// The QoS 2 exchange that is answered, if it outlives the connection: the answer may come too late for that.
+    pub(crate) exchange: Option<ReceivedExchange>,
+}
+
+/// A QoS 2 exchange of a publisher whose session is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReceivedExchange {
+    pub(crate) session_id: SessionId,
+    pub(crate) session: SessionNumber,
+    pub(crate) packet_id: PacketId,
 }
 
 /// A message that was on its way is here: its copies are in the same batch. For that itself nobody waits.
@@ -122,8 +134,8 @@ impl Shard {
                     None => self.give_receipt(turn, from, receipt, None),
                 };
             }
-            Mail::Accepted { receipt: Receipt { conn, sequence, .. }, refused } => {
-                return self.receipt_came(turn, conn, sequence, refused);
+            Mail::Accepted { receipt, refused } => {
+                return self.receipt_came(turn, receipt, refused);
             }
         };
         self.give_receipt_when_durable(turn, from, receipt, refused, records_before);
@@ -178,7 +190,7 @@ impl Shard {
         refused: Option<Refusal>,
     ) {
         if to == self.id {
-            self.receipt_came(turn, receipt.conn, receipt.sequence, refused);
+            self.receipt_came(turn, receipt, refused);
         } else {
             turn.effects.mail.push((to, Mail::Accepted { receipt, refused }));
         }

@@ -4,6 +4,7 @@ use ferry_session::{Received, TopicAliasIn};
 
 use crate::conn::Paused;
 use crate::fault::Fault;
+use crate::mailbox::ReceivedExchange;
 use crate::publication::{Publication, Routed};
 use crate::response::{Response, Wait};
 use crate::session::SessionId;
@@ -179,6 +180,10 @@ impl Shard {
         let is_v3 = self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3());
         if is_v3 && answer.is_unstorable {
             let exchange = (publish.qos == QoS::ExactlyOnce).then_some(packet_id);
+            if let (Some(packet_id), Some(session)) = (exchange, self.sessions.get_mut(incoming.session)) {
+                // At once: the connection may end before it is this answer's turn.
+                session.receiver.pubrec_sent(packet_id, answer.reason_code);
+            }
             self.respond(turn, *conn, Response::Withheld { exchange }, answer.wait);
             return Ok(());
         }
@@ -223,11 +228,10 @@ impl Shard {
         let records_before = turn.effects.recorded();
         let durability = self.config.durability_of(incoming.topic);
         let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
-        let receipt = durability.is_stored().then_some(Receipt { conn, sequence, durability });
+        let exchange = self.recorded_exchange(incoming);
+        let receipt = durability.is_stored().then_some(Receipt { conn, sequence, durability, exchange });
         let mut publication = incoming.publication();
-        let session = self.sessions.get(incoming.session);
-        publication.is_forwarded = incoming.publish.qos == QoS::ExactlyOnce
-            && session.is_some_and(|session| session.recorded.is_some());
+        publication.is_forwarded = exchange.is_some();
         let routed = self.route(turn, &mut publication, receipt);
         let recorded = turn.effects.recorded() > records_before;
         let promised = if recorded { durability } else { Durability::Memory };
@@ -240,6 +244,14 @@ impl Shard {
         };
         let is_unstorable = routed.refused == Some(Refusal::StoreUnwritable);
         Answer { reason_code, reason, wait, is_routed: true, is_unstorable }
+    }
+
+    /// The QoS 2 exchange that a PUBLISH is part of, if the store knows its session.
+    fn recorded_exchange(&self, incoming: &Incoming<'_>) -> Option<ReceivedExchange> {
+        let packet_id = incoming.publish.packet_id.filter(|_| incoming.publish.qos == QoS::ExactlyOnce)?;
+        let session_id = incoming.session;
+        let session = self.sessions.get(session_id)?.recorded?;
+        Some(ReceivedExchange { session_id, session, packet_id })
     }
 
     /// Where the operator lets clients exceed the Receive Maximum, that they do is counted.
@@ -265,7 +277,8 @@ impl Shard {
             let conn = incoming.conn;
             wait.promise = self.commit.promise_all(turn.effects, durability);
             let sequence = self.conns.get(conn).map_or(0, |conn| conn.responses.next_sequence());
-            let receipt = Receipt { conn, sequence, durability };
+            let exchange = self.recorded_exchange(incoming);
+            let receipt = Receipt { conn, sequence, durability, exchange };
             let others = (0..self.shard_count()).map(ShardId).filter(|shard| *shard != self.id);
             let settle = Mail::Settle { receipt };
             turn.effects.mail.extend(others.map(|shard| (shard, settle.clone())));

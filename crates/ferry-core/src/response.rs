@@ -5,10 +5,11 @@ use ferry_codec::{Ack, Packet, PacketId, ProtocolVersion, ReasonCode, encode, en
 use crate::commit::{Promise, Waiter};
 use crate::counters::packet_type;
 use crate::deferred::Deferred;
+use crate::mailbox::ReceivedExchange;
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::write_packet::mark_dirty;
-use crate::{ConnId, Durability, Record, Refusal};
+use crate::{ConnId, Durability, Receipt, Record, Refusal};
 
 /// Answers that a connection is owed, in order, from the first that still waits for something.
 #[derive(Default)]
@@ -107,6 +108,15 @@ impl Responses {
         Some(found)
     }
 
+    /// The PUBREC that waits to be sent with this packet identifier.
+    fn pubrec_of(&mut self, packet_id: PacketId) -> Option<&mut Response> {
+        let pending = self.pending.iter_mut().flat_map(|pending| pending.iter_mut());
+        let mut responses = pending.into_iter().map(|pending| &mut pending.response);
+        responses.find(
+            |response| matches!(response, Response::Pubrec { packet_id: other, .. } if *other == packet_id),
+        )
+    }
+
     /// The first answer, if it waits for nothing any more.
     fn pop_released(&mut self, is_kept: impl Fn(Promise) -> bool) -> Option<Response> {
         let pending = self.pending.as_mut()?;
@@ -201,16 +211,16 @@ impl Shard {
     }
 
     /// Another shard has accepted its copies of a message.
-    pub(crate) fn receipt_came(
-        &mut self,
-        turn: &mut Turn<'_>,
-        id: ConnId,
-        sequence: u64,
-        refused: Option<Refusal>,
-    ) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let is_v5 = conn.version == ProtocolVersion::V5;
-        let Some(pending) = conn.responses.received(sequence) else { return };
+    pub(crate) fn receipt_came(&mut self, turn: &mut Turn<'_>, receipt: Receipt, refused: Option<Refusal>) {
+        let id = receipt.conn;
+        let conn = self.conns.get_mut(id);
+        let is_v5 = conn.as_ref().is_some_and(|conn| conn.version == ProtocolVersion::V5);
+        let Some(pending) = conn.and_then(|conn| conn.responses.received(receipt.sequence)) else {
+            if let (Some(refused), Some(exchange)) = (refused, receipt.exchange) {
+                self.refused_late(turn, exchange, refused);
+            }
+            return;
+        };
         match refused {
             Some(refused) if is_v5 => {
                 let refused = refused.reason_code();
@@ -220,11 +230,51 @@ impl Shard {
                     session.receiver.refuse(packet_id, refused);
                 }
             }
-            Some(Refusal::StoreUnwritable) => pending.response.withhold(),
+            Some(Refusal::StoreUnwritable) => {
+                pending.response.withhold();
+                // Even if the connection ends before it is this answer's turn.
+                receipt.exchange.into_iter().for_each(|exchange| self.free_exchange(turn, exchange));
+            }
             // A 3.x client cannot be told.
             Some(Refusal::QueueFull) | None => {}
         }
         self.release_responses(turn, id);
+    }
+
+    /// A message was refused whose publisher has lost its connection meanwhile: when it comes again, it must not be
+    /// taken for one that was routed. If it has come, what it waits for follows this refusal.
+    fn refused_late(&mut self, turn: &mut Turn<'_>, exchange: ReceivedExchange, refused: Refusal) {
+        let session = self.sessions.get_mut(exchange.session_id);
+        let Some(session) = session.filter(|session| session.recorded == Some(exchange.session)) else {
+            return;
+        };
+        let conn = session.conn.and_then(|conn| self.conns.get_mut(conn));
+        let is_v5 = conn.as_ref().is_some_and(|conn| conn.version == ProtocolVersion::V5);
+        let again = conn.and_then(|conn| conn.responses.pubrec_of(exchange.packet_id));
+        let code = refused.reason_code();
+        match (again, refused) {
+            (Some(again), _) if is_v5 => {
+                again.refuse(code);
+                session.receiver.refuse(exchange.packet_id, code);
+            }
+            (again, Refusal::StoreUnwritable) => {
+                again.into_iter().for_each(Response::withhold);
+                self.free_exchange(turn, exchange);
+            }
+            (None, Refusal::QueueFull) => session.receiver.refuse(exchange.packet_id, code),
+            (Some(_), Refusal::QueueFull) => {}
+        }
+    }
+
+    /// A message was not taken: it is a new one when it comes again.
+    fn free_exchange(&mut self, turn: &mut Turn<'_>, exchange: ReceivedExchange) {
+        let ReceivedExchange { session_id, session: number, packet_id } = exchange;
+        let session = self.sessions.get_mut(session_id);
+        let Some(session) = session.filter(|session| session.recorded == Some(number)) else { return };
+        let was_stored = session.receiver.is_stored(packet_id);
+        session.receiver.pubrec_sent(packet_id, ReasonCode::QUOTA_EXCEEDED);
+        let released = Record::ReceivedReleased { session: number, packet_id };
+        turn.effects.records.extend(was_stored.then_some(released));
     }
 
     /// A PUBREC that refuses frees its packet identifier [MQTT-4.3.3-9]: if the store knows that as taken, it must

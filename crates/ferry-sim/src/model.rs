@@ -45,6 +45,8 @@ pub(crate) struct Session {
     qos2_taken: BTreeMap<PacketId, Taken>,
     /// When something happened that nobody was told to be durable: the connection closed.
     changed_at: Timestamp,
+    /// Of the session before, if nobody was told that it is over: a restart may bring it back.
+    former: BTreeMap<String, Subscription>,
 }
 
 /// A QoS 2 message that the broker took.
@@ -333,6 +335,10 @@ impl Model {
             if is_over && (!is_unknown || durable_through.is_none()) {
                 self.lose_session(client, tell);
             } else if is_unknown {
+                let session = &mut self.sessions[client];
+                for (filter, old) in std::mem::take(&mut session.former) {
+                    session.subscriptions.entry(filter).or_insert(old);
+                }
                 self.forget(client, tell);
             } else {
                 self.sessions[client].survive(live, clock, self.network_now);
@@ -400,6 +406,7 @@ impl Model {
         let session = &mut self.sessions[client];
         session.presence = Presence::Yes;
         session.live = Some(link);
+        session.former.clear();
         session.changed_at = Timestamp::default();
         session.expiry_seconds = expiry_seconds;
         session.ends_at = None;
@@ -452,6 +459,8 @@ impl Model {
         self.publish_pending_will(client, tell);
         let old = std::mem::take(&mut self.sessions[client]);
         self.sessions[client].changed_at = old.changed_at;
+        self.sessions[client].former =
+            if old.subscriptions.is_empty() { old.former } else { old.subscriptions };
         if old.presence != Presence::No {
             tell(self, &Fact::SessionLost { client });
         }

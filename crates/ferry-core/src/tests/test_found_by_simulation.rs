@@ -201,3 +201,60 @@ fn a_packet_id_is_free_again_after_a_restart_and_pubrel() {
     broker.publish(client, "t", 1, 1, "y");
     assert_eq!(broker.read(client), ["PUBACK 1 0x10"]);
 }
+
+#[test]
+fn a_refusal_that_comes_too_late_for_the_connection_is_not_forgotten() {
+    // The other shard refused the message, but the connection that was to be told was gone; when the message came again
+    // it was taken for one that had been routed [MQTT-4.3.3-10], and acknowledged.
+    for version in [V5, V311] {
+        let mut broker =
+            Broker::with_shards(2, Arc::new(AllowAll), |config| config.durability = Durability::Fsync);
+        let (publisher_id, subscriber_id) = (client_of(0), client_of(1));
+        let subscriber = broker.online(&resume(&subscriber_id));
+        broker.subscribe(subscriber, "t", 1);
+        broker.cut(subscriber);
+        let mut connect = resume(&publisher_id);
+        connect.protocol_version = version;
+        let publisher = broker.online(&connect);
+        broker.delivers = false;
+        broker.publish(publisher, "t", 2, 1, "x");
+        broker.cut(publisher);
+        (0..2).for_each(|shard| broker.handle(shard, Event::StoreHealth { writable: false }));
+        broker.deliver();
+        (0..2).for_each(|shard| broker.handle(shard, Event::StoreHealth { writable: true }));
+
+        let publisher = broker.online_with_present(&connect);
+        let again = Publish { dup: true, topic: "t", payload: b"x", ..Publish::default() };
+        broker.publish_packet(publisher, 2, 1, again);
+        assert_eq!(broker.read(publisher), ["PUBREC 1"]);
+        let subscriber = broker.connect(&resume(&subscriber_id));
+        assert_eq!(broker.read(subscriber).len(), 2, "CONNACK and the message");
+    }
+}
+
+#[test]
+fn a_message_that_was_not_answered_is_a_new_one_on_the_next_connection() {
+    // An earlier answer waited for the store when the connection ended, so that it was never the turn of the one that
+    // would have freed the packet identifier; when the message came again it was acknowledged, and lost.
+    let mut broker = Broker::with(|config| config.durability = Durability::Fsync);
+    let subscriber = broker.online(&resume("s"));
+    broker.subscribe(subscriber, "t", 1);
+    broker.cut(subscriber);
+    let mut connect = resume("p");
+    connect.protocol_version = V311;
+    let publisher = broker.online(&connect);
+    broker.commits = false;
+    broker.publish(publisher, "t", 1, 1, "before");
+    broker.handle(0, Event::StoreHealth { writable: false });
+    broker.publish(publisher, "t", 2, 2, "x");
+    broker.cut(publisher);
+    broker.commits = true;
+    broker.handle(0, Event::StoreHealth { writable: true });
+    broker.commit();
+    let publisher = broker.online_with_present(&connect);
+    broker.publish(publisher, "t", 2, 2, "x");
+    assert_eq!(broker.read(publisher), ["PUBREC 2"]);
+    let subscriber = broker.connect(&resume("s"));
+    let received = broker.read(subscriber);
+    assert_eq!(received.iter().filter(|text| text.ends_with(" x")).count(), 1);
+}

@@ -130,6 +130,13 @@ impl Oracle for AtLeastOnce {
                 }
             }
             Fact::Subscribing { client } => {
+                // It may get what an old member has, and its session may end before it has it.
+                for (message, members) in &mut self.owed_to_group {
+                    let topic = &model.journal.get(*message).topic;
+                    if !members.contains(client) && is_member(model, *client, topic).is_some() {
+                        members.push(*client);
+                    }
+                }
                 // What is on its way to another shard may find the new subscription, with a lower QoS.
                 let is_recent = |message: &MessageId| {
                     self.published

@@ -45,8 +45,8 @@ pub(super) struct Allowance {
     used: BTreeMap<(Option<usize>, MessageId), u32>,
     /// Publications that may still be on their way to other shards.
     recent: VecDeque<Recent>,
-    /// QoS 1 copies that were sent, when, and to whom.
-    sent: VecDeque<(Timestamp, usize, MessageId)>,
+    /// QoS 1 copies, and QoS 2 copies for share groups, that were sent, when, and to whom.
+    sent: VecDeque<(Timestamp, Option<usize>, MessageId)>,
 }
 
 struct Recent {
@@ -72,10 +72,13 @@ impl Allowance {
         let message = match fact {
             Fact::Published { message: Some(message), is_repeated: false, .. } => message,
             Fact::Subscribing { client } => return self.catch_up(model, *client),
-            Fact::Sent {
-                client, copy: Copy { message: Some(message), qos: QoS::AtLeastOnce, .. }, ..
-            } => {
-                return self.sent.push_back((model.network_now, *client, *message));
+            Fact::Sent { client, copy: Copy { message: Some(message), qos, .. }, .. } => {
+                let is_shared = is_shared_topic(&model.journal.get(*message).topic);
+                let account = if is_shared { None } else { Some(*client) };
+                if is_shared == (*qos == QoS::ExactlyOnce) && *qos > QoS::AtMostOnce {
+                    self.sent.push_back((model.network_now, account, *message));
+                }
+                return;
             }
             Fact::Crashed { durable_through: Some(durable_through) } => {
                 return self.send_again(*durable_through);
@@ -95,11 +98,12 @@ impl Allowance {
     }
 
     /// That a QoS 1 copy was sent is durable only after a while: if it was lost, the copy is sent as if for the first
-    /// time.
+    /// time. Nor is it durable at once that a member of a share group got another one's copy, and if its session is
+    /// lost too, somebody else gets it.
     fn send_again(&mut self, durable_through: Timestamp) {
-        for (at, client, message) in std::mem::take(&mut self.sent) {
+        for (at, account, message) in std::mem::take(&mut self.sent) {
             if at >= durable_through {
-                *self.copies.entry((Some(client), message)).or_default() += 1;
+                *self.copies.entry((account, message)).or_default() += 1;
             }
         }
     }

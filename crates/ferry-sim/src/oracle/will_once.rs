@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use ferry_codec::QoS;
 use ferry_session::Timestamp;
 
 use super::{Oracle, Rules};
@@ -19,6 +20,8 @@ pub(super) struct WillOnce {
     /// How often each may have been published, if more than once: that it was published may have been forgotten.
     times: BTreeMap<MessageId, u32>,
     copies: BTreeMap<(usize, MessageId), u32>,
+    /// When each client was sent a copy with QoS 1: a restart may have forgotten that.
+    sent: Vec<(Timestamp, usize, MessageId)>,
     /// How many subscriptions each client had at most: what was queued then may come later.
     subscriptions_max: BTreeMap<usize, u32>,
 }
@@ -32,6 +35,7 @@ impl WillOnce {
             uncertain: BTreeSet::new(),
             times: BTreeMap::new(),
             copies: BTreeMap::new(),
+            sent: Vec::new(),
             subscriptions_max: BTreeMap::new(),
         }
     }
@@ -43,6 +47,13 @@ impl WillOnce {
         let forgotten = self.cancelled.iter().filter(|(_, at)| **at >= durable_through);
         self.uncertain.extend(forgotten.map(|(message, _)| *message));
         self.cancelled.retain(|_, at| *at < durable_through);
+        for (at, client, message) in std::mem::take(&mut self.sent) {
+            if at >= durable_through
+                && let Some(copies) = self.copies.get_mut(&(client, message))
+            {
+                *copies = copies.saturating_sub(1);
+            }
+        }
         let recent = self.due.iter().filter(|(_, at)| **at >= durable_through).map(|(message, _)| *message);
         let recent: BTreeSet<_> = recent.chain(self.uncertain.iter().copied()).collect();
         recent.into_iter().for_each(|message| *self.times.entry(message).or_default() += 1);
@@ -83,6 +94,9 @@ impl Oracle for WillOnce {
                 }
                 let copies = self.copies.entry((*client, message)).or_default();
                 *copies += 1;
+                if copy.qos == QoS::AtLeastOnce {
+                    self.sent.push((model.network_now, *client, message));
+                }
                 let copies_max = self.subscriptions_max.get(client).copied().unwrap_or(1);
                 let copies_max = match self.rules.config.overlapping_subscriptions {
                     ferry_core::OverlappingSubscriptions::Once => 1,
