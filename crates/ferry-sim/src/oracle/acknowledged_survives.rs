@@ -154,7 +154,10 @@ impl Oracle for AcknowledgedSurvives {
             }
             Fact::Published {
                 message: Some(message), is_repeated: false, is_certain: true, topic, ..
-            } if self.rules.must_arrive(model, *message) && !is_shared_topic(topic) => {
+            } if model.is_store_writable
+                && self.rules.must_arrive(model, *message)
+                && !is_shared_topic(topic) =>
+            {
                 let clients = self.rules.owed_to(model, *message);
                 let lives = |client: &usize| !self.ended.contains(client);
                 let clients = clients.into_iter().filter(lives).collect();
@@ -172,6 +175,8 @@ impl Oracle for AcknowledgedSurvives {
                 self.ended.remove(client);
                 self.owed.values_mut().for_each(|owed| owed.forget(*client));
             }
+            // What is refused now is owed to those who have subscribed when it comes again.
+            Fact::StoreHealth { writable: false } => self.owed.clear(),
             Fact::Subscribing { client } => {
                 // What is on its way to another shard may find the new subscription, with a lower QoS.
                 let now = model.network_now.0;
