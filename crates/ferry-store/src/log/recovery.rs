@@ -210,12 +210,12 @@ fn scan<D: Disk>(
     let cut = scan.run().map_err(failed("read", "the log"))?;
     let damaged = files.iter().zip(&scan.firsts).filter(|(file, _)| file.header.is_none());
     let headers = damaged.filter_map(|(file, first)| {
-        first.map(|(at, first_group)| SegmentHeader {
+        first.map(|first| SegmentHeader {
             version: FORMAT_VERSION,
             number: file.number,
             salt: file.salt,
-            first_group,
-            first_offset: at as u32,
+            first_group: first.group,
+            first_offset: first.at as u32,
             // It may have been.
             reused_bytes: u32::try_from(file.length).unwrap_or(u32::MAX),
         })
@@ -337,17 +337,24 @@ impl<D: Disk> Log<D> {
     /// What was read is said to be durable by groups to come, so it must be. If a sync had failed before the last
     /// process ended, the system would believe that it is, so it is written once more.
     fn make_durable(&mut self, newest: u32, unsynced_from: Option<u64>) -> Result<(), OpenError> {
-        let end = self.segments.get(newest).map_or(0, |segment| segment.end);
-        let unsynced = unsynced_from.filter(|from| *from < end);
+        let (start, end) = self.segments.get(newest).map_or((0, 0), |segment| (segment.start, segment.end));
+        let from = if start == end { Some(end) } else { unsynced_from };
         let mut rewrite = || {
-            if let Some(from) = unsynced {
-                let mut bytes = vec![0; (end - from) as usize];
-                self.segments.read_exact(newest, from, &mut bytes)?;
-                write_all_at(self.segments.file(newest)?, from, &bytes)?;
+            if let Some(from) = from {
+                self.rewrite(newest, 0, SEGMENT_HEADER_BYTES as u64)?;
+                self.rewrite(newest, from, end)?;
             }
             self.segments.file(newest)?.sync_data()
         };
         rewrite().map_err(failed("sync", &segment_name(newest)))
+    }
+
+    /// Writes what a file has once more.
+    fn rewrite(&mut self, segment: u32, from: u64, to: u64) -> io::Result<()> {
+        let to = to.min(self.segments.file(segment)?.length()?);
+        let mut bytes = vec![0; to.saturating_sub(from) as usize];
+        self.segments.read_exact(segment, from, &mut bytes)?;
+        write_all_at(self.segments.file(segment)?, from, &bytes)
     }
 
     /// Writes on in the newest segment, if it is whole.

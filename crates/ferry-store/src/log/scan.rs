@@ -41,6 +41,16 @@ pub(crate) struct Cut {
     pub(crate) offset: u64,
 }
 
+/// Where a file's groups begin.
+#[derive(Clone, Copy)]
+pub(crate) struct First {
+    pub(crate) at: u64,
+    /// The number of the first group.
+    pub(crate) group: u64,
+    /// There is a group, not only a header that says so.
+    is_there: bool,
+}
+
 /// One change of a group that is being read.
 struct Change {
     kind: Kind,
@@ -56,8 +66,8 @@ pub(crate) struct Scan<'a, D: Disk> {
     pub(crate) progress: &'a mut dyn FnMut(u64, u64),
     pub(crate) files: &'a [SegmentFile],
     window: Window,
-    /// Where the first group of each file begins, and its number, if it has any.
-    pub(crate) firsts: Vec<Option<(u64, u64)>>,
+    /// By file; none if nothing says so.
+    pub(crate) firsts: Vec<Option<First>>,
     /// The number that the next group must have; unknown before the first one.
     next_group: Option<u64>,
     /// What the last group said about the oldest segment of use.
@@ -93,6 +103,13 @@ enum Place {
     Superseded,
     End,
     Damaged,
+}
+
+/// How to go on behind a place.
+enum Step {
+    Next(u64),
+    End,
+    Cut,
 }
 
 impl<'a, D: Disk> Scan<'a, D> {
@@ -143,10 +160,7 @@ impl<'a, D: Disk> Scan<'a, D> {
     /// was never durable, if there is such a place.
     pub(crate) fn run(&mut self) -> io::Result<Option<Cut>> {
         for position in 0..self.files.len() {
-            let first = match self.files[position].header {
-                Some(header) => Some((u64::from(header.first_offset), header.first_group)),
-                None => self.find_header(position, 0, 0)?.map(|(at, header)| (at, header.number)),
-            };
+            let first = self.find_first(position)?;
             self.firsts.push(first);
         }
         for position in 0..self.files.len() {
@@ -159,6 +173,23 @@ impl<'a, D: Disk> Scan<'a, D> {
             }
         }
         Ok(None)
+    }
+
+    fn find_first(&mut self, position: usize) -> io::Result<Option<First>> {
+        let Some(header) = self.files[position].header else {
+            let found = self.find_header(position, 0, 0)?;
+            return Ok(found.map(|(at, header)| First { at, group: header.number, is_there: true }));
+        };
+        let (at, group) = (u64::from(header.first_offset), header.first_group);
+        let is_there =
+            self.header_at(position, at)?.is_some() || self.find_header(position, at, 0)?.is_some();
+        Ok(Some(First { at, group, is_there }))
+    }
+
+    /// The first group that is in a later file: from it on, a file has only what was written again.
+    fn limit(&self, position: usize) -> Option<u64> {
+        let mut later = self.firsts[position + 1..].iter().flatten();
+        later.find(|first| first.is_there).map(|first| first.group)
     }
 
     fn report_cut(&mut self, position: usize, offset: u64) -> io::Result<()> {
@@ -183,79 +214,92 @@ impl<'a, D: Disk> Scan<'a, D> {
     /// Returns from where on the segment has to be cut, if so.
     fn scan_segment(&mut self, position: usize) -> io::Result<Option<u64>> {
         let (number, length) = (self.files[position].number, self.files[position].length);
-        let Some((start, first_group)) = self.firsts[position] else {
+        let Some(first) = self.firsts[position] else {
             return self.skip_unusable(position);
         };
-        if self.files[position].header.is_none() && first_group > self.next_group() {
-            // Without a header, the first group that is there need not be the first that was.
-            if self.durable_through(position, 0)? + 1 < first_group {
-                return Ok(Some(0));
-            }
+        if !first.is_there && self.next_group.is_some_and(|expected| first.group < expected) {
+            // What was to be written here again never was.
+            self.segments.set_end(number, 0);
+            return Ok(None);
         }
-        self.note_gap(position, first_group);
-        if self.files[position].header.is_none() {
-            self.problem(position, 0, start, ProblemKind::DamagedSegmentHeader);
+        let has_header = self.files[position].header.is_some();
+        // Without a header it is not known what stood before this group; that does not matter if it was durable.
+        if !has_header && self.durable_through(position, 0)? < first.group {
+            if self.limit(position).is_some_and(|limit| limit <= first.group) {
+                self.segments.set_end(number, 0);
+                return Ok(None);
+            }
+            return Ok(Some(0));
+        }
+        self.note_gap(position, first.group);
+        if !has_header {
+            self.problem(position, 0, first.at, ProblemKind::DamagedSegmentHeader);
         }
         self.report.segments += 1;
         self.unsynced.clear();
-        self.can_go_on = start <= length;
-        self.segments.set_start(number, start);
-        let limit = self.firsts[position + 1..].iter().find_map(|first| first.map(|(_, number)| number));
+        self.can_go_on = first.at <= length;
+        self.segments.set_start(number, first.at);
+        self.scan_groups(position, first.at)
+    }
+
+    fn scan_groups(&mut self, position: usize, start: u64) -> io::Result<Option<u64>> {
+        let (number, length) = (self.files[position].number, self.files[position].length);
+        let limit = self.limit(position);
         let mut at = start;
         loop {
-            match self.place(position, at, limit)? {
-                Place::End => break,
-                Place::Superseded => {
-                    if self.end_of_data(position, at)? > at {
-                        self.superseded.push(Cut { segment: number, offset: at });
-                    }
-                    break;
-                }
-                Place::Group(header) => match self.read_group(position, at, &header)? {
-                    Some(end) => {
-                        at = end;
-                        self.can_go_on = end <= length;
-                    }
-                    None => return Ok(Some(if at == start { 0 } else { at })),
-                },
-                Place::Gap(header) => {
-                    if !self.is_durable(position, at)? {
-                        // Of a segment without any group nothing is kept.
-                        return Ok(Some(if at == start { 0 } else { at }));
-                    }
-                    self.lose_groups(position, at, 0, header.number);
-                }
-                Place::Damaged => {
-                    if self.is_remains(position, at)? {
-                        self.superseded.push(Cut { segment: number, offset: at });
-                        break;
-                    }
-                    if !self.is_durable(position, at)? {
-                        // Of a segment without any group nothing is kept.
-                        return Ok(Some(if at == start { 0 } else { at }));
-                    }
-                    match self.skip_damage(position, at, limit)? {
-                        Some(next) => {
-                            at = next;
-                            self.can_go_on = false;
-                        }
-                        None => return Ok(Some(at)),
-                    }
-                }
+            match self.step(position, at, limit)? {
+                Step::Next(next) => at = next,
+                Step::End => break,
+                // Of a segment without any group nothing is kept.
+                Step::Cut => return Ok(Some(if at == start { 0 } else { at })),
             }
             (self.progress)(self.bytes_done + at, self.bytes_total);
         }
         self.report.bytes += at;
-        // Zeros allocated ahead are written over, in the last segment.
-        let end = if at > length { length } else { at };
-        self.segments.set_end(number, end);
+        self.segments.set_end(number, at.min(length));
         Ok(None)
+    }
+
+    fn step(&mut self, position: usize, at: u64, limit: Option<u64>) -> io::Result<Step> {
+        let SegmentFile { number, length, .. } = self.files[position];
+        Ok(match self.place(position, at, limit)? {
+            Place::End => Step::End,
+            Place::Superseded => {
+                if self.end_of_data(position, at)? > at {
+                    self.superseded.push(Cut { segment: number, offset: at });
+                }
+                Step::End
+            }
+            Place::Group(header) => match self.read_group(position, at, &header)? {
+                Some(end) => {
+                    self.can_go_on = end <= length;
+                    Step::Next(end)
+                }
+                None => Step::Cut,
+            },
+            Place::Gap(header) => {
+                let durable_end = self.durable_through(position, at)? + 1;
+                self.lose_groups(position, at, 0, header.number.min(durable_end));
+                if durable_end < header.number { Step::Cut } else { Step::Next(at) }
+            }
+            Place::Damaged if self.is_remains(position, at)? => {
+                self.superseded.push(Cut { segment: number, offset: at });
+                Step::End
+            }
+            Place::Damaged if !self.is_durable(position, at)? => Step::Cut,
+            Place::Damaged => {
+                self.can_go_on = false;
+                self.skip_damage(position, at, limit)?.map_or(Step::Cut, Step::Next)
+            }
+        })
     }
 
     /// A segment begins with group `first`, and an earlier one is expected.
     fn note_gap(&mut self, position: usize, first: u64) {
         let expected = *self.next_group.get_or_insert(first);
         if first <= expected {
+            // Nothing from this group on has been taken from earlier segments.
+            self.next_group = Some(first);
             return;
         }
         let before = position.saturating_sub(1);
@@ -283,6 +327,12 @@ impl<'a, D: Disk> Scan<'a, D> {
     /// No group in the segment can be found.
     fn skip_unusable(&mut self, position: usize) -> io::Result<Option<u64>> {
         let mut length = self.end_of_data(position, 0)?;
+        let next = self.limit(position);
+        if next.is_some_and(|next| next <= self.next_group()) {
+            // The log goes on without it.
+            self.segments.set_end(self.files[position].number, length);
+            return Ok(None);
+        }
         if length > 0 && !self.is_durable(position, 0)? {
             if !self.files[position].is_reused {
                 return Ok(Some(0));
