@@ -14,8 +14,6 @@ mod entry;
 mod key;
 mod level;
 mod log;
-mod memory;
-mod store;
 mod ticket;
 mod verify;
 
@@ -26,7 +24,5 @@ pub use entry::{Entry, VALUE_BYTES_MAX};
 pub use key::Key;
 pub use level::Level;
 pub use log::{Log, LogFigures, LogOptions, OpenError, Problem, ProblemKind, RecoveryReport, Stored};
-pub use memory::MemoryStore;
-pub use store::Store;
 pub use ticket::Ticket;
 pub use verify::verify;
