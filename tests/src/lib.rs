@@ -7,4 +7,5 @@ pub mod ferry;
 pub mod load;
 pub mod run;
 pub mod script;
+pub mod store_bench;
 pub mod wire;

@@ -12,6 +12,7 @@ mod many_connections;
 mod progress;
 mod sim;
 mod spec;
+mod store_bench;
 mod test;
 mod test_tools;
 mod tidy;
@@ -39,6 +40,8 @@ cargo xtask TASK
                      the statements of the standards, their code and their tests; fails when one is not tested
   crash [--rounds N] [--power-loss] [--durability fsync|os] [--shards N] [--seed N] [--keep DIRECTORY]
                      kill the broker N times (100) under real clients: nothing acknowledged may be lost
+  store-bench [--directory DIR] [--ferry] [acknowledged] [queued] [restart]
+                     acknowledged messages per second, memory of queues, restarts; next to Mosquitto
   load [--runs N] [--seconds N] [--clients N] [FILTER]
                      processor time per message, next to Mosquitto if it is installed
   fuzz [SECONDS]     run each fuzz target (default 60 s)
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
         "dependencies" => dependencies::run(),
         "conformance" => conformance::run(rest),
         "crash" => crash::run(rest),
+        "store-bench" => store_bench::run(rest),
         "load" => load::run(rest),
         "sim" => sim::run(rest),
         "fuzz" => fuzz::run(rest),

@@ -105,7 +105,7 @@ impl DiskFile for GatedFile {
 }
 
 /// The configuration of the tests, with a store.
-fn durable() -> Config {
+pub(crate) fn durable() -> Config {
     let mut config = config();
     config.storage.durability = Durability::Fsync;
     config.storage.free_bytes_min = 0;
@@ -113,7 +113,11 @@ fn durable() -> Config {
 }
 
 /// A client whose session outlives its connections.
-fn lasting(broker: &ferry_broker::RunningBroker, client_id: &str, session_present: bool) -> Client {
+pub(crate) fn lasting(
+    broker: &ferry_broker::RunningBroker,
+    client_id: &str,
+    session_present: bool,
+) -> Client {
     let mut client = Client::open(broker);
     let properties =
         ConnectProperties { session_expiry_interval: Some(3600), ..ConnectProperties::default() };

@@ -4,6 +4,7 @@
 mod authentication;
 mod client;
 mod commit;
+mod full_disk;
 mod lifecycle;
 mod limits;
 mod reload;
