@@ -3,7 +3,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use ferry_broker::Broker;
 use ferry_broker::config::{Config, Durability};
-use ferry_codec::{Connect, ConnectProperties, Packet, QoS};
+use ferry_codec::{Connect, ConnectProperties, MessageProperties, Packet, QoS, Will};
 use ferry_store::{Disk, DiskFile, SimulatedDisk, SimulatedFile};
 
 use crate::client::{Client, connect_packet, id};
@@ -170,4 +170,32 @@ fn sessions_and_retained_messages_are_there_after_a_restart_with_other_shards() 
         broker.shutdown();
         broker.join();
     }
+}
+
+#[test]
+fn a_will_comes_after_its_delay_though_the_broker_was_down_meanwhile() {
+    let disk = GatedDisk::new();
+    let broker = Broker::builder(durable()).disk(disk.clone()).start().expect("started");
+    let mut subscriber = lasting(&broker, "subscriber", false);
+    subscriber.subscribe("will", QoS::ExactlyOnce);
+    let mut client = Client::open(&broker);
+    let properties =
+        ConnectProperties { session_expiry_interval: Some(3600), ..ConnectProperties::default() };
+    let will = Will {
+        topic: "will",
+        payload: b"gone",
+        qos: QoS::AtLeastOnce,
+        retain: false,
+        delay_interval_seconds: 1,
+        properties: MessageProperties::default(),
+    };
+    let connect = Connect { properties, will: Some(will), ..connect_packet("client") };
+    client.send(&Packet::Connect(connect));
+    assert!(client.receive_text().contains("Connack"));
+    drop((client, subscriber));
+    broker.shutdown();
+    broker.join();
+    let broker = Broker::builder(durable()).disk(disk).start().expect("started");
+    let mut subscriber = lasting(&broker, "subscriber", true);
+    assert_eq!(subscriber.receive_publish(), ("will".to_owned(), b"gone".to_vec()));
 }
