@@ -10,7 +10,7 @@ use crate::connect::PendingConnect;
 use crate::disconnect::WillFate;
 use crate::fault::Fault;
 use crate::filter_set::FilterSet;
-use crate::response::Response;
+use crate::response::{Response, Wait};
 use crate::session::{Session, SessionId};
 use crate::shard::Shard;
 use crate::timers::TimerKey;
@@ -38,6 +38,7 @@ impl Shard {
             return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
         }
         let records_before = turn.effects.recorded();
+        let ended = self.session_ends.of(&identity.client_id, &self.commit);
         let existing = self.sessions.find(&identity.client_id);
         let resumed = existing.and_then(|existing| self.take_over(turn, existing, pending.clean_start));
         let session_id = match resumed {
@@ -51,7 +52,9 @@ impl Shard {
         // What is sent again waits for what a QoS 2 exchange that had just begun waited for.
         let wait = match resumed {
             Some(_) => self.exchange_wait(turn, recorded),
-            None => self.state_wait(turn, recorded),
+            None if recorded => self.state_wait(turn, recorded),
+            // A restart must not bring back what the client is told is not there [MQTT-3.2.2-3] [MQTT3-3.2.2-3].
+            None => Wait { promise: ended, receipts: 0 },
         };
         match connack {
             // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]; the state never comes back to here [MQTT-3.2.0-2].
@@ -180,13 +183,14 @@ impl Shard {
     fn record_beginning(&mut self, turn: &mut Turn<'_>, session_id: SessionId) {
         let records = self.config.durability_max().is_stored();
         let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let client_id = Arc::clone(session.client_id());
         let is_needed = session.expiry.outlives_connection() || session.sender.spilled_len() > 0;
         if records && is_needed {
             session.recorded.get_or_insert_with(|| self.shared.take_session_number());
             self.record_session(turn, session_id);
         } else if let Some(session) = session.recorded.take() {
             // It must not be there after a restart: this connection is its last.
-            turn.effects.records.push(Record::SessionEnded { session });
+            self.record_session_ended(turn, &client_id, session);
         }
     }
 

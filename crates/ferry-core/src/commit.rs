@@ -20,7 +20,7 @@ pub(crate) struct Commit {
 
 /// When something may be said: once the batch of this ticket, and all before it, are as durable as that. Never
 /// [`Durability::Memory`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Promise {
     ticket: Ticket,
     durability: Durability,
@@ -73,7 +73,9 @@ impl Commit {
             Durability::Fsync => &mut self.awaiting_synced,
             Durability::Memory | Durability::Os => &mut self.awaiting_written,
         };
-        awaiting.push_back((promise.ticket, waiter));
+        // The end of a session, of some turns ago perhaps, can be waited for later than it was promised.
+        let position = awaiting.partition_point(|(ticket, _)| *ticket <= promise.ticket);
+        awaiting.insert(position, (promise.ticket, waiter));
     }
 
     /// The ticket of the batch that the present turn adds to.
@@ -114,6 +116,7 @@ impl Shard {
         let commit = &mut self.commit;
         commit.synced = commit.synced.max(synced).min(commit.issued);
         commit.written = commit.written.max(written).max(commit.synced).min(commit.issued);
+        self.session_ends.forget_kept(&self.commit);
         while let Some(waiter) = self.commit.pop_released() {
             match waiter {
                 Waiter::Conn(conn) => self.release_responses(turn, conn),

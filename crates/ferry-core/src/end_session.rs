@@ -3,7 +3,6 @@ use std::sync::Arc;
 use ferry_codec::topic::parse_shared;
 use ferry_session::{DropReason, PendingWill};
 
-use crate::Record;
 use crate::deferred::Deferred;
 use crate::session::SessionId;
 use crate::shard::Shard;
@@ -37,7 +36,7 @@ impl Shard {
         });
         self.counters.drops.count_many(DropReason::SessionEnded, &client_id, spilled);
         if let Some(session) = session.recorded {
-            turn.effects.records.push(Record::SessionEnded { session });
+            self.record_session_ended(turn, &client_id, session);
         }
     }
 

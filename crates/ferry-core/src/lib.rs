@@ -53,6 +53,7 @@ mod response;
 mod restore;
 mod retained_replay;
 mod session;
+mod session_ends;
 mod shard;
 mod shared;
 mod shared_subscription;

@@ -12,6 +12,7 @@ use crate::deferred::Deferred;
 use crate::deliver::Matches;
 use crate::random::Random;
 use crate::session::{Session, SessionId, SessionView, Sessions};
+use crate::session_ends::SessionEnds;
 use crate::subscribe::Grant;
 use crate::timers::{TimerKey, Timers};
 use crate::turn::Turn;
@@ -34,6 +35,7 @@ pub struct Shard {
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     pub(crate) commit: Commit,
+    pub(crate) session_ends: SessionEnds,
     pub(crate) deferred: VecDeque<Deferred>,
     /// Sessions whose replay of retained messages can go on.
     pub(crate) replaying: VecDeque<SessionId>,
@@ -75,6 +77,7 @@ impl Shard {
             timers: Timers::default(),
             counters: Counters::default(),
             commit: Commit::default(),
+            session_ends: SessionEnds::default(),
             deferred: VecDeque::new(),
             replaying: VecDeque::new(),
             matches: Matches::default(),

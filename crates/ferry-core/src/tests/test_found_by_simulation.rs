@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use ferry_codec::Publish;
+use ferry_codec::{Connect, Publish};
 
 use super::harness::*;
 use crate::*;
@@ -60,7 +60,7 @@ fn a_3x_client_is_not_held_to_a_receive_maximum_it_cannot_know() {
         config.receive_maximum = NonZeroU16::MIN;
         config.durability = Durability::Fsync;
     });
-    let client = broker.connect(&ferry_codec::Connect { protocol_version: V311, ..connect("c") });
+    let client = broker.connect(&Connect { protocol_version: V311, ..connect("c") });
     broker.read(client);
     let subscriber = broker.connect(&resume("durable"));
     broker.subscribe(subscriber, "t", 1);
@@ -118,11 +118,8 @@ fn a_3x_message_that_another_shard_refused_is_not_published_again() {
     let reader = broker.client(&format!("{}-reader", client_of(0)));
     broker.subscribe(reader, "t", 0);
     let publisher_id = client_of(0);
-    let publisher = broker.online(&ferry_codec::Connect {
-        protocol_version: V311,
-        clean_start: false,
-        ..connect(&publisher_id)
-    });
+    let publisher =
+        broker.online(&Connect { protocol_version: V311, clean_start: false, ..connect(&publisher_id) });
     for packet_id in 1..=2 {
         broker.publish(publisher, "t", 2, packet_id, "x");
     }
@@ -257,4 +254,70 @@ fn a_message_that_was_not_answered_is_a_new_one_on_the_next_connection() {
     let subscriber = broker.connect(&resume("s"));
     let received = broker.read(subscriber);
     assert_eq!(received.iter().filter(|text| text.ends_with(" x")).count(), 1);
+}
+
+/// A client whose session ends `seconds` after its connection.
+fn expiring(client_id: &str, seconds: u32) -> Connect<'_> {
+    let mut packet = resume(client_id);
+    packet.properties.session_expiry_interval = Some(seconds);
+    packet
+}
+
+#[test]
+fn a_client_is_not_told_that_its_session_is_gone_before_that_is_durable() {
+    // Nobody waited for the end of a session that expired. Its client came back with one that ends with its
+    // connection, was told that there was none before [MQTT-3.2.2-3] [MQTT3-3.2.2-3], and after a loss of power the
+    // old one was there again.
+    let mut broker = Broker::with(|config| config.durability = Durability::Fsync);
+    let client = broker.online(&expiring("c", 1));
+    broker.cut(client);
+
+    broker.commits = false;
+    broker.wanted.clear();
+    broker.advance(1);
+    assert_eq!(broker.wanted, [Durability::Fsync], "soon, though nobody waits");
+    let stranger = broker.online(&connect("d"));
+    let unrecorded = Connect { clean_start: false, ..connect("c") };
+    let client = broker.connect(&unrecorded);
+    assert_eq!(broker.read(client), [""; 0]);
+    broker.publish(stranger, "t", 1, 1, "x");
+    assert_eq!(broker.read(stranger), ["PUBACK 1 0x10"], "which has nothing to do with it");
+    broker.commit();
+    assert_eq!(broker.read(client), ["CONNACK 0x00"]);
+    broker.cut(client);
+    assert_eq!(broker.online(&unrecorded), 3, "and now nothing is waited for");
+}
+
+#[test]
+fn the_last_connection_of_a_session_need_not_have_lived_to_see_its_end_durable() {
+    // The session ends with this connection, which the store is told when it begins. It was lost before its CONNACK,
+    // and the next CONNACK waited for nothing.
+    let mut broker = Broker::with(|config| config.durability = Durability::Fsync);
+    let client = broker.online(&resume("c"));
+    broker.cut(client);
+
+    broker.commits = false;
+    let last = Connect { clean_start: false, ..connect("c") };
+    let client = broker.connect(&last);
+    broker.cut(client);
+    let client = broker.connect(&last);
+    assert_eq!(broker.read(client), [""; 0]);
+    broker.commit();
+    assert_eq!(broker.read(client), ["CONNACK 0x00"]);
+}
+
+#[test]
+fn a_connack_that_waits_for_an_older_turn_does_not_wait_for_a_newer_one() {
+    let mut broker = Broker::with(|config| config.durability = Durability::Fsync);
+    let client = broker.online(&expiring("c", 1));
+    broker.cut(client);
+
+    broker.commits = false;
+    broker.advance(1);
+    let newer = broker.connect(&resume("d"));
+    let older = broker.connect(&connect("c"));
+    let (shard, ticket) = broker.tickets.remove(0);
+    broker.handle(shard, Event::committed(ticket));
+    assert_eq!(broker.read(older), ["CONNACK 0x00"]);
+    assert_eq!(broker.read(newer), [""; 0]);
 }
