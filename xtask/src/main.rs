@@ -6,6 +6,7 @@ mod conformance;
 mod crash;
 mod dependencies;
 mod fuzz;
+mod instructions;
 mod licence;
 mod load;
 mod many_connections;
@@ -26,8 +27,8 @@ type Outcome = Result<(), String>;
 const HELP: &str = "\
 cargo xtask TASK
 
-  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, simulation, fuzz targets
-                     (--quick: without the last two)
+  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, instructions, simulation, fuzz targets
+                     (--quick: without the last three)
   test [ARGUMENTS]   prepare what the tests need, then run all of them (ARGUMENTS go to cargo test)
   test-tools         only prepare what the tests need
   tidy               rules of the source tree: crate dependencies, sizes, names, words
@@ -44,6 +45,9 @@ cargo xtask TASK
                      acknowledged messages per second, memory of queues, restarts; next to Mosquitto
   load [--runs N] [--seconds N] [--clients N] [FILTER]
                      processor time per message, next to Mosquitto if it is installed
+  instructions [--update]
+                     count the instructions of the hot paths; fails where one takes 5 % more than the figures
+                     that are checked in (--update: take these counts as figures)
   fuzz [SECONDS]     run each fuzz target (default 60 s)
   many-connections [--connections COUNT] [--against HOST:PORT [--process ID]]
                      what idle connections cost the release binary, or another broker
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         "load" => load::run(rest),
         "sim" => sim::run(rest),
         "fuzz" => fuzz::run(rest),
+        "instructions" => instructions::run(rest),
         "many-connections" => many_connections::run(rest),
         "help" | "-h" | "--help" => {
             println!("{HELP}");

@@ -1,0 +1,117 @@
+//! Messages on their way through a shard, from the bytes of the publisher to those of the subscribers.
+
+use ferry_codec::{Packet, QoS};
+
+use crate::broker::{Broker, Client};
+use crate::packets::{ack, publish as publish_bytes};
+
+const TOPIC: &str = "bench/topic/042";
+
+/// So many that none has to wait for an acknowledgement.
+const INFLIGHT_MAX: u16 = 1_024;
+
+/// Messages of a whole turn.
+const BATCH: u16 = 32;
+
+fn qos(level: u8) -> QoS {
+    QoS::from_byte(level).expect("0 to 2")
+}
+
+/// The exchange of a publisher: PUBLISH, and PUBREL if there is one.
+fn exchange(level: u8, id: u16) -> Vec<u8> {
+    let mut bytes = publish_bytes(TOPIC, qos(level), id);
+    if level == 2 {
+        bytes.extend_from_slice(&ack(Packet::Pubrel, id));
+    }
+    bytes
+}
+
+/// A message for so many, one in a turn; nobody acknowledges it.
+pub(crate) fn publish(level: u8, subscribers: u32, operations: u32) {
+    let mut broker = Broker::new(1, INFLIGHT_MAX);
+    for number in 0..subscribers {
+        broker.subscriber(&format!("subscriber-{number}"), TOPIC, qos(level));
+    }
+    publish_again(&mut broker, level, operations);
+}
+
+/// A message for one of five.
+pub(crate) fn publish_shared(operations: u32) {
+    let mut broker = Broker::new(1, INFLIGHT_MAX);
+    for number in 0..5 {
+        broker.subscriber(&format!("subscriber-{number}"), &format!("$share/group/{TOPIC}"), qos(1));
+    }
+    publish_again(&mut broker, 1, operations);
+}
+
+/// A message for a subscriber on another shard.
+pub(crate) fn publish_across(operations: u32) {
+    let mut broker = Broker::new(2, INFLIGHT_MAX);
+    let subscriber = (0..)
+        .map(|number| format!("subscriber-{number}"))
+        .find(|client_id| ferry_core::home_shard(client_id, 2) != ferry_core::home_shard("publisher", 2))
+        .expect("some name has another home");
+    broker.subscriber(&subscriber, TOPIC, qos(1));
+    publish_again(&mut broker, 1, operations);
+}
+
+fn publish_again(broker: &mut Broker, level: u8, operations: u32) {
+    let publisher = broker.client("publisher");
+    for id in 1..=operations {
+        broker.turn(publisher, &exchange(level, id as u16));
+        assert!(broker.sent_bytes > 0);
+    }
+}
+
+/// Acknowledgements of messages that were sent before, one in a turn.
+pub(crate) fn acknowledge(level: u8, operations: u32) {
+    let mut broker = Broker::new(1, INFLIGHT_MAX);
+    let subscriber = broker.subscriber("subscriber", TOPIC, qos(level));
+    publish_again(&mut broker, level, u32::from(INFLIGHT_MAX) / 2);
+    for id in 1..=operations {
+        acknowledge_turn(&mut broker, subscriber, level, id as u16, 1);
+    }
+    let left = usize::from(INFLIGHT_MAX) / 2 - operations as usize;
+    assert_eq!(broker.shards[0].counters().inflight_messages, left);
+}
+
+/// What a subscriber answers to so many messages from this packet identifier on, in as many turns as it takes.
+fn acknowledge_turn(broker: &mut Broker, subscriber: Client, level: u8, first: u16, count: u16) {
+    let all = |packet: fn(u16) -> Vec<u8>| (first..first + count).flat_map(packet).collect::<Vec<u8>>();
+    match level {
+        0 => {}
+        1 => broker.turn(subscriber, &all(|id| ack(Packet::Puback, id))),
+        _ => {
+            broker.turn(subscriber, &all(|id| ack(Packet::Pubrec, id)));
+            broker.turn(subscriber, &all(|id| ack(Packet::Pubcomp, id)));
+        }
+    }
+}
+
+/// From PUBLISH to the last acknowledgement, many messages in a turn.
+pub(crate) fn whole(level: u8, operations: u32) {
+    whole_turns(level, BATCH, INFLIGHT_MAX, operations);
+}
+
+/// More messages than may be on their way at a time.
+pub(crate) fn whole_queued(operations: u32) {
+    whole_turns(1, BATCH * 10, BATCH, operations);
+}
+
+fn whole_turns(level: u8, batch: u16, inflight_max: u16, operations: u32) {
+    let mut broker = Broker::new(1, inflight_max);
+    let subscriber = broker.subscriber("subscriber", TOPIC, qos(level));
+    let publisher = broker.client("publisher");
+    let bytes: Vec<u8> = (1..=batch).flat_map(|id| exchange(level, id)).collect();
+    let mut next_id = 1;
+    for _ in 0..operations {
+        broker.turn(publisher, &bytes);
+        assert!(broker.sent_bytes > 0);
+        for _ in 0..batch / batch.min(inflight_max) {
+            acknowledge_turn(&mut broker, subscriber, level, next_id, batch.min(inflight_max));
+            next_id += batch.min(inflight_max);
+        }
+    }
+    let counters = broker.shards[0].counters();
+    assert_eq!((counters.inflight_messages, counters.queued_messages), (0, 0));
+}
