@@ -63,6 +63,12 @@ impl Commit {
         self.promise(effects, durability)
     }
 
+    /// Asks for what this turn has recorded to be committed soon, though nobody waits for it: on a quiet broker
+    /// nothing else might ask for hours, and a loss of power would undo it.
+    pub(crate) fn hurry(&self, effects: &mut Effects, durability: Durability) {
+        self.promise(effects, durability);
+    }
+
     pub(crate) fn is_kept(&self, promise: Promise) -> bool {
         let committed = if promise.durability == Durability::Fsync { self.synced } else { self.written };
         promise.ticket <= committed

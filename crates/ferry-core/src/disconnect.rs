@@ -178,7 +178,11 @@ impl Shard {
             // [MQTT-4.1.0-2]
             return self.end_session(turn, session_id);
         }
-        self.record_session(turn, session_id);
+        if session.recorded.is_some() {
+            // A will that was deleted must not come back, and the time of the session runs from now.
+            self.record_session(turn, session_id);
+            self.commit.hurry(turn.effects, self.config.durability);
+        }
         self.hand_on_shared(turn, session_id);
         self.session_due(turn, session_id);
     }

@@ -62,7 +62,11 @@ impl Shard {
             return self.end_session(turn, session_id);
         }
         if session.pending_will.as_ref().is_some_and(|will| PendingWill::is_due(will, turn.now)) {
-            session.record_will_gone(&mut turn.effects.records);
+            if session.recorded.is_some() {
+                // Or it would be published once more.
+                session.record_will_gone(&mut turn.effects.records);
+                self.commit.hurry(turn.effects, self.config.durability);
+            }
             self.publish_pending_will(turn, session_id);
         }
         self.arm_session(session_id);

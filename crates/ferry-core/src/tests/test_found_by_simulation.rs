@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use ferry_codec::{Connect, Publish};
+use ferry_codec::{Connect, MessageProperties, Publish, Will};
 
 use super::harness::*;
 use crate::*;
@@ -320,4 +320,32 @@ fn a_connack_that_waits_for_an_older_turn_does_not_wait_for_a_newer_one() {
     broker.handle(shard, Event::committed(ticket));
     assert_eq!(broker.read(older), ["CONNACK 0x00"]);
     assert_eq!(broker.read(newer), [""; 0]);
+}
+
+#[test]
+fn what_nobody_waits_for_is_durable_soon_all_the_same() {
+    // A client left with DISCONNECT, and nothing else happened. When the power failed much later, its will, which it
+    // had deleted [MQTT-3.14.4-3] [MQTT3-3.14.4-3], was published; one that was published when it was due
+    // [MQTT-3.1.2-10] was published again.
+    let mut broker = Broker::with(|config| config.durability = Durability::Fsync);
+    let will = Will {
+        topic: "w",
+        payload: b"gone",
+        qos: qos(1),
+        retain: false,
+        delay_interval_seconds: 5,
+        properties: MessageProperties::default(),
+    };
+    for leaves in [true, false] {
+        let client = broker.online(&Connect { will: Some(will), ..resume("c") });
+        broker.wanted.clear();
+        if leaves {
+            broker.disconnect(client);
+        } else {
+            broker.cut(client);
+            assert_eq!(std::mem::take(&mut broker.wanted), [Durability::Fsync]);
+            broker.advance(5);
+        }
+        assert_eq!(broker.wanted, [Durability::Fsync], "{leaves}");
+    }
 }

@@ -24,6 +24,8 @@ pub(super) struct RetainedLastWins {
     /// When each topic's was set or cleared, and with what that somebody may be told to be durable.
     changed: BTreeMap<String, (Timestamp, Option<MessageId>)>,
     acknowledged: BTreeSet<MessageId>,
+    /// Wills, and when they were cancelled.
+    cancelled: BTreeMap<MessageId, Timestamp>,
     /// What the auditor was sent.
     audited: BTreeMap<String, MessageId>,
 }
@@ -38,6 +40,7 @@ impl RetainedLastWins {
             live: BTreeMap::new(),
             changed: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
+            cancelled: BTreeMap::new(),
             audited: BTreeMap::new(),
         }
     }
@@ -77,6 +80,13 @@ impl RetainedLastWins {
         }
     }
 
+    /// That a will was cancelled lately may have been forgotten: then it is published.
+    fn forget_cancelled(&mut self, model: &Model, durable_through: Timestamp) {
+        let cancelled = std::mem::take(&mut self.cancelled).into_iter();
+        let forgotten = cancelled.filter(|(_, at)| *at >= durable_through);
+        self.uncertain.extend(forgotten.map(|(message, _)| model.journal.get(message).topic.clone()));
+    }
+
     fn set(&mut self, model: &Model, topic: &str, message: Option<MessageId>) {
         self.uncertain.remove(topic);
         self.changed.insert(topic.to_owned(), (model.network_now, message));
@@ -114,6 +124,9 @@ impl Oracle for RetainedLastWins {
             Fact::WillUncertain { message } if model.journal.get(*message).retain => {
                 self.uncertain.insert(model.journal.get(*message).topic.clone());
             }
+            Fact::WillCancelled { message } if model.journal.get(*message).retain => {
+                self.cancelled.insert(*message, model.network_now);
+            }
             Fact::Delivered { client, copy, is_new: true }
                 if *client == self.rules.auditor && copy.retain && !copy.dup =>
             {
@@ -133,7 +146,10 @@ impl Oracle for RetainedLastWins {
                     self.uncertain.insert(model.journal.get(*message).topic.clone());
                 }
             }
-            Fact::Crashed { durable_through } => self.crashed(*durable_through),
+            Fact::Crashed { durable_through } => {
+                self.crashed(*durable_through);
+                self.forget_cancelled(model, durable_through.unwrap_or_default());
+            }
             Fact::StoreHealth { writable: false } => self.crashed(Some(Timestamp::default())),
             _ => {}
         }
