@@ -123,7 +123,7 @@ impl Shard {
         conn.state = ConnState::Online(session_id);
         conn.deadline = Timestamp::NEVER;
         // Most connections have no other deadline, or a much later one.
-        self.timers.disarm(TimerKey::Conn(id), &mut conn.armed);
+        self.timers.disarm(TimerKey::Conn(id.place()), &mut conn.armed);
         let keep_alive = keep_alive_in_force(&config, conn, pending.keep_alive_seconds);
         conn.keep_alive = KeepAlive::new(keep_alive, turn.now);
         if let Some(authentication) = &mut conn.authentication {

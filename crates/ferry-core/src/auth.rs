@@ -222,8 +222,8 @@ impl Shard {
                 client_id: (&**session.client_id()).into(),
                 user_name: session.identity.user_name.as_deref().map(Into::into),
                 password: None,
-                peer_address: conn.info.peer_address.clone(),
-                certificate_common_name: conn.info.certificate_common_name.clone(),
+                peer_address: conn.info.peer_address().into(),
+                certificate_common_name: conn.info.certificate_common_name().map(Into::into),
                 anonymous_allowed: conn.info.listener.anonymous_allowed,
             };
         }

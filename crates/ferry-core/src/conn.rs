@@ -6,6 +6,7 @@ use ferry_session::{KeepAlive, Quota, Timestamp, TopicAliasIn, TopicAliasOut};
 
 use crate::auth::Authentication;
 use crate::connect::PendingConnect;
+use crate::origin::Origin;
 use crate::response::Responses;
 use crate::session::SessionId;
 use crate::{ListenerPolicy, OutputBuffer};
@@ -23,7 +24,15 @@ impl ConnId {
     pub const fn index(self) -> usize {
         self.index as usize
     }
+
+    pub(crate) const fn place(self) -> ConnIndex {
+        ConnIndex(self.index)
+    }
 }
+
+/// The place of a connection, whoever has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConnIndex(pub(crate) u32);
 
 impl fmt::Debug for ConnId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,7 +75,7 @@ pub struct ConnInfo {
 /// One connection and what belongs to it alone: everything here is forgotten when it closes.
 pub(crate) struct Conn {
     pub(crate) state: ConnState,
-    pub(crate) info: ConnInfo,
+    pub(crate) info: Origin,
     pub(crate) output: OutputBuffer,
     pub(crate) responses: Responses,
     pub(crate) keep_alive: KeepAlive,
@@ -152,7 +161,7 @@ impl Conn {
     pub(crate) fn new(info: ConnInfo, deadline: Timestamp, now: Timestamp) -> Self {
         Self {
             state: ConnState::AwaitConnect,
-            info,
+            info: Origin::new(info),
             output: OutputBuffer::default(),
             responses: Responses::default(),
             keep_alive: KeepAlive::new(0, now),
@@ -225,6 +234,12 @@ impl Conns {
         ConnId { index, generation: 0 }
     }
 
+    /// Who has this place now.
+    pub(crate) fn at(&self, index: ConnIndex) -> Option<ConnId> {
+        let slot = self.slots.get(index.0 as usize).filter(|slot| slot.conn.is_some())?;
+        Some(ConnId { index: index.0, generation: slot.generation })
+    }
+
     pub(crate) fn get(&self, id: ConnId) -> Option<&Conn> {
         let slot = self.slots.get(id.index())?;
         if slot.generation == id.generation { slot.conn.as_deref() } else { None }
@@ -275,6 +290,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Conn>() <= 320, "{}", size_of::<Conn>());
+        assert!(size_of::<Conn>() <= 208, "{}", size_of::<Conn>());
     }
 }

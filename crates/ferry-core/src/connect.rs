@@ -132,8 +132,8 @@ impl Shard {
             client_id: client_id.into(),
             user_name: connect.user_name.map(Into::into),
             password: connect.password.map(Into::into),
-            peer_address: conn.info.peer_address.clone(),
-            certificate_common_name: conn.info.certificate_common_name.clone(),
+            peer_address: conn.info.peer_address().into(),
+            certificate_common_name: conn.info.certificate_common_name().map(Into::into),
             anonymous_allowed: conn.info.listener.anonymous_allowed,
         }
     }

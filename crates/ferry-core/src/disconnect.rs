@@ -145,7 +145,7 @@ impl Shard {
         conn.authentication = None;
         conn.alias_in = None;
         conn.alias_out = None;
-        self.timers.disarm(TimerKey::Conn(id), &mut conn.armed);
+        self.timers.disarm(TimerKey::Conn(id.place()), &mut conn.armed);
         turn.effects.close.push(id);
     }
 
@@ -153,7 +153,7 @@ impl Shard {
     pub(crate) fn closed(&mut self, turn: &mut Turn<'_>, id: ConnId, cause: CloseCause) {
         self.leave(turn, id, WillFate::Publish);
         let Some(mut conn) = self.conns.remove(id) else { return };
-        self.timers.disarm(TimerKey::Conn(id), &mut conn.armed);
+        self.timers.disarm(TimerKey::Conn(id.place()), &mut conn.armed);
         self.counters.connections -= 1;
         if cause == CloseCause::Stalled && !conn.is_closing() {
             self.counters.output_stalls += 1;

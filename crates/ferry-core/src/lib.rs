@@ -40,6 +40,7 @@ mod legal_reason;
 mod listener_policy;
 mod load;
 mod mailbox;
+mod origin;
 mod output_buffer;
 pub mod persistence;
 mod publication;

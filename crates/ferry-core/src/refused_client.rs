@@ -42,7 +42,7 @@ impl Shard {
         };
         turn.effects.refused_clients.push(RefusedClient {
             listener: Arc::clone(&conn.info.listener),
-            peer_address: conn.info.peer_address.clone(),
+            peer_address: conn.info.peer_address().into(),
             client_id: client_id.map(Into::into),
             connected: conn.session().is_some(),
             reason_code,

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use ferry_session::{PendingWill, Receiver, Sender, SessionExpiry, StoredCopy, StoredWill, Timestamp};
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use slab::Slab;
 
 use crate::filter_set::FilterSet;
@@ -72,24 +72,29 @@ pub(crate) fn record_dropped(recorded: Option<SessionNumber>, copy: StoredCopy, 
 /// The sessions of a shard.
 pub(crate) struct Sessions {
     slab: Slab<Session>,
-    by_client_id: HashMap<Arc<str>, SessionId, RandomState>,
+    /// By client identifier, which is in the session: an entry takes five bytes.
+    by_client_id: HashTable<SessionId>,
+    hasher: RandomState,
 }
 
 impl Sessions {
     pub(crate) fn new(seed: u64) -> Self {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(24), !seed, 0x9E37_79B9_7F4A_7C15);
-        Self { slab: Slab::new(), by_client_id: HashMap::with_hasher(hasher) }
+        Self { slab: Slab::new(), by_client_id: HashTable::new(), hasher }
     }
 
+    /// Precondition: no other session has its client identifier.
     pub(crate) fn insert(&mut self, session: Session) -> SessionId {
-        let client_id = Arc::clone(session.client_id());
+        let hash = self.hasher.hash_one(&**session.client_id());
         let id = SessionId(u32::try_from(self.slab.insert(session)).expect("sessions_max is below 2^32"));
-        self.by_client_id.insert(client_id, id);
+        let (slab, hasher) = (&self.slab, &self.hasher);
+        self.by_client_id.insert_unique(hash, id, |id| hasher.hash_one(&**slab[id.0 as usize].client_id()));
         id
     }
 
     pub(crate) fn find(&self, client_id: &str) -> Option<SessionId> {
-        self.by_client_id.get(client_id).copied()
+        let is_it = |id: &SessionId| **self.slab[id.0 as usize].client_id() == *client_id;
+        self.by_client_id.find(self.hasher.hash_one(client_id), is_it).copied()
     }
 
     pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
@@ -102,7 +107,10 @@ impl Sessions {
 
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let session = self.slab.try_remove(id.0 as usize)?;
-        self.by_client_id.remove(session.client_id());
+        let hash = self.hasher.hash_one(&**session.client_id());
+        if let Ok(entry) = self.by_client_id.find_entry(hash, |other| *other == id) {
+            entry.remove();
+        }
         Some(session)
     }
 
@@ -151,5 +159,15 @@ impl<'a> SessionView<'a> {
             expiry_interval_seconds: session.expiry.seconds(),
             ends_at: session.ends_at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_session_is_small() {
+        assert!(size_of::<Session>() <= 208, "{}", size_of::<Session>());
     }
 }

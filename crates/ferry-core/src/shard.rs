@@ -116,10 +116,10 @@ impl Shard {
             return None;
         }
         let mut removed = self.conns.remove(conn)?;
-        self.timers.disarm(TimerKey::Conn(conn), &mut removed.armed);
+        self.timers.disarm(TimerKey::Conn(conn.place()), &mut removed.armed);
         self.counters.connections -= 1;
         self.counters.connections_opened -= 1;
-        Some(ConnInfo { connect_deadline: Some(removed.deadline), ..removed.info })
+        Some(ConnInfo { connect_deadline: Some(removed.deadline), ..removed.info.into_info() })
     }
 
     /// Something happened.
@@ -179,6 +179,12 @@ impl Shard {
     /// The sessions of this shard, in no particular order.
     pub fn sessions(&self) -> impl Iterator<Item = SessionView<'_>> {
         self.sessions.iter().map(|(_, session)| SessionView::new(session))
+    }
+
+    /// The address that the other end of a connection has; see [`ConnInfo::peer_address`].
+    #[must_use]
+    pub fn peer_address(&self, conn: ConnId) -> Option<&str> {
+        Some(self.conns.get(conn)?.info.peer_address())
     }
 
     /// The client identifier of a connected client.

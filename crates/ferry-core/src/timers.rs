@@ -2,14 +2,15 @@ use std::collections::BTreeSet;
 
 use ferry_session::Timestamp;
 
-use crate::ConnId;
+use crate::conn::ConnIndex;
 use crate::session::SessionId;
 
 /// Who is to be looked at when a deadline comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TimerKey {
-    /// CONNECT in time, keep alive, a full output, the publish rate, authentication.
-    Conn(ConnId),
+    /// CONNECT in time, keep alive, a full output, the publish rate, authentication. Whoever leaves this place takes
+    /// its deadline along.
+    Conn(ConnIndex),
     /// Session expiry and Will Delay.
     Session(SessionId),
     /// Expired retained messages.
@@ -23,7 +24,41 @@ pub(crate) enum TimerKey {
 /// earlier one comes, its owner looks again and sets the next one.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    deadlines: BTreeSet<(Timestamp, TimerKey)>,
+    deadlines: BTreeSet<Entry>,
+}
+
+/// A deadline and its key, ordered by the deadline, in twelve bytes: nearly every connection has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Entry([u32; 3]);
+
+impl Entry {
+    const CONN: u32 = 0;
+    const SESSION: u32 = 1 << 30;
+    const RETAINED_SWEEP: u32 = 2 << 30;
+    const KIND: u32 = 3 << 30;
+
+    fn new(deadline: Timestamp, key: TimerKey) -> Self {
+        let (kind, index) = match key {
+            TimerKey::Conn(conn) => (Self::CONN, conn.0),
+            TimerKey::Session(session) => (Self::SESSION, session.0),
+            TimerKey::RetainedSweep => (Self::RETAINED_SWEEP, 0),
+        };
+        assert!(index & Self::KIND == 0, "fewer than 2^30 connections or sessions fit in memory");
+        Self([(deadline.0 >> 32) as u32, deadline.0 as u32, kind | index])
+    }
+
+    fn deadline(self) -> Timestamp {
+        Timestamp(u64::from(self.0[0]) << 32 | u64::from(self.0[1]))
+    }
+
+    fn key(self) -> TimerKey {
+        let index = self.0[2] & !Self::KIND;
+        match self.0[2] & Self::KIND {
+            Self::CONN => TimerKey::Conn(ConnIndex(index)),
+            Self::SESSION => TimerKey::Session(SessionId(index)),
+            _ => TimerKey::RetainedSweep,
+        }
+    }
 }
 
 impl Timers {
@@ -33,30 +68,29 @@ impl Timers {
             return;
         }
         self.disarm(key, armed);
-        self.deadlines.insert((deadline, key));
+        self.deadlines.insert(Entry::new(deadline, key));
         *armed = deadline;
     }
 
     /// Forgets the deadline of `key`.
     pub(crate) fn disarm(&mut self, key: TimerKey, armed: &mut Timestamp) {
         if !armed.is_never() {
-            self.deadlines.remove(&(*armed, key));
+            self.deadlines.remove(&Entry::new(*armed, key));
             *armed = Timestamp::NEVER;
         }
     }
 
     /// The first deadline.
     pub(crate) fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.first().map(|entry| entry.deadline())
     }
 
     /// Takes the first key whose deadline has come. Its owner's note is out of date then.
     pub(crate) fn pop_due(&mut self, now: Timestamp) -> Option<TimerKey> {
-        let (deadline, _) = self.deadlines.first()?;
-        if *deadline > now {
+        if self.deadlines.first()?.deadline() > now {
             return None;
         }
-        self.deadlines.pop_first().map(|(_, key)| key)
+        self.deadlines.pop_first().map(Entry::key)
     }
 
     /// How many deadlines are set.
@@ -85,6 +119,17 @@ mod tests {
         assert_eq!(timers.pop_due(Timestamp(20)), Some(key(1)));
         assert_eq!(timers.pop_due(Timestamp(20)), Some(key(0)));
         assert_eq!(timers.next_deadline(), None);
+    }
+
+    #[test]
+    fn an_entry_is_what_it_was_made_of() {
+        let keys = [TimerKey::Conn(ConnIndex(7)), key((1 << 30) - 1), TimerKey::RetainedSweep];
+        for deadline in [Timestamp(0), Timestamp(0x1_2345_6789), Timestamp::NEVER] {
+            for key in keys {
+                let entry = Entry::new(deadline, key);
+                assert_eq!((entry.deadline(), entry.key()), (deadline, key));
+            }
+        }
     }
 
     #[test]

@@ -46,7 +46,11 @@ impl Shard {
         for _ in 0..TIMERS_PER_TICK {
             let Some(key) = self.timers.pop_due(turn.now) else { break };
             match key {
-                TimerKey::Conn(id) => self.conn_due(turn, id),
+                TimerKey::Conn(index) => {
+                    if let Some(id) = self.conns.at(index) {
+                        self.conn_due(turn, id);
+                    }
+                }
                 TimerKey::Session(id) => {
                     if let Some(session) = self.sessions.get_mut(id) {
                         session.armed = Timestamp::NEVER;
@@ -65,7 +69,7 @@ impl Shard {
         let stall_seconds = self.config.output_stall_seconds_max;
         let Some(conn) = self.conns.get_mut(id) else { return };
         let deadline = conn_deadline(conn, stall_seconds);
-        self.timers.arm(TimerKey::Conn(id), &mut conn.armed, deadline);
+        self.timers.arm(TimerKey::Conn(id.place()), &mut conn.armed, deadline);
     }
 
     fn conn_due(&mut self, turn: &mut Turn<'_>, id: ConnId) {

@@ -20,7 +20,7 @@ pub(crate) struct Channel<S = Socket> {
     socket: S,
     tls: Option<Box<ServerConnection>>,
     /// Decrypted bytes that a handshake step read beyond its own end; empty once they are read.
-    early_input: Vec<u8>,
+    early_input: Box<[u8]>,
     closing: Closing,
 }
 
@@ -35,7 +35,7 @@ enum Closing {
 
 impl Channel {
     pub(crate) fn plain(socket: Socket) -> Self {
-        Self { socket, tls: None, early_input: Vec::new(), closing: Closing::Open }
+        Self { socket, tls: None, early_input: Box::default(), closing: Closing::Open }
     }
 
     pub(crate) async fn readable(&self) -> io::Result<()> {
@@ -82,11 +82,11 @@ impl<S: ByteSocket> Channel<S> {
 
     /// Gives back bytes that were read too far; they are the next to be read.
     pub(crate) fn unread(&mut self, bytes: &[u8]) {
-        self.early_input.splice(0..0, bytes.iter().copied());
+        self.early_input = [bytes, &self.early_input].concat().into();
     }
 
     /// What was given back by [`Channel::unread`], to be taken by TLS.
-    pub(crate) fn take_early_input(&mut self) -> Vec<u8> {
+    pub(crate) fn take_early_input(&mut self) -> Box<[u8]> {
         std::mem::take(&mut self.early_input)
     }
 
@@ -192,13 +192,10 @@ impl Channel<DetachedSocket> {
     }
 }
 
-fn take_front(input: &mut Vec<u8>, scratch: &mut [u8]) -> usize {
+fn take_front(input: &mut Box<[u8]>, scratch: &mut [u8]) -> usize {
     let length = input.len().min(scratch.len());
     scratch[..length].copy_from_slice(&input[..length]);
-    input.drain(..length);
-    if input.is_empty() {
-        *input = Vec::new();
-    }
+    *input = input[length..].into();
     length
 }
 

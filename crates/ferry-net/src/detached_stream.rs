@@ -1,5 +1,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use crate::detached_socket::{DetachedSocket, Readiness};
 use crate::layers::Layers;
@@ -14,25 +15,19 @@ use crate::stream::{CloseCode, Stream};
 #[derive(Debug)]
 pub struct DetachedStream {
     layers: Layers<DetachedSocket>,
-    peer: PeerInfo,
 }
 
 impl DetachedStream {
-    pub(crate) fn from_layers(layers: Layers<DetachedSocket>, peer: PeerInfo) -> Self {
-        Self { layers, peer }
+    pub(crate) fn from_layers(layers: Layers<DetachedSocket>) -> Self {
+        Self { layers }
     }
 
-    /// Who is at the other end.
-    pub fn peer(&self) -> &PeerInfo {
-        &self.peer
-    }
-
-    /// Registers with the runtime that calls.
+    /// Registers with the runtime that calls; `peer` is what [`Stream::into_detached`] has given.
     ///
     /// # Errors
     /// The runtime cannot take the socket.
-    pub fn attach(self) -> io::Result<Stream> {
-        Ok(Stream::from_layers(self.layers.attach()?, self.peer))
+    pub fn attach(self, peer: PeerInfo) -> io::Result<Stream> {
+        Ok(Stream::from_layers(self.layers.attach()?, peer))
     }
 
     /// An event of the socket has come.
@@ -82,6 +77,20 @@ impl DetachedStream {
     /// As [`Stream::wants_write`].
     pub fn wants_write(&self) -> bool {
         self.layers.wants_write()
+    }
+
+    /// Whether the transport has words for the end of a connection: TLS and WebSocket have.
+    pub fn has_closing_words(&self) -> bool {
+        self.layers.websocket.is_some() || self.layers.channel.tls().is_some()
+    }
+
+    /// Registers with the runtime that calls, and closes as [`Stream::close`] does.
+    ///
+    /// # Errors
+    /// The runtime cannot take the socket.
+    pub async fn close(self, code: CloseCode, limit: Duration) -> io::Result<()> {
+        self.layers.attach()?.close(code, limit).await;
+        Ok(())
     }
 
     /// As [`Stream::start_close`].

@@ -9,11 +9,8 @@ use crate::detached_stream::DetachedStream;
 use crate::handshake::{self, HandshakeError};
 use crate::layers::Layers;
 use crate::peer::PeerInfo;
-use crate::socket::{ByteSocket, Socket};
+use crate::socket::Socket;
 use crate::websocket::WebSocket;
-
-/// Input that is thrown away while [`Stream::close`] waits for the other end.
-const CLOSE_INPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// A connection whose handshakes are done: what is read and written are bytes of MQTT packets, whatever the
 /// transport; ordered and lossless, as all of them are [MQTT-4.2-1] [MQTT3-7.1.1-1]. See the crate's
@@ -174,40 +171,18 @@ impl Stream {
     /// the last packet lost with it.
     ///
     /// Gives up after `limit`, or when too much comes.
-    pub async fn close(mut self, code: CloseCode, limit: Duration) {
-        self.start_close(code);
-        // Whether the other end heard it or not, the connection ends here.
-        let _ = tokio::time::timeout(limit, self.finish_close()).await;
+    pub async fn close(self, code: CloseCode, limit: Duration) {
+        self.layers.close(code, limit).await;
     }
 
-    /// Unregisters from this runtime, keeping all state.
+    /// Unregisters from this runtime, keeping all state, and lets go of what is known of the other end, which takes
+    /// more memory than the stream.
     ///
     /// # Errors
     /// The socket could not be taken from the runtime.
-    pub fn into_detached(self) -> io::Result<DetachedStream> {
+    pub fn into_detached(self) -> io::Result<(DetachedStream, PeerInfo)> {
         let Self { layers, peer } = self;
-        Ok(DetachedStream::from_layers(layers.into_detached()?, peer))
-    }
-
-    async fn finish_close(&mut self) -> io::Result<()> {
-        while let Err(error) = self.try_flush() {
-            if error.kind() != io::ErrorKind::WouldBlock {
-                return Err(error);
-            }
-            self.writable().await?;
-        }
-        let mut scratch = [0; 2048];
-        let mut thrown_away = 0;
-        while thrown_away < CLOSE_INPUT_BYTES_MAX {
-            self.layers.channel.socket().readable().await?;
-            match self.layers.channel.socket().try_read(&mut scratch) {
-                Ok(0) => break,
-                Ok(read) => thrown_away += read,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        Ok((DetachedStream::from_layers(layers.into_detached()?), peer))
     }
 }
 
@@ -218,7 +193,7 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let plain = size_of::<DetachedStream>();
-        assert!(plain <= 128, "{plain} bytes for a plain stream");
+        assert!(plain <= 48, "{plain} bytes for a plain stream");
         let websocket = size_of::<WebSocket>();
         assert!(websocket <= 192, "{websocket} bytes more for WebSocket");
     }

@@ -1,6 +1,7 @@
 use ferry_codec::{PacketId, QoS};
 use hashbrown::HashTable;
 
+use crate::on_use::Unused;
 use crate::{Delivery, StoredCopy, StoredParts};
 
 /// Where an exchange that began stands.
@@ -110,12 +111,20 @@ struct List {
 /// The end of a list. No slot has this index: there are at most 65,535 packet ids.
 const NONE: u16 = u16::MAX;
 
-/// Slots that an empty table keeps. More are given back at once, fewer by [`Inflight::shrink`].
+/// Slots that an empty table keeps. More are given back at once, fewer when the session is quiet.
 const EMPTY_CAPACITY_MAX: usize = 64;
 
 /// Names a slot until it is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SlotIndex(u16);
+
+impl Unused for Inflight {
+    const UNUSED: &'static Self = &Self::new();
+
+    fn new() -> Self {
+        Self::new()
+    }
+}
 
 impl Inflight {
     pub(crate) const fn new() -> Self {
@@ -260,13 +269,6 @@ impl Inflight {
     pub(crate) fn iter(&self) -> impl Iterator<Item = SlotIndex> {
         let list = |first| std::iter::successors(first, |&at| self.next(at));
         list(self.first_pubrel()).chain(list(self.first_publish()))
-    }
-
-    /// Gives back the memory if no exchange is open.
-    pub(crate) fn shrink(&mut self) {
-        if self.len == 0 {
-            *self = Self::new();
-        }
     }
 
     fn store(&mut self, slot: Slot) -> u16 {

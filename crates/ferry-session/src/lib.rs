@@ -11,6 +11,7 @@ mod expiry;
 mod inflight;
 mod keep_alive;
 mod message;
+mod on_use;
 mod queue;
 mod quota;
 mod receiver;

@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
 
+use crate::on_use::Unused;
 use crate::spilled::{Spilled, SpilledQueue};
 use crate::{Delivery, DropReason, Dropped, Timestamp};
 
@@ -57,6 +58,14 @@ pub(crate) enum Front<'a> {
 
 /// Capacity, in messages, that an empty queue keeps. More is given back at once, less by [`Queue::shrink`].
 const EMPTY_CAPACITY_MAX: usize = 64;
+
+impl Unused for Queue {
+    const UNUSED: &'static Self = &Self::new();
+
+    fn new() -> Self {
+        Self::new()
+    }
+}
 
 impl Queue {
     pub(crate) const fn new() -> Self {

@@ -3,6 +3,8 @@ use std::num::NonZeroU16;
 use ferry_codec::{PacketId, QoS, ReasonCode};
 use hashbrown::HashTable;
 
+use crate::on_use::{OnUse, Unused};
+
 /// The receiving side of a session: tells new PUBLISH packets from repeated ones and holds the peer to the
 /// Receive Maximum it was given (sections 4.3 and 4.9).
 ///
@@ -18,7 +20,7 @@ use hashbrown::HashTable;
 /// A session without open QoS 2 exchanges holds no memory but this struct.
 #[derive(Debug)]
 pub struct Receiver {
-    exchanges: HashTable<ReceivedExchange>,
+    exchanges: OnUse<Exchanges>,
     exchanges_max: u16,
     receive_maximum: u16,
     /// PUBLISHes of this connection that count against the Receive Maximum.
@@ -66,7 +68,7 @@ impl Receiver {
     /// The receiver of a new session. Allocates nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { exchanges: HashTable::new(), exchanges_max: u16::MAX, receive_maximum: u16::MAX, occupied: 0 }
+        Self { exchanges: OnUse::new(), exchanges_max: u16::MAX, receive_maximum: u16::MAX, occupied: 0 }
     }
 
     /// A connection begins. `receive_maximum` is the one the peer was told, `exchanges_max` the number of QoS 2
@@ -80,11 +82,11 @@ impl Receiver {
     /// The connection is gone. The open QoS 2 exchanges stay.
     pub fn on_disconnect(&mut self) {
         self.occupied = 0;
-        for exchange in &mut self.exchanges {
+        for exchange in self.exchanges.used().into_iter().flatten() {
             exchange.counted = false;
         }
         if self.exchanges.is_empty() {
-            self.exchanges = HashTable::new();
+            self.exchanges.forget();
         }
     }
 
@@ -113,7 +115,7 @@ impl Receiver {
     /// The message, although others got it, is refused: until
     /// the PUBREC is sent, a PUBLISH with its packet id is a `Duplicate`, to be refused again.
     pub fn refuse(&mut self, packet_id: PacketId, reason_code: ReasonCode) {
-        if let Some(exchange) = self.exchanges.find_mut(hash(packet_id), is(packet_id)) {
+        if let Some(exchange) = self.find_mut(packet_id) {
             exchange.refused = Some(reason_code);
         }
     }
@@ -126,7 +128,7 @@ impl Receiver {
 
     /// The store has been told of an open exchange.
     pub fn set_stored(&mut self, packet_id: PacketId) {
-        if let Some(exchange) = self.exchanges.find_mut(hash(packet_id), is(packet_id)) {
+        if let Some(exchange) = self.find_mut(packet_id) {
             exchange.stored = true;
         }
     }
@@ -193,7 +195,7 @@ impl Receiver {
 
     fn publish_qos2(&mut self, packet_id: PacketId) -> Received {
         let has_room = self.occupied < self.receive_maximum;
-        if let Some(exchange) = self.exchanges.find_mut(hash(packet_id), is(packet_id)) {
+        if let Some(exchange) = self.find_mut(packet_id) {
             if !exchange.counted {
                 if !has_room {
                     return Received::ReceiveMaximumExceeded;
@@ -214,21 +216,36 @@ impl Receiver {
         Received::Fresh
     }
 
+    fn find_mut(&mut self, packet_id: PacketId) -> Option<&mut ReceivedExchange> {
+        self.exchanges.used()?.find_mut(hash(packet_id), is(packet_id))
+    }
+
     fn insert(&mut self, packet_id: PacketId, counted: bool) {
         let exchange = ReceivedExchange { packet_id: packet_id.get(), counted, stored: false, refused: None };
-        self.exchanges.insert_unique(hash(packet_id), exchange, |other| hash_id(other.packet_id));
+        self.exchanges.use_it().insert_unique(hash(packet_id), exchange, |other| hash_id(other.packet_id));
     }
 
     fn remove(&mut self, packet_id: PacketId) -> bool {
-        let Ok(entry) = self.exchanges.find_entry(hash(packet_id), is(packet_id)) else { return false };
+        let Some(exchanges) = self.exchanges.used() else { return false };
+        let Ok(entry) = exchanges.find_entry(hash(packet_id), is(packet_id)) else { return false };
         let (exchange, _) = entry.remove();
         if exchange.counted {
             self.occupied = self.occupied.saturating_sub(1);
         }
         if self.exchanges.is_empty() && self.exchanges.capacity() > EMPTY_CAPACITY_MAX {
-            self.exchanges = HashTable::new();
+            self.exchanges.forget();
         }
         true
+    }
+}
+
+type Exchanges = HashTable<ReceivedExchange>;
+
+impl Unused for Exchanges {
+    const UNUSED: &'static Self = &Self::new();
+
+    fn new() -> Self {
+        Self::new()
     }
 }
 

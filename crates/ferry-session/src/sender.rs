@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 use ferry_codec::{PacketId, QoS, ReasonCode};
 
 use crate::inflight::{Inflight, Sent, SlotIndex};
+use crate::on_use::OnUse;
 use crate::queue::{Front, Queue};
 use crate::{
     Delivery, DropReason, Dropped, InflightState, OverflowPolicy, QueueLimits, Spilled, StoredCopy,
@@ -26,8 +27,8 @@ use crate::{
 /// A session without messages holds no memory but this struct.
 #[derive(Debug)]
 pub struct Sender {
-    queue: Queue,
-    inflight: Inflight,
+    queue: OnUse<Queue>,
+    inflight: OnUse<Inflight>,
     resend: Resend,
     last_packet_id: u16,
     /// That of the copy taken last.
@@ -145,8 +146,8 @@ impl Sender {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            queue: Queue::new(),
-            inflight: Inflight::new(),
+            queue: OnUse::new(),
+            inflight: OnUse::new(),
             resend: Resend::Done,
             last_packet_id: 0,
             last_sequence: 0,
@@ -173,14 +174,21 @@ impl Sender {
         self.receive_maximum = 0;
         self.occupied = 0;
         self.resend = Resend::Done;
-        self.inflight.forget_sent();
+        if let Some(inflight) = self.inflight.used() {
+            inflight.forget_sent();
+        }
         self.shrink();
     }
 
     /// Gives back memory that is not in use; for connections that have become quiet.
     pub fn shrink(&mut self) {
-        self.queue.shrink();
-        self.inflight.shrink();
+        match self.queue.used() {
+            Some(queue) if !queue.is_empty() => queue.shrink(),
+            _ => self.queue.forget(),
+        }
+        if self.inflight.len() == 0 {
+            self.inflight.forget();
+        }
     }
 
     /// Whether a connection is there.
@@ -240,18 +248,18 @@ impl Sender {
         }
         let size_bytes = delivery.size_bytes();
         if self.queue.overflow(size_bytes, limits).is_some() {
-            self.queue.drop_expired(now, on_drop);
+            self.drop_expired(now, on_drop);
         }
         while let Some(reason) = self.queue.overflow(size_bytes, limits) {
             let fits_when_empty = Queue::new().overflow(size_bytes, limits).is_none();
             if limits.overflow != OverflowPolicy::DropOldest || !fits_when_empty {
                 return refuse(delivery, reason, limits.overflow);
             }
-            let Some(dropped) = self.queue.drop_front(reason) else { break };
+            let Some(dropped) = self.queue.used().and_then(|queue| queue.drop_front(reason)) else { break };
             on_drop(dropped);
         }
         delivery.sequence = self.next_sequence();
-        self.queue.push(delivery, limits);
+        self.queue.use_it().push(delivery, limits);
         Ok(self.last_sequence)
     }
 
@@ -292,9 +300,9 @@ impl Sender {
                 if self.inflight.sent(at) == Sent::Before {
                     // Late, for the PUBLISH of the last connection; from now on it occupies the receiver.
                     self.occupied += 1;
-                    self.inflight.set_sent_again(at);
+                    self.inflight.use_it().set_sent_again(at);
                 }
-                Acknowledged::SendPubrel(self.inflight.released(at))
+                Acknowledged::SendPubrel(self.inflight.use_it().released(at))
             }
             InflightState::AwaitPubcomp if reason_code.is_error() => self.complete(at),
             InflightState::AwaitPubcomp => Acknowledged::SendPubrel(None),
@@ -328,7 +336,7 @@ impl Sender {
     /// Notes what the store has now of the copy that an open exchange is about.
     pub fn set_stored(&mut self, packet_id: PacketId, parts: StoredParts) {
         if let Some(at) = self.inflight.find(packet_id) {
-            self.inflight.set_stored(at, parts);
+            self.inflight.use_it().set_stored(at, parts);
         }
     }
 
@@ -341,7 +349,9 @@ impl Sender {
     /// Discards what has expired in the queue `[MQTT-3.3.2-5]`, but no exchange that began
     /// `[MQTT-4.3.3-7]`, `[MQTT-4.3.3-13]`. Costs nothing while nothing can have expired.
     pub fn drop_expired(&mut self, now: Timestamp, on_drop: &mut dyn FnMut(Dropped)) {
-        self.queue.drop_expired(now, on_drop);
+        if let Some(queue) = self.queue.used() {
+            queue.drop_expired(now, on_drop);
+        }
     }
 
     /// Discards the queued copies that `keep` refuses, for `reason`. The others stay in order.
@@ -351,7 +361,9 @@ impl Sender {
         reason: DropReason,
         on_drop: &mut dyn FnMut(Dropped),
     ) {
-        self.queue.retain(keep, reason, on_drop);
+        if let Some(queue) = self.queue.used() {
+            queue.retain(keep, reason, on_drop);
+        }
     }
 
     /// The session ends: takes out every copy that is not yet in the receiver's hands, in order. The flag tells
@@ -360,14 +372,17 @@ impl Sender {
     ///
     /// Returns how many copies there are besides that only the store has.
     pub fn take_all(&mut self, on_copy: &mut dyn FnMut(Delivery, bool)) -> usize {
-        let spilled = self.queue.clear_spilled();
+        let mut spilled = 0;
         while let Some(at) = self.inflight.first_publish() {
-            if let (Some(delivery), _) = self.inflight.remove(at) {
+            if let (Some(delivery), _) = self.inflight.use_it().remove(at) {
                 on_copy(delivery, true);
             }
         }
-        while let Some(delivery) = self.queue.pop() {
-            on_copy(delivery, false);
+        if let Some(queue) = self.queue.used() {
+            spilled = queue.clear_spilled();
+            while let Some(delivery) = queue.pop() {
+                on_copy(delivery, false);
+            }
         }
         *self = Self::new();
         spilled
@@ -380,12 +395,12 @@ impl Sender {
         if !self.is_connected() {
             return None;
         }
-        self.queue.begin_load(messages_max, bytes_max)
+        self.queue.used()?.begin_load(messages_max, bytes_max)
     }
 
     /// Discards a copy that only the store has, if it is still there.
     pub fn drop_spilled(&mut self, sequence: u64, reason: DropReason) -> Option<Dropped> {
-        self.queue.drop_spilled(sequence, reason)
+        self.queue.used()?.drop_spilled(sequence, reason)
     }
 
     /// The highest sequence number given out.
@@ -398,12 +413,14 @@ impl Sender {
     /// meanwhile is of no interest.
     pub fn loaded(&mut self, sequence: u64, delivery: Option<Delivery>) -> Option<Dropped> {
         let delivery = delivery.map(|delivery| Delivery { sequence, ..delivery });
-        self.queue.loaded(sequence, delivery)
+        self.queue.used()?.loaded(sequence, delivery)
     }
 
     /// All that was asked for by [`begin_load`](Self::begin_load) was given.
     pub fn end_load(&mut self) {
-        self.queue.end_load();
+        if let Some(queue) = self.queue.used() {
+            queue.end_load();
+        }
     }
 
     /// Exchanges that began and are not complete.
@@ -500,15 +517,15 @@ impl Sender {
                 return Err(RestoreError::WrongDelivery(packet_id));
             }
             match delivery {
-                Some(delivery) => sender.inflight.push(packet_id, state, delivery, Sent::Before),
-                None => sender.inflight.push_released(packet_id, stored),
+                Some(delivery) => sender.inflight.use_it().push(packet_id, state, delivery, Sent::Before),
+                None => sender.inflight.use_it().push_released(packet_id, stored),
             };
         }
         for delivery in snapshot.queue {
-            sender.queue.push_in_memory(delivery);
+            sender.queue.use_it().push_in_memory(delivery);
         }
         for spilled in snapshot.spilled {
-            sender.queue.push_spilled(spilled);
+            sender.queue.use_it().push_spilled(spilled);
         }
         Ok(sender)
     }
@@ -554,7 +571,7 @@ impl Sender {
         }
         self.resend = self.resend_after(at);
         self.occupied += 1;
-        self.inflight.set_sent_again(at);
+        self.inflight.use_it().set_sent_again(at);
         Some(self.publish(at, true))
     }
 
@@ -566,17 +583,17 @@ impl Sender {
             Front::Spilled(_) => (true, QoS::AtLeastOnce),
         };
         if expired {
-            return self.queue.drop_front(DropReason::Expired).map(Outgoing::Dropped);
+            return self.queue.used()?.drop_front(DropReason::Expired).map(Outgoing::Dropped);
         }
         if qos == QoS::AtMostOnce {
-            let delivery = Cow::Owned(self.queue.pop()?);
+            let delivery = Cow::Owned(self.queue.used()?.pop()?);
             return Some(Outgoing::Publish { packet_id: None, delivery, dup: false });
         }
         if !self.may_begin() {
             return None;
         }
         let packet_id = self.unused_packet_id()?;
-        let delivery = self.queue.pop()?;
+        let delivery = self.queue.used()?.pop()?;
         Some(self.begin(packet_id, delivery))
     }
 
@@ -589,7 +606,7 @@ impl Sender {
         let state = InflightState::of_unacknowledged(delivery.qos);
         self.last_packet_id = packet_id.get();
         self.occupied += 1;
-        let at = self.inflight.push(packet_id, state, delivery, Sent::First);
+        let at = self.inflight.use_it().push(packet_id, state, delivery, Sent::First);
         self.publish(at, false)
     }
 
@@ -613,7 +630,7 @@ impl Sender {
         if self.is_connected() && (!sent_before || self.inflight.state(at) == InflightState::AwaitPubcomp) {
             self.occupied -= 1;
         }
-        self.inflight.remove(at)
+        self.inflight.use_it().remove(at)
     }
 
     /// The next packet id after the last one that no open exchange uses `[MQTT-2.2.1-4]`, `[MQTT-4.3.2-1]`,

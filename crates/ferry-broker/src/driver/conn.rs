@@ -17,8 +17,6 @@ pub(crate) struct Conn {
     pub(crate) id: ConnId,
     /// `None` once gone.
     pub(crate) link: RefCell<Option<Link>>,
-    /// The beginning of a packet, or whole ones that a paused core does not take. Empty: no allocation.
-    pub(crate) unread: RefCell<Vec<u8>>,
     /// It is in the list of those to be looked at.
     pub(crate) queued: Cell<bool>,
     /// The core has closed the connection; only its output is still wanted.
@@ -33,9 +31,11 @@ pub(crate) struct Conn {
     pub(crate) blocked: Cell<bool>,
 }
 
-/// The stream and the places that it takes up under the limits, released together.
+/// The stream, what was read from it, and the places that it takes up under the limits: released together.
 pub(crate) struct Link {
     pub(crate) stream: DetachedStream,
+    /// The beginning of a packet, or whole ones that a paused core does not take. Empty: no allocation.
+    pub(crate) unread: Vec<u8>,
     pub(crate) places: ConnectionPlaces,
 }
 
@@ -44,7 +44,6 @@ impl Conn {
         Self {
             id,
             link: RefCell::new(Some(link)),
-            unread: RefCell::new(Vec::new()),
             queued: Cell::new(false),
             flushing: Cell::new(false),
             paused: Cell::new(false),
@@ -86,5 +85,15 @@ impl Conn {
     /// Whether all that reading will say is how the input ended.
     pub(crate) fn has_ended_input(&self) -> bool {
         self.link.borrow().as_ref().is_some_and(|link| link.stream.has_ended_input())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Conn>() <= 120, "{}", size_of::<Conn>());
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ferry_codec::ReasonCode;
 use ferry_core::{CloseCause, ConnId, Event};
-use ferry_net::{CloseCode, Transport};
+use ferry_net::CloseCode;
 
 use super::Driver;
 use super::conn::{Conn, Link};
@@ -90,7 +90,9 @@ impl Driver {
     fn start_flushing(self: &Rc<Self>, id: ConnId) {
         let Some(conn) = self.conn(id) else { return };
         conn.flushing.set(true);
-        *conn.unread.borrow_mut() = Vec::new();
+        if let Some(link) = &mut *conn.link.borrow_mut() {
+            link.unread = Vec::new();
+        }
         if !conn.blocked.get() {
             self.write(&conn);
         }
@@ -119,20 +121,23 @@ impl Driver {
     pub(super) fn part(self: &Rc<Self>, conn: &Rc<Conn>, cause: CloseCause, code: CloseCode) {
         let Some(link) = conn.link.borrow_mut().take() else { return };
         self.forget(conn, cause);
-        if !matches!(link.stream.peer().transport, Transport::Tcp | Transport::Unix) {
+        if link.stream.has_closing_words() {
             self.close_slowly(link, code);
         }
     }
 
     /// Ends a stream as its transport has it, while the others go on.
     fn close_slowly(self: &Rc<Self>, link: Link, code: CloseCode) {
-        let Link { stream, places } = link;
-        let forgotten = self.sockets.borrow().forget(&stream);
-        let Ok(stream) = forgotten.and_then(|()| stream.attach()) else { return };
+        let Link { stream, places, unread: _ } = link;
+        if self.sockets.borrow().forget(&stream).is_err() {
+            return;
+        }
         self.lingering.set(self.lingering.get() + 1);
         let driver = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            stream.close(code, LINGER_MAX).await;
+            if let Err(error) = stream.close(code, LINGER_MAX).await {
+                tracing::debug!(%error, "a socket could not be closed slowly");
+            }
             drop(places);
             driver.lingering.set(driver.lingering.get() - 1);
             if driver.stopping.get().is_some() {

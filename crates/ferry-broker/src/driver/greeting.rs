@@ -1,6 +1,6 @@
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use ferry_codec::DecodeLimits;
 use ferry_core::{CloseCause, ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
@@ -20,8 +20,10 @@ use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup};
 const FIRST_READ_BYTES: usize = 4096;
 
 /// A connection whose handshakes are done and whose home is known, on its way there.
-pub(crate) struct Greeted<S = DetachedStream> {
-    stream: S,
+pub(crate) struct Greeted {
+    /// From now on the socket is watched together with all others.
+    stream: DetachedStream,
+    peer: PeerInfo,
     /// What was read already.
     first_bytes: Vec<u8>,
     policy: Arc<ListenerPolicy>,
@@ -35,14 +37,6 @@ enum Rude {
     Stranger(HandshakeError),
     /// The transport has failed.
     Broken(io::Error),
-}
-
-impl Greeted<Stream> {
-    /// The greeting is over: from now on the socket is watched together with all others.
-    fn detach(self) -> io::Result<Greeted> {
-        let Self { stream, first_bytes, policy, places, connect_deadline } = self;
-        Ok(Greeted { stream: stream.into_detached()?, first_bytes, policy, places, connect_deadline })
-    }
 }
 
 impl Driver {
@@ -62,11 +56,17 @@ impl Driver {
         match timeout(limits.connect_timeout, greeting).await {
             Ok(Ok((first_bytes, home))) => {
                 let policy = Arc::clone(&listener.policy);
-                self.settle(Greeted { stream, first_bytes, policy, places, connect_deadline }, home);
+                match stream.into_detached() {
+                    Ok((stream, peer)) => {
+                        let greeted = Greeted { stream, peer, first_bytes, policy, places, connect_deadline };
+                        self.settle(greeted, home);
+                    }
+                    Err(error) => tracing::debug!(%error, "a connection could not be taken from the runtime"),
+                }
             }
             Ok(Err(Rude::Stranger(error))) => self.refuse_stranger(&listener, &error),
             Ok(Err(Rude::Broken(error))) => {
-                self.refuse_broken(stream.peer(), &error);
+                self.refuse_broken(stream.peer().address, &error);
                 stream.close(CloseCode::ProtocolError, LINGER_MAX).await;
             }
             Err(_) => {
@@ -95,8 +95,8 @@ impl Driver {
     }
 
     /// The input has ended as it must not.
-    pub(super) fn refuse_broken(&self, peer: &PeerInfo, error: &io::Error) {
-        let (name, peer) = (ferry_net::failure_name(error), peer.address);
+    pub(super) fn refuse_broken(&self, peer: impl fmt::Display, error: &io::Error) {
+        let name = ferry_net::failure_name(error);
         if error.kind() != io::ErrorKind::InvalidData {
             // The network's fault, or nobody's.
             tracing::debug!(%peer, %error, "reading failed");
@@ -145,13 +145,12 @@ impl Driver {
         }
     }
 
-    fn settle(self: &Rc<Self>, greeted: Greeted<Stream>, home: FirstPacketHome) {
-        match (greeted.detach(), home) {
-            (Ok(greeted), FirstPacketHome::Shard(shard)) if shard != self.id => {
+    fn settle(self: &Rc<Self>, greeted: Greeted, home: FirstPacketHome) {
+        match home {
+            FirstPacketHome::Shard(shard) if shard != self.id => {
                 self.mailboxes[usize::from(shard.0)].command(Command::Adopt(Box::new(greeted)));
             }
-            (Ok(greeted), _) => self.adopt(greeted),
-            (Err(error), _) => tracing::debug!(%error, "a connection could not be taken from the runtime"),
+            _ => self.adopt(greeted),
         }
     }
 
@@ -160,15 +159,13 @@ impl Driver {
         if self.stopping.get().is_some() {
             return;
         }
-        let Greeted { stream, first_bytes, policy, places, connect_deadline } = greeted;
-        let info = conn_info(stream.peer(), policy, connect_deadline);
+        let Greeted { stream, peer, first_bytes, policy, places, connect_deadline } = greeted;
+        let info = conn_info(&peer, policy, connect_deadline);
         let id = self.shard.borrow_mut().open(self.now(), info, &mut self.effects.borrow_mut());
         let watched = self.sockets.borrow().watch(&stream, id);
-        let conn = Rc::new(Conn::new(id, Link { stream, places }));
-        if !first_bytes.is_empty() {
-            *conn.unread.borrow_mut() = first_bytes;
-            conn.resumed.set(true);
-        }
+        let resumed = !first_bytes.is_empty();
+        let conn = Rc::new(Conn::new(id, Link { stream, places, unread: first_bytes }));
+        conn.resumed.set(resumed);
         self.conns.borrow_mut().insert(Rc::clone(&conn));
         // Of what is here already no event will tell.
         self.queue(&conn);

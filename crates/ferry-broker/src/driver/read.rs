@@ -3,7 +3,7 @@ use std::rc::Rc;
 
 use ferry_core::{CloseCause, Event};
 
-use super::conn::Conn;
+use super::conn::{Conn, Link};
 use super::{Driver, TURN_BYTES_MAX};
 
 /// What reading from a connection came to.
@@ -29,19 +29,18 @@ impl Driver {
     /// Reads what has arrived, once, and gives it to the core.
     pub(crate) fn read(&self, conn: &Rc<Conn>) -> Input {
         let mut link = conn.link.borrow_mut();
-        let Some(link) = &mut *link else { return Input::Failed };
+        let Some(Link { stream, unread, .. }) = &mut *link else { return Input::Failed };
         let mut scratch = self.scratch.borrow_mut();
-        let mut unread = conn.unread.borrow_mut();
         // A short remainder goes to the front of the scratch buffer; a long one, the beginning of a large packet,
         // grows in place instead of being copied with each read.
         let front = if unread.len() <= scratch.len() / 2 { unread.len() } else { 0 };
-        let read = match link.stream.try_read(&mut scratch[front..]) {
+        let read = match stream.try_read(&mut scratch[front..]) {
             Ok(0) => return Input::Ended,
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Input::None,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Input::Some,
             Err(error) => {
-                self.refuse_broken(link.stream.peer(), &error);
+                self.refuse_broken(self.shard.borrow().peer_address(conn.id).unwrap_or("somebody"), &error);
                 return match error.kind() {
                     io::ErrorKind::InvalidData => Input::Broken,
                     _ => Input::Failed,
@@ -50,24 +49,25 @@ impl Driver {
         };
         self.bytes_read.set(self.bytes_read.get() + read);
         if front == unread.len() {
-            scratch[..front].copy_from_slice(&unread);
+            scratch[..front].copy_from_slice(unread);
             let input = &scratch[..front + read];
             let taken = self.take(conn, input);
-            keep(&mut unread, &input[taken..]);
+            keep(unread, &input[taken..]);
         } else {
             unread.extend_from_slice(&scratch[..read]);
-            let taken = self.take(conn, &unread);
-            drop_front(&mut unread, taken);
+            let taken = self.take(conn, unread);
+            drop_front(unread, taken);
         }
         Input::Some
     }
 
     /// Gives the core what it left when it was paused.
     pub(crate) fn read_again(&self, conn: &Rc<Conn>) {
-        let mut unread = conn.unread.borrow_mut();
+        let mut link = conn.link.borrow_mut();
+        let Some(Link { unread, .. }) = &mut *link else { return };
         if !unread.is_empty() {
-            let taken = self.take(conn, &unread);
-            drop_front(&mut unread, taken);
+            let taken = self.take(conn, unread);
+            drop_front(unread, taken);
         }
     }
 
@@ -97,7 +97,6 @@ impl Driver {
     pub(crate) fn forget(&self, conn: &Rc<Conn>, cause: CloseCause) {
         self.conns.borrow_mut().remove(conn.id);
         self.exchanges.borrow_mut().remove(&conn.id);
-        *conn.unread.borrow_mut() = Vec::new();
         let mut effects = self.effects.borrow_mut();
         self.shard.borrow_mut().handle(self.now(), Event::Closed { conn: conn.id, cause }, &mut effects);
         self.want_turn();

@@ -142,7 +142,8 @@ fn a_stream_moves_to_another_runtime_with_what_it_holds() {
         client
     });
     run(async {
-        let mut stream = from_first.recv().expect("received").attach().expect("attaches");
+        let (detached, peer) = from_first.recv().expect("received");
+        let mut stream = detached.attach(peer).expect("attaches");
         write(&mut stream, &pattern(1)).await;
         echo(stream).await;
         join(client).await;

@@ -120,7 +120,7 @@ fn a_stream_moves_with_decrypted_bytes() {
     let authority = Authority::new();
     let config = authority.client_config(None);
     let options = listener_options(&authority.options(), Transport::Tls);
-    let (detached, client) = run(async {
+    let ((detached, peer), client) = run(async {
         let listener = listen("tls://127.0.0.1:0");
         let client = client(ipv4(&listener), |socket| echoes(connect(socket, config), 1000));
         let mut stream = accept(&listener, &options).await.expect("a stream");
@@ -128,7 +128,7 @@ fn a_stream_moves_with_decrypted_bytes() {
         (stream.into_detached().expect("detaches"), client)
     });
     run(async {
-        let mut stream = detached.attach().expect("attaches");
+        let mut stream = detached.attach(peer).expect("attaches");
         let mut bytes = pattern(10);
         bytes.extend(read_exactly(&mut stream, 990, 100).await);
         write(&mut stream, &bytes).await;

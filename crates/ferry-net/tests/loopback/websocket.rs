@@ -332,7 +332,7 @@ fn writing_to_a_client_that_does_not_read_stops_and_goes_on_in_the_same_frame() 
 
 #[test]
 fn a_stream_moves_in_the_middle_of_a_frame() {
-    let (detached, client) = run(async {
+    let ((detached, peer), client) = run(async {
         let listener = listen("ws://127.0.0.1:0");
         let client = client(ipv4(&listener), |socket| {
             let mut client = websocket(socket);
@@ -343,7 +343,7 @@ fn a_stream_moves_in_the_middle_of_a_frame() {
         (stream.into_detached().expect("detaches"), client)
     });
     run(async {
-        let mut stream = detached.attach().expect("attaches");
+        let mut stream = detached.attach(peer).expect("attaches");
         assert_eq!(read_exactly(&mut stream, 990, 100).await, pattern(1000)[10..]);
         write(&mut stream, &pattern(1000)).await;
         join(client).await;

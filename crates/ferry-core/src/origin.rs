@@ -1,0 +1,94 @@
+use std::sync::Arc;
+
+use crate::{ConnInfo, ListenerPolicy, Transport};
+
+/// Where a connection comes from: [`ConnInfo`] as it is kept, in less memory.
+pub(crate) struct Origin {
+    pub(crate) listener: Arc<ListenerPolicy>,
+    peer: Peer,
+    transport: Transport,
+}
+
+/// The longest address of IPv4 with its port takes 21 bytes.
+const SHORT_BYTES_MAX: usize = 22;
+
+enum Peer {
+    /// A short address, and no certificate.
+    Short {
+        length: u8,
+        bytes: [u8; SHORT_BYTES_MAX],
+    },
+    Other(Box<OtherPeer>),
+}
+
+struct OtherPeer {
+    address: Box<str>,
+    certificate_common_name: Option<Box<str>>,
+}
+
+impl Origin {
+    pub(crate) fn new(info: ConnInfo) -> Self {
+        let ConnInfo { listener, peer_address: address, certificate_common_name, transport, .. } = info;
+        let mut bytes = [0; SHORT_BYTES_MAX];
+        let peer = match bytes.get_mut(..address.len()) {
+            Some(short) if certificate_common_name.is_none() => {
+                short.copy_from_slice(address.as_bytes());
+                Peer::Short { length: address.len() as u8, bytes }
+            }
+            _ => Peer::Other(Box::new(OtherPeer { address, certificate_common_name })),
+        };
+        Self { listener, peer, transport }
+    }
+
+    pub(crate) fn peer_address(&self) -> &str {
+        match &self.peer {
+            Peer::Short { length, bytes } => {
+                std::str::from_utf8(&bytes[..usize::from(*length)]).expect("it was copied from a string")
+            }
+            Peer::Other(other) => &other.address,
+        }
+    }
+
+    pub(crate) fn certificate_common_name(&self) -> Option<&str> {
+        match &self.peer {
+            Peer::Short { .. } => None,
+            Peer::Other(other) => other.certificate_common_name.as_deref(),
+        }
+    }
+
+    /// What it was made from, but for the deadline.
+    pub(crate) fn into_info(self) -> ConnInfo {
+        ConnInfo {
+            peer_address: self.peer_address().into(),
+            certificate_common_name: self.certificate_common_name().map(Into::into),
+            listener: self.listener,
+            transport: self.transport,
+            connect_deadline: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_lost() {
+        let long = "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:51000";
+        for address in ["", "127.0.0.1:1", "255.255.255.255:65535", "1234567890123456789012", long] {
+            for name in [None, Some("a name")] {
+                let info = ConnInfo {
+                    peer_address: address.into(),
+                    certificate_common_name: name.map(Into::into),
+                    transport: Transport::Tls,
+                    ..ConnInfo::default()
+                };
+                let origin = Origin::new(info);
+                assert_eq!((origin.peer_address(), origin.certificate_common_name()), (address, name));
+                let info = origin.into_info();
+                assert_eq!((&*info.peer_address, info.certificate_common_name.as_deref()), (address, name));
+                assert_eq!(info.transport, Transport::Tls);
+            }
+        }
+    }
+}
