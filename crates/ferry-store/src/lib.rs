@@ -19,7 +19,7 @@ mod verify;
 
 pub use batch::Batch;
 pub use commit::{CommitOptions, CommitThread, Health, Loaded, ShardStore, ShutdownError};
-pub use disk::{Disk, DiskFile, Fault, FileDisk, RealFile, SimulatedDisk, SimulatedFile};
+pub use disk::{Disk, DiskFile, Fault, FileDisk, Operation, RealFile, SimulatedDisk, SimulatedFile};
 pub use entry::{Entry, VALUE_BYTES_MAX};
 pub use key::Key;
 pub use level::Level;

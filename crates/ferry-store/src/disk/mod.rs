@@ -6,7 +6,7 @@ mod simulated_disk;
 use std::io;
 
 pub use file_disk::{FileDisk, RealFile};
-pub use simulated_disk::{Fault, SimulatedDisk, SimulatedFile};
+pub use simulated_disk::{Fault, Operation, SimulatedDisk, SimulatedFile};
 
 /// A directory of files as the [`Log`](crate::Log) needs it: everything it asks of a machine goes through here, so
 /// that the same engine runs on a simulated one. No call is asynchronous.

@@ -10,8 +10,7 @@ const SECTOR_BYTES: usize = 512;
 /// A disk in memory that loses, tears and reorders what was not synced when the power fails, that can be full, and
 /// that fails when told to. The same seed and the same calls give the same disk. Clones are the same disk.
 ///
-/// Operations that change something are counted: create, remove, rename, write, preallocate,
-/// truncate, and the two syncs.
+/// Operations that change something are counted; see [`Operation`].
 #[derive(Clone, Debug)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
@@ -29,6 +28,41 @@ pub enum Fault {
     Full,
 }
 
+/// What is counted: everything that a loss of power can undo, or leave half done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// [`Disk::create`]
+    Create,
+    /// [`Disk::remove`]
+    Remove,
+    /// [`Disk::rename`]
+    Rename,
+    /// [`Disk::sync_directory`]
+    SyncDirectory,
+    /// [`DiskFile::write_at`]
+    Write,
+    /// [`DiskFile::preallocate`]
+    Preallocate,
+    /// [`DiskFile::truncate`]
+    Truncate,
+    /// [`DiskFile::sync_data`]
+    SyncData,
+}
+
+impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Remove,
+        Self::Rename,
+        Self::SyncDirectory,
+        Self::Write,
+        Self::Preallocate,
+        Self::Truncate,
+        Self::SyncData,
+    ];
+}
+
 #[derive(Debug)]
 struct State {
     random: u64,
@@ -42,6 +76,7 @@ struct State {
     is_off: bool,
     is_read_only: bool,
     operations: u64,
+    counts: [u64; Operation::ALL.len()],
     faults: BTreeMap<u64, Fault>,
     capacity_bytes: u64,
 }
@@ -86,6 +121,7 @@ impl SimulatedDisk {
             is_off: false,
             is_read_only: false,
             operations: 0,
+            counts: [0; Operation::ALL.len()],
             faults: BTreeMap::new(),
             capacity_bytes: 1 << 40,
         };
@@ -96,6 +132,12 @@ impl SimulatedDisk {
     #[must_use]
     pub fn operations(&self) -> u64 {
         self.state().operations
+    }
+
+    /// Number of operations of one kind so far.
+    #[must_use]
+    pub fn count(&self, operation: Operation) -> u64 {
+        self.state().counts[operation as usize]
     }
 
     /// Lets something happen at operation number `operation`; the next one has the number
@@ -197,13 +239,14 @@ impl SimulatedDisk {
 
 impl State {
     /// Counts an operation; returns what happens to it.
-    fn operate(&mut self) -> io::Result<Option<Fault>> {
+    fn operate(&mut self, operation: Operation) -> io::Result<Option<Fault>> {
         self.check_on()?;
         if self.is_read_only {
             return Err(io::ErrorKind::ReadOnlyFilesystem.into());
         }
         let fault = self.faults.remove(&self.operations);
         self.operations += 1;
+        self.counts[operation as usize] += 1;
         self.is_off |= fault == Some(Fault::PowerFails);
         Ok(fault)
     }
@@ -213,8 +256,8 @@ impl State {
     }
 
     /// As [`State::operate`], for an operation that is done wholly or not at all: `true` if it is.
-    fn operate_whole(&mut self) -> io::Result<bool> {
-        match self.operate()? {
+    fn operate_whole(&mut self, operation: Operation) -> io::Result<bool> {
+        match self.operate(operation)? {
             None | Some(Fault::Full) => Ok(true),
             // It may have been done before the power failed.
             Some(Fault::PowerFails) => Ok(self.chance(2)),
@@ -353,7 +396,7 @@ impl Disk for SimulatedDisk {
         }
         let id = state.files.len();
         state.files.push(Content::default());
-        if state.operate_whole()? {
+        if state.operate_whole(Operation::Create)? {
             state.change_name(NameChange::Create(name.to_owned(), id));
         }
         let generation = state.generation;
@@ -372,7 +415,7 @@ impl Disk for SimulatedDisk {
         if !state.names.contains_key(name) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if state.operate_whole()? {
+        if state.operate_whole(Operation::Remove)? {
             state.change_name(NameChange::Remove(name.to_owned()));
         }
         state.done(())
@@ -383,7 +426,7 @@ impl Disk for SimulatedDisk {
         if !state.names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if state.operate_whole()? {
+        if state.operate_whole(Operation::Rename)? {
             state.change_name(NameChange::Rename(from.to_owned(), to.to_owned()));
         }
         state.done(())
@@ -391,7 +434,7 @@ impl Disk for SimulatedDisk {
 
     fn sync_directory(&self) -> io::Result<()> {
         let mut state = self.state();
-        match state.operate()? {
+        match state.operate(Operation::SyncDirectory)? {
             None | Some(Fault::Full) => {
                 state.settle_names();
                 Ok(())
@@ -444,7 +487,7 @@ impl DiskFile for SimulatedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<usize> {
         let mut state = self.state()?;
         let offset = offset as usize;
-        let fault = state.operate()?;
+        let fault = state.operate(Operation::Write)?;
         let length = state.files[self.id].current.len();
         let free = state.capacity_bytes.saturating_sub(state.used_bytes()) as usize;
         let mut writable = bytes.len().min((length + free).saturating_sub(offset));
@@ -466,7 +509,7 @@ impl DiskFile for SimulatedFile {
 
     fn preallocate(&self, length: u64) -> io::Result<()> {
         let mut state = self.state()?;
-        let fault = state.operate()?;
+        let fault = state.operate(Operation::Preallocate)?;
         let longer = (length as usize).saturating_sub(state.files[self.id].current.len());
         let free = state.capacity_bytes.saturating_sub(state.used_bytes());
         if fault == Some(Fault::Full) || longer as u64 > free {
@@ -483,7 +526,7 @@ impl DiskFile for SimulatedFile {
 
     fn truncate(&self, length: u64) -> io::Result<()> {
         let mut state = self.state()?;
-        if state.operate_whole()? {
+        if state.operate_whole(Operation::Truncate)? {
             state.change(self.id, Change::SetLength(length as usize));
         }
         state.done(())
@@ -491,7 +534,7 @@ impl DiskFile for SimulatedFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state()?;
-        match state.operate()? {
+        match state.operate(Operation::SyncData)? {
             None | Some(Fault::Full) => {
                 let content = &mut state.files[self.id];
                 for change in content.pending.drain(..) {

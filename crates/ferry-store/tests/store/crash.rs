@@ -12,7 +12,7 @@ const BODY: u8 = 9;
 
 /// What is done to a log.
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     Append(Vec<Vec<Change>>),
     Sync,
     /// Ends well and is opened again.
@@ -26,7 +26,7 @@ enum Step {
 }
 
 #[derive(Clone, Debug)]
-enum Change {
+pub(crate) enum Change {
     Put {
         group: u64,
         item: u64,
@@ -87,9 +87,9 @@ fn options() -> LogOptions {
 }
 
 /// A log, what it must hold, and every state to which a loss of power may bring it back.
-struct World {
-    disk: SimulatedDisk,
-    log: Option<Log<SimulatedDisk>>,
+pub(crate) struct World {
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) log: Option<Log<SimulatedDisk>>,
     model: Model,
     /// The last state known to be durable, and those after it.
     states: Vec<Model>,
@@ -97,10 +97,14 @@ struct World {
     written: usize,
     next_body: u64,
     text: Vec<String>,
+    /// The power fails again at this operation of the next start.
+    pub(crate) fails_at_start: Option<u64>,
+    /// Operations of the last start.
+    pub(crate) start_operations: u64,
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let disk = SimulatedDisk::new(seed);
         let (log, report) = Log::open(disk.clone(), options()).expect("a new log");
         assert_eq!(report.problem_count, 0);
@@ -113,6 +117,8 @@ impl World {
             model,
             next_body: 1,
             text: Vec::new(),
+            fails_at_start: None,
+            start_operations: 0,
         }
     }
 
@@ -120,7 +126,7 @@ impl World {
         self.log.as_mut().expect("open")
     }
 
-    fn step(&mut self, step: &Step) {
+    pub(crate) fn step(&mut self, step: &Step) {
         self.text.push(format!("{step:?}"));
         match step {
             Step::Append(batches) => self.append(batches),
@@ -202,12 +208,13 @@ impl World {
     }
 
     fn reopen(&mut self) {
-        self.disk.heal();
-        self.disk.set_capacity_bytes(1 << 40);
         let log = self.log.take().expect("open");
-        log.close().expect("a disk that works");
-        self.disk.end_process();
-        self.recover(self.written);
+        // If it fails, the process just ends.
+        let _ = log.close();
+        if !self.disk.is_off() {
+            self.disk.end_process();
+            self.recover(self.written);
+        }
     }
 
     /// There is only one state to which the log can come back.
@@ -216,17 +223,31 @@ impl World {
         self.written = 0;
     }
 
-    fn power_fails(&mut self) {
+    pub(crate) fn power_fails(&mut self) {
         self.log = None;
         self.disk.restart();
         self.recover(0);
     }
 
     /// Opens the log; finds it in the state number `at_least` or a later one.
-    fn recover(&mut self, at_least: usize) {
+    fn recover(&mut self, mut at_least: usize) {
         self.disk.heal();
         self.disk.set_capacity_bytes(1 << 40);
+        if let Some(after) = self.fails_at_start.take() {
+            self.disk.plan(self.disk.operations() + after, Fault::PowerFails);
+            // It may be in vain, or the power fails at something that can be done later.
+            let _ = Log::open(self.disk.clone(), options());
+            if self.disk.is_off() {
+                self.disk.restart();
+                at_least = 0;
+            } else {
+                self.disk.end_process();
+            }
+            self.disk.heal();
+        }
+        let before = self.disk.operations();
         let (mut log, report) = Log::open(self.disk.clone(), options()).expect("a log can always be opened");
+        self.start_operations = self.disk.operations() - before;
         self.text.push(format!("{report:?}"));
         assert!(!report.is_damaged(), "{}", self.text.join("\n"));
         let found = Model::of(&mut log).unwrap_or_else(|error| panic!("{error}\n{}", self.text.join("\n")));
@@ -240,7 +261,7 @@ impl World {
         self.log = Some(log);
     }
 
-    fn check(&mut self) {
+    pub(crate) fn check(&mut self) {
         let found = Model::of(self.log()).unwrap_or_else(|error| panic!("{error}\n{}", self.text.join("\n")));
         assert_eq!(found, self.model.visible(), "{}", self.text.join("\n"));
     }

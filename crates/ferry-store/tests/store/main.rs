@@ -4,6 +4,7 @@ mod arbitrary;
 mod commit;
 mod compaction;
 mod crash;
+mod crash_points;
 mod damage;
 mod directory;
 mod faults;
