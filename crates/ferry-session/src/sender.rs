@@ -31,6 +31,7 @@ pub struct Sender {
     inflight: OnUse<Inflight>,
     resend: Resend,
     last_packet_id: u16,
+    packet_id_max: u16,
     /// That of the copy taken last.
     last_sequence: u64,
     /// 0 while disconnected.
@@ -150,10 +151,17 @@ impl Sender {
             inflight: OnUse::new(),
             resend: Resend::Done,
             last_packet_id: 0,
+            packet_id_max: u16::MAX,
             last_sequence: 0,
             receive_maximum: 0,
             occupied: 0,
         }
+    }
+
+    /// Gives out no packet id above `packet_id_max` from now on: a client needs some for SUBSCRIBE and UNSUBSCRIBE,
+    /// which share the ids with PUBLISH `[MQTT-2.2.1-3]`, `[MQTT3-2.3.1-2]`.
+    pub fn limit_packet_ids(&mut self, packet_id_max: NonZeroU16) {
+        self.packet_id_max = packet_id_max.get();
     }
 
     /// A connection for this session begins. `receive_maximum` is that of its CONNECT, or less if the server
@@ -637,12 +645,12 @@ impl Sender {
     /// `[MQTT-4.3.3-1]`, `[MQTT3-2.3.1-4]`, `[MQTT3-4.3.2-1]`, `[MQTT3-4.3.3-1]`; `None` if all are in use. Looks at no
     /// more ids than are in use, plus one.
     fn unused_packet_id(&self) -> Option<PacketId> {
-        if self.inflight.len() == u16::MAX {
+        if self.inflight.len() >= self.packet_id_max {
             return None;
         }
         let mut candidate = self.last_packet_id;
         loop {
-            candidate = candidate.checked_add(1).unwrap_or(1);
+            candidate = if candidate < self.packet_id_max { candidate + 1 } else { 1 };
             let packet_id = PacketId::new(candidate)?;
             if !self.inflight.contains(packet_id) {
                 return Some(packet_id);

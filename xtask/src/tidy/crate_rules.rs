@@ -23,6 +23,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "ferry-net",
         ],
     ),
+    ("ferry-client", &["ferry-codec", "ferry-session"]),
     ("ferry", &["ferry-broker"]),
     ("ferry-sim", &["ferry-codec", "ferry-session", "ferry-router", "ferry-core", "ferry-store"]),
 ];

@@ -4,6 +4,9 @@ use super::Source;
 use super::crate_rules::PURE;
 use super::lexer::{Token, tokens};
 
+/// Pure parts of other crates.
+const PURE_DIRECTORIES: &[&str] = &["crates/ferry-client/src/session/"];
+
 /// Paths that a pure crate may not name.
 const FORBIDDEN: &[&[&str]] = &[
     &["std", "net"],
@@ -22,7 +25,8 @@ const FORBIDDEN: &[&[&str]] = &[
 ];
 
 pub(crate) fn check(source: &Source) -> Vec<String> {
-    let pure = PURE.iter().any(|name| source.path.starts_with(&format!("crates/{name}/src/")));
+    let pure = PURE.iter().any(|name| source.path.starts_with(&format!("crates/{name}/src/")))
+        || PURE_DIRECTORIES.iter().any(|directory| source.path.starts_with(directory));
     if !pure {
         return Vec::new();
     }

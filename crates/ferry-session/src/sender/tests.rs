@@ -302,6 +302,21 @@ fn packet_ids_wrap_round_and_skip_those_in_use() {
 }
 
 /// All 65,535 ids in use: nothing more is sent, and nothing spins.
+/// [MQTT-2.2.1-3], [MQTT3-2.3.1-2]: what a client keeps for SUBSCRIBE is never given to a PUBLISH.
+#[test]
+fn packet_ids_stay_below_their_limit() {
+    let mut sender = connected(9);
+    sender.limit_packet_ids(maximum(3));
+    queue(&mut sender, (0..5).map(|_| copy("t", 1)));
+    let sent = |sender: &mut Sender| match sender.next(NOW) {
+        Some(Outgoing::Publish { packet_id: Some(packet_id), .. }) => Some(packet_id.get()),
+        _ => None,
+    };
+    assert_eq!([(); 4].map(|()| sent(&mut sender)), [Some(1), Some(2), Some(3), None]);
+    assert!(matches!(sender.puback(id(2)), Acknowledged::Complete { .. }));
+    assert_eq!(sent(&mut sender), Some(2));
+}
+
 #[test]
 fn packet_ids_can_run_out() {
     let mut sender = connected(u16::MAX);

@@ -1,0 +1,197 @@
+use std::collections::VecDeque;
+
+use ferry_codec::{DecodeLimits, Packet, encode};
+use ferry_session::{Receiver, Sender, Timestamp, TopicAliasIn, TopicAliasOut};
+
+use super::acknowledgements::Acknowledgements;
+use super::ping_timer::{PingAction, PingTimer};
+use super::subscriptions::Subscriptions;
+use super::{AuthMechanism, CloseReason, ConnectOptions, Connected, SessionEvent};
+
+/// A session and, at times, the connection it has. See the [module](super) for how to drive it.
+pub struct ClientSession {
+    pub(super) options: ConnectOptions,
+    pub(super) mechanism: Option<Box<dyn AuthMechanism>>,
+    pub(super) state: State,
+    /// Some connection was accepted, so that the server may have the session.
+    pub(super) was_connected: bool,
+    pub(super) sender: Sender,
+    pub(super) receiver: Receiver,
+    pub(super) outgoing_bytes: usize,
+    pub(super) acknowledgements: Acknowledgements,
+    pub(super) subscriptions: Subscriptions,
+    pub(super) alias_in: TopicAliasIn,
+    pub(super) alias_out: TopicAliasOut,
+    pub(super) ping: PingTimer,
+    pub(super) limits: DecodeLimits,
+    pub(super) output: Vec<u8>,
+    pub(super) events: VecDeque<SessionEvent>,
+    pub(super) close_reason: Option<CloseReason>,
+}
+
+/// ```text
+///                open                    CONNACK 0x00
+/// Disconnected --------> AwaitConnack -----------------> Connected
+///      ^                      |                              |
+///      |       closed         v   refused, fault, timeout,   v
+///      +------------------ Closing <----- disconnect --------+
+/// ```
+#[derive(Debug)]
+pub(super) enum State {
+    Disconnected,
+    /// CONNECT is sent.
+    AwaitConnack {
+        deadline: Timestamp,
+        clean_start: bool,
+    },
+    Connected(Box<Connected>),
+    /// Nothing is sent or taken any more `[MQTT-3.14.4-1]`, `[MQTT-3.14.4-2]`, `[MQTT3-3.14.4-1]`, `[MQTT3-3.14.4-2]`.
+    Closing,
+}
+
+impl ClientSession {
+    /// A new session, disconnected.
+    #[must_use]
+    pub fn new(options: ConnectOptions) -> Self {
+        let mut sender = Sender::new();
+        sender.limit_packet_ids(super::subscriptions::PUBLISH_PACKET_ID_MAX);
+        let limits = DecodeLimits { packet_size_max: options.packet_size_max(), ..DecodeLimits::UNLIMITED };
+        Self {
+            options,
+            mechanism: None,
+            state: State::Disconnected,
+            was_connected: false,
+            sender,
+            receiver: Receiver::new(),
+            outgoing_bytes: 0,
+            acknowledgements: Acknowledgements::default(),
+            subscriptions: Subscriptions::default(),
+            alias_in: TopicAliasIn::default(),
+            alias_out: TopicAliasOut::default(),
+            ping: PingTimer::OFF,
+            limits,
+            output: Vec::new(),
+            events: VecDeque::new(),
+            close_reason: None,
+        }
+    }
+
+    /// Uses enhanced authentication from the next connection on.
+    pub fn set_mechanism(&mut self, mechanism: Option<Box<dyn AuthMechanism>>) {
+        self.mechanism = mechanism;
+    }
+
+    /// What the next CONNECT says. Later changes of the limits are of no effect on what is there already.
+    pub fn options_mut(&mut self) -> &mut ConnectOptions {
+        &mut self.options
+    }
+
+    /// What the server accepted, while connected.
+    #[must_use]
+    pub fn connected(&self) -> Option<&Connected> {
+        match &self.state {
+            State::Connected(connected) => Some(connected),
+            State::Disconnected | State::AwaitConnack { .. } | State::Closing => None,
+        }
+    }
+
+    /// Why the connection is to be closed, once the output is written.
+    #[must_use]
+    pub fn close_reason(&self) -> Option<&CloseReason> {
+        self.close_reason.as_ref()
+    }
+
+    /// The connection is gone, for whatever reason. Everything unacknowledged stays.
+    pub fn closed(&mut self) -> Option<CloseReason> {
+        self.state = State::Disconnected;
+        self.sender.on_disconnect();
+        self.receiver.on_disconnect();
+        self.acknowledgements.on_disconnect();
+        self.subscriptions.on_disconnect();
+        self.ping = PingTimer::OFF;
+        self.output.clear();
+        self.close_reason.take()
+    }
+
+    /// What happened, oldest first.
+    pub fn next_event(&mut self) -> Option<SessionEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether there is anything to send.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Gives what is to be sent, in exchange for an empty buffer, and prepares more of what waits.
+    pub fn take_output(&mut self, now: Timestamp, buffer: &mut Vec<u8>) {
+        debug_assert!(buffer.is_empty(), "what was taken before is written");
+        self.pump(now);
+        std::mem::swap(&mut self.output, buffer);
+    }
+
+    /// When to call [`tick`](Self::tick); [`Timestamp::NEVER`] if there is no need.
+    #[must_use]
+    pub fn next_deadline(&self) -> Timestamp {
+        match &self.state {
+            State::AwaitConnack { deadline, .. } => *deadline,
+            State::Connected(_) => self.ping.deadline(),
+            State::Disconnected | State::Closing => Timestamp::NEVER,
+        }
+    }
+
+    /// The deadline has come.
+    pub fn tick(&mut self, now: Timestamp) {
+        match &self.state {
+            State::AwaitConnack { deadline, .. } if *deadline <= now => {
+                self.close(CloseReason::ConnackTimeout);
+            }
+            State::Connected(_) => match self.ping.tick(now) {
+                PingAction::Nothing => {}
+                // [MQTT-3.1.2-20], [MQTT3-3.1.2-23].
+                PingAction::SendPingreq => {
+                    self.write(now, &Packet::Pingreq);
+                }
+                PingAction::Close => self.close(CloseReason::PingTimeout),
+            },
+            _ => {}
+        }
+    }
+
+    /// The driver stops reading for a while, or goes on.
+    pub fn set_paused(&mut self, now: Timestamp, paused: bool) {
+        self.ping.set_paused(paused, now);
+    }
+
+    /// Whether the client waits for an answer of the server: then it must read on.
+    #[must_use]
+    pub fn awaits_answer(&self) -> bool {
+        !matches!(self.state, State::Connected(_))
+            || self.sender.inflight_len() > 0
+            || self.subscriptions.awaits_answer()
+    }
+
+    /// Messages that wait here, unsent or unacknowledged.
+    #[must_use]
+    pub fn outgoing_len(&self) -> usize {
+        self.sender.queue_len() + self.sender.inflight_len()
+    }
+
+    /// Bytes of them.
+    #[must_use]
+    pub fn outgoing_bytes(&self) -> usize {
+        self.outgoing_bytes
+    }
+
+    /// Appends a packet. The server's Maximum Packet Size is checked by whoever can make it larger.
+    pub(super) fn write(&mut self, now: Timestamp, packet: &Packet<'_>) {
+        encode(packet, self.options.protocol_version, &mut self.output);
+        self.ping.sent(now);
+    }
+
+    pub(super) fn close(&mut self, reason: CloseReason) {
+        self.state = State::Closing;
+        self.close_reason.get_or_insert(reason);
+    }
+}

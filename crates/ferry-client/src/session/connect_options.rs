@@ -1,0 +1,126 @@
+use ferry_codec::ProtocolVersion;
+
+use crate::Message;
+
+/// What a CONNECT says, and the limits of one session.
+///
+/// The default is MQTT 5.0 with a Client Identifier that the server chooses, Clean Start, a Keep Alive of 60 seconds
+/// and no Session Expiry Interval: the session ends with its connection.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// The version to speak.
+    pub protocol_version: ProtocolVersion,
+    /// Empty: the server chooses one, which is kept for later connections `[MQTT-3.1.3-6]`.
+    pub client_id: String,
+    /// Begin with a new session. In 5.0 this is said with the first CONNECT only: the later ones of the same client
+    /// take up the session if its expiry allows that. In 3.x it is said each time, and the session ends with each
+    /// connection.
+    pub clean_start: bool,
+    /// Seconds, 0 for never: how long a connection may be silent.
+    pub keep_alive_seconds: u16,
+    /// Who it is.
+    pub user_name: Option<String>,
+    /// In 3.x only with a user name `[MQTT3-3.1.2-22]`.
+    pub password: Option<Vec<u8>>,
+    /// Published by the server when the connection ends without a normal DISCONNECT.
+    pub will: Option<Will>,
+    /// Seconds that the session outlives a connection; `u32::MAX` is for ever. 5.0 only.
+    pub session_expiry_interval: u32,
+    /// QoS 1 and 2 messages that may wait for their acknowledgement here at the same time, at least 1; told to the
+    /// server in 5.0.
+    pub receive_maximum: u16,
+    /// Bytes of the largest packet to take; told to the server in 5.0. `None`: 268,435,460, all that the encoding
+    /// allows.
+    pub maximum_packet_size: Option<u32>,
+    /// Aliases that the server may use. 5.0 only.
+    pub topic_alias_maximum: u16,
+    /// Ask for [`Connected::response_information`](crate::Connected). 5.0 only.
+    pub request_response_information: bool,
+    /// Whether the server may explain its reasons. 5.0 only.
+    pub request_problem_information: bool,
+    /// User Properties of the CONNECT. 5.0 only.
+    pub user_properties: Vec<(String, String)>,
+    /// Messages that may wait here, unsent or unacknowledged.
+    pub outgoing_messages_max: usize,
+    /// Bytes of them.
+    pub outgoing_bytes_max: usize,
+    /// QoS 1 and 2 messages that may be on their way at the same time; the server's Receive Maximum may make it
+    /// fewer. `None`: as many as the server allows in 5.0, 20 in 3.x, where it cannot say.
+    pub inflight_max: Option<u16>,
+    /// Topic aliases to use for the topics that are published most, if the server takes some.
+    pub topic_alias_out_max: u16,
+    /// Milliseconds until the server must have answered the CONNECT.
+    pub connack_timeout_ms: u32,
+    /// Milliseconds until the server must have answered a PINGREQ.
+    pub ping_timeout_ms: u32,
+    /// Subscribe again when the server has lost the session.
+    pub resubscribe: bool,
+}
+
+/// The message that a server publishes for a client that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Will {
+    /// What.
+    pub message: Message,
+    /// Seconds between the end of the connection and the message. 5.0 only.
+    pub delay_interval_seconds: u32,
+}
+
+/// QoS 1 and 2 messages in flight to a 3.x server, which cannot say how many it takes; what most servers take.
+const INFLIGHT_MAX_V3: u16 = 20;
+
+impl ConnectOptions {
+    pub(crate) fn send_quota(&self) -> u16 {
+        let default = if self.protocol_version.is_v3() { INFLIGHT_MAX_V3 } else { u16::MAX };
+        self.inflight_max.unwrap_or(default).max(1)
+    }
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self {
+            protocol_version: ProtocolVersion::V5,
+            client_id: String::new(),
+            clean_start: true,
+            keep_alive_seconds: 60,
+            user_name: None,
+            password: None,
+            will: None,
+            session_expiry_interval: 0,
+            receive_maximum: 1_000,
+            maximum_packet_size: None,
+            topic_alias_maximum: 16,
+            request_response_information: false,
+            request_problem_information: true,
+            user_properties: Vec::new(),
+            outgoing_messages_max: 100_000,
+            outgoing_bytes_max: 64 * 1024 * 1024,
+            inflight_max: None,
+            topic_alias_out_max: 32,
+            connack_timeout_ms: 15_000,
+            ping_timeout_ms: 10_000,
+            resubscribe: true,
+        }
+    }
+}
+
+impl Will {
+    /// Published at once when the connection is lost.
+    #[must_use]
+    pub fn new(message: Message) -> Self {
+        Self { message, delay_interval_seconds: 0 }
+    }
+
+    /// Sets the Will Delay Interval.
+    #[must_use]
+    pub fn delay_seconds(mut self, seconds: u32) -> Self {
+        self.delay_interval_seconds = seconds;
+        self
+    }
+}
+
+impl From<Message> for Will {
+    fn from(message: Message) -> Self {
+        Self::new(message)
+    }
+}

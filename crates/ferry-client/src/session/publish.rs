@@ -1,0 +1,329 @@
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use ferry_codec::topic::{TopicError, validate_topic_name};
+use ferry_codec::wire_shape::encoded_publish_length;
+use ferry_codec::{Ack, DecodeLimits, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, encode};
+use ferry_session::{
+    Acknowledged, AliasChoice, Delivery, DropReason, Outgoing, OverflowPolicy, QueueLimits, Timestamp,
+    TopicAliasOut,
+};
+
+use super::client_session::State;
+use super::ping_timer::PingTimer;
+use super::{ClientSession, Connected, Fault, NotPublished, Published, SessionEvent};
+use crate::Message;
+use crate::message::{Properties, owned_pairs};
+
+/// Why a message was not even taken; it comes back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublishRefused {
+    /// As many messages or bytes wait as may.
+    Full,
+    /// Not a topic name `[MQTT-3.3.2-2]`, `[MQTT-4.7.0-1]`, `[MQTT3-3.3.2-2]`, `[MQTT3-4.7.1-1]`.
+    Topic(TopicError),
+    /// A property is longer than 65,535 bytes, or has a character that it must not have.
+    Property(&'static str),
+    /// The server would not take it.
+    Server(NotPublished),
+}
+
+/// Bytes that are prepared ahead for the connection: more wait as messages.
+const OUTPUT_BYTES_MAX: usize = 256 * 1024;
+
+/// What waits is limited by [`ClientSession::publish`].
+const UNLIMITED: QueueLimits = QueueLimits {
+    queue_messages_max: usize::MAX,
+    queue_bytes_max: usize::MAX,
+    overflow: OverflowPolicy::DropNewest,
+    queue_qos0: true,
+    queue_messages_in_memory_max: usize::MAX,
+    queue_bytes_in_memory_max: usize::MAX,
+};
+
+impl ClientSession {
+    /// Takes a message. It is sent when its turn comes, now or on a later connection.
+    ///
+    /// Returns the number under which its end will be told, [`SessionEvent::Published`] or
+    /// [`SessionEvent::NotPublished`]; `None` if it is on its way with QoS 0, and nothing more will be known.
+    ///
+    /// # Errors
+    /// With the message, if it cannot be sent or too much waits already.
+    pub fn publish(
+        &mut self,
+        now: Timestamp,
+        message: Message,
+    ) -> Result<Option<u64>, (Message, PublishRefused)> {
+        if let Err(refused) = self.check(&message) {
+            return Err((message, refused));
+        }
+        if message.qos == QoS::AtMostOnce && self.sender.queue_len() == 0 && self.has_room_in_output() {
+            return match self.write_qos0(now, &message) {
+                Ok(()) => Ok(None),
+                Err(reason) => Err((message, PublishRefused::Server(reason))),
+            };
+        }
+        if self.outgoing_len() >= self.options.outgoing_messages_max
+            || self.outgoing_bytes + message.size_bytes() > self.options.outgoing_bytes_max
+        {
+            return Err((message, PublishRefused::Full));
+        }
+        let (qos, retain) = (message.qos, message.retain);
+        let delivery = Delivery::new(Arc::new(message.into_queued(now)), qos, retain);
+        let size_bytes = delivery.size_bytes();
+        let number = self.sender.enqueue(now, delivery, &UNLIMITED, &mut |_| ());
+        let number = number.expect("a queue without limits takes everything");
+        self.outgoing_bytes += size_bytes;
+        self.pump(now);
+        Ok(Some(number))
+    }
+
+    /// Sends what waits, as far as the server's Receive Maximum and the output allow. Other packets than PUBLISH wait for
+    /// neither `[MQTT-3.3.4-8]`.
+    pub(super) fn pump(&mut self, now: Timestamp) {
+        let Self { state: State::Connected(connected), sender, .. } = self else { return };
+        let version = self.options.protocol_version;
+        while self.output.len() < OUTPUT_BYTES_MAX {
+            let Some(outgoing) = sender.next(now) else { break };
+            let mut wire = Wire {
+                connected,
+                version,
+                alias_out: &mut self.alias_out,
+                ping: &mut self.ping,
+                output: &mut self.output,
+                now,
+            };
+            match outgoing {
+                Outgoing::Pubrel { packet_id } => {
+                    wire.packet(&Packet::Pubrel(Ack::new(packet_id, ReasonCode::SUCCESS)));
+                }
+                Outgoing::Dropped(dropped) => {
+                    debug_assert_eq!(dropped.reason, DropReason::Expired, "nothing else is dropped here");
+                    let Some(delivery) = dropped.delivery else { continue };
+                    self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
+                    self.events.push_back(not_published(&delivery, NotPublished::Expired));
+                }
+                Outgoing::Publish { packet_id, delivery, dup } => {
+                    let sent = wire.publish(&publish_of(&delivery, packet_id, dup, now));
+                    let Some(packet_id) = packet_id else {
+                        self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
+                        self.events.push_back(match sent {
+                            Ok(()) => published(delivery.sequence),
+                            Err(reason) => not_published(&delivery, reason),
+                        });
+                        continue;
+                    };
+                    drop(delivery);
+                    if let Err(reason) = sent
+                        && let Some(delivery) = sender.skip(packet_id)
+                    {
+                        self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
+                        self.events.push_back(not_published(&delivery, reason));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn puback_received(&mut self, ack: &Ack<'_>) -> Result<(), Fault> {
+        self.check_problem_information(ack.reason_string.is_some() || !ack.user_properties.is_empty())?;
+        let acknowledged = self.sender.puback(ack.packet_id);
+        self.exchange_went_on(acknowledged, ack).map(drop)
+    }
+
+    pub(super) fn pubrec_received(&mut self, now: Timestamp, ack: &Ack<'_>) -> Result<(), Fault> {
+        self.check_problem_information(ack.reason_string.is_some() || !ack.user_properties.is_empty())?;
+        let acknowledged = self.sender.pubrec(ack.packet_id, ack.reason_code);
+        if let Some(reason_code) = self.exchange_went_on(acknowledged, ack)? {
+            // [MQTT-4.3.3-4]; at once, so that PUBRELs keep the order of the PUBRECs [MQTT-4.6.0-4], [MQTT3-4.6.0-4].
+            self.write(now, &Packet::Pubrel(Ack::new(ack.packet_id, reason_code)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn pubcomp_received(&mut self, ack: &Ack<'_>) -> Result<(), Fault> {
+        self.check_problem_information(ack.reason_string.is_some() || !ack.user_properties.is_empty())?;
+        let acknowledged = self.sender.pubcomp(ack.packet_id);
+        self.exchange_went_on(acknowledged, ack).map(drop)
+    }
+
+    /// The reason code of a PUBREL that would be the answer to a PUBREC.
+    fn exchange_went_on(
+        &mut self,
+        acknowledged: Acknowledged,
+        ack: &Ack<'_>,
+    ) -> Result<Option<ReasonCode>, Fault> {
+        match acknowledged {
+            Acknowledged::Complete { delivery, stored } => {
+                let bytes = delivery.as_ref().map_or(0, Delivery::size_bytes);
+                self.outgoing_bytes = self.outgoing_bytes.saturating_sub(bytes);
+                // A PUBCOMP of 0x92 ends an exchange that the server had ended before: the message has arrived.
+                let arrived =
+                    delivery.is_none() && ack.reason_code == ReasonCode::PACKET_IDENTIFIER_NOT_FOUND;
+                let outcome = Published {
+                    reason_code: if arrived { ReasonCode::SUCCESS } else { ack.reason_code },
+                    reason_string: ack.reason_string.map(str::to_owned),
+                    user_properties: owned_pairs(ack.user_properties),
+                };
+                self.events.push_back(SessionEvent::Published { number: stored.sequence, outcome });
+                Ok(None)
+            }
+            Acknowledged::SendPubrel(delivery) => {
+                let bytes = delivery.as_ref().map_or(0, Delivery::size_bytes);
+                self.outgoing_bytes = self.outgoing_bytes.saturating_sub(bytes);
+                Ok(Some(ReasonCode::SUCCESS))
+            }
+            Acknowledged::UnknownPacketId => Ok(Some(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),
+            Acknowledged::Unexpected => {
+                Err(Fault::protocol_error("an acknowledgement of the wrong kind", "MQTT-4.3.2-3"))
+            }
+        }
+    }
+
+    fn check(&self, message: &Message) -> Result<(), PublishRefused> {
+        validate_topic_name(&message.topic, &DecodeLimits::UNLIMITED).map_err(PublishRefused::Topic)?;
+        if let Some(properties) = &message.properties {
+            properties.check()?;
+        }
+        match self.connected() {
+            None => Ok(()),
+            Some(connected) => {
+                connected.supports(message.qos, message.retain).map_err(PublishRefused::Server)
+            }
+        }
+    }
+
+    fn has_room_in_output(&self) -> bool {
+        matches!(self.state, State::Connected(_)) && self.output.len() < OUTPUT_BYTES_MAX
+    }
+
+    fn write_qos0(&mut self, now: Timestamp, message: &Message) -> Result<(), NotPublished> {
+        let State::Connected(connected) = &self.state else { return Ok(()) };
+        let mut wire = Wire {
+            connected,
+            version: self.options.protocol_version,
+            alias_out: &mut self.alias_out,
+            ping: &mut self.ping,
+            output: &mut self.output,
+            now,
+        };
+        message.with_publish(|publish| wire.publish(&publish))
+    }
+}
+
+/// The way of a packet into the output.
+struct Wire<'a> {
+    connected: &'a Connected,
+    version: ProtocolVersion,
+    alias_out: &'a mut TopicAliasOut,
+    ping: &'a mut PingTimer,
+    output: &'a mut Vec<u8>,
+    now: Timestamp,
+}
+
+impl Wire<'_> {
+    fn packet(&mut self, packet: &Packet<'_>) {
+        encode(packet, self.version, self.output);
+        self.ping.sent(self.now);
+    }
+
+    fn publish(&mut self, publish: &Publish<'_>) -> Result<(), NotPublished> {
+        self.connected.supports(publish.qos, publish.retain)?;
+        let alias = self.alias_out.choose(publish.topic, topic_hash(publish.topic));
+        let publish = match alias {
+            AliasChoice::None => *publish,
+            AliasChoice::Existing(alias) => Publish { topic: "", topic_alias: Some(alias), ..*publish },
+            AliasChoice::New(alias) => Publish { topic_alias: Some(alias), ..*publish },
+        };
+        let length = encoded_publish_length(&publish, self.version);
+        let length_max = self.connected.maximum_packet_size.min(DecodeLimits::UNLIMITED.packet_size_max);
+        // [MQTT-3.2.2-15].
+        if length > length_max as usize {
+            if let AliasChoice::New(alias) = alias {
+                self.alias_out.undo(alias);
+            }
+            return Err(NotPublished::PacketTooLarge);
+        }
+        self.packet(&Packet::Publish(publish));
+        Ok(())
+    }
+}
+
+impl Connected {
+    fn supports(&self, qos: QoS, retain: bool) -> Result<(), NotPublished> {
+        // [MQTT-3.2.2-11].
+        if qos > self.maximum_qos {
+            return Err(NotPublished::QosNotSupported);
+        }
+        // [MQTT-3.2.2-14].
+        if retain && !self.retain_available {
+            return Err(NotPublished::RetainNotSupported);
+        }
+        Ok(())
+    }
+}
+
+impl Properties {
+    fn check(&self) -> Result<(), PublishRefused> {
+        let texts = [&self.content_type, &self.response_topic].into_iter().flatten();
+        let pairs = self.user_properties.iter().flat_map(|(name, value)| [name, value]);
+        for text in texts.chain(pairs) {
+            if text.len() > usize::from(u16::MAX) {
+                return Err(PublishRefused::Property("longer than 65,535 bytes"));
+            }
+            // [MQTT-1.5.4-2].
+            if text.contains('\0') {
+                return Err(PublishRefused::Property("has the character U+0000"));
+            }
+        }
+        if self.correlation_data.as_ref().is_some_and(|data| data.len() > usize::from(u16::MAX)) {
+            return Err(PublishRefused::Property("longer than 65,535 bytes"));
+        }
+        // [MQTT-3.3.2-14].
+        if self.response_topic.as_ref().is_some_and(|topic| ferry_codec::topic::has_wildcard(topic)) {
+            return Err(PublishRefused::Property("a response topic has no wildcards"));
+        }
+        Ok(())
+    }
+}
+
+/// The client chooses its topics itself, so there is nobody to be protected from.
+fn topic_hash(topic: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    topic.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn publish_of(delivery: &Delivery, packet_id: Option<PacketId>, dup: bool, now: Timestamp) -> Publish<'_> {
+    Publish {
+        dup,
+        qos: delivery.qos,
+        retain: delivery.retain,
+        packet_id,
+        topic: &delivery.message.topic,
+        properties: delivery.message.properties_at(now),
+        payload: &delivery.message.payload,
+        ..Publish::default()
+    }
+}
+
+fn published(number: u64) -> SessionEvent {
+    SessionEvent::Published { number, outcome: Published::default() }
+}
+
+fn not_published(delivery: &Delivery, reason: NotPublished) -> SessionEvent {
+    let topic = delivery.message.topic.to_string();
+    SessionEvent::NotPublished { number: delivery.sequence, topic, reason }
+}
+
+impl fmt::Display for PublishRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full => f.write_str("too many messages wait to be sent"),
+            Self::Topic(error) => error.fmt(f),
+            Self::Property(why) => write!(f, "a property: {why}"),
+            Self::Server(reason) => reason.fmt(f),
+        }
+    }
+}

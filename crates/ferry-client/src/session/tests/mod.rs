@@ -1,0 +1,10 @@
+//! The session as scripts of packets: what the server says, what the client answers, what its owner is told.
+
+mod rig;
+mod test_auth;
+mod test_connect;
+mod test_disconnect;
+mod test_publish;
+mod test_receive;
+mod test_resume;
+mod test_subscribe;
