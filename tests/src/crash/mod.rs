@@ -12,7 +12,7 @@ mod retained;
 mod rumqttc_client;
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use broker::BrokerChoice;
 pub use loss::LosingDisk;
@@ -26,8 +26,11 @@ use random::Random;
 use crate::broker::free_port;
 use crate::ferry::ScratchDirectory;
 
-/// How long the end may take: all is acknowledged, and all has arrived.
+/// How long it may take until something more happens.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How often it is told how far the end is.
+const INTERVAL: Duration = Duration::from_secs(10);
 
 /// What is done to the broker.
 #[derive(Clone, Debug)]
@@ -49,7 +52,7 @@ pub struct CrashOptions {
 }
 
 /// What has happened, when nothing was wrong.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CrashReport {
     /// Messages that were acknowledged to their publishers.
     pub acknowledged: u64,
@@ -97,14 +100,29 @@ pub fn run(options: &CrashOptions) -> Result<CrashReport, String> {
     clients.order(Role::Publisher, "stop");
     clients.resume_all();
     let at_the_end = |error| format!("at the end, seed {}: {error}", options.seed);
-    if !clients.pump(&mut ledger, PATIENCE, Ledger::is_complete).map_err(at_the_end)? {
-        return Err(at_the_end(ledger.missing()));
-    }
+    complete(&mut clients, &mut ledger, options.tell).map_err(at_the_end)?;
     // What comes twice comes soon.
     clients.pump(&mut ledger, Duration::from_millis(500), |_| false)?;
     broker.terminate()?;
     check_store(&directory)?;
     Ok(ledger.report())
+}
+
+/// Waits until all is acknowledged, and all has arrived: publishers may be far ahead of subscribers.
+fn complete(clients: &mut Clients, ledger: &mut Ledger, tell: fn(&str)) -> Result<(), String> {
+    let mut progress = Instant::now();
+    let mut before = ledger.report();
+    while !clients.pump(ledger, INTERVAL, Ledger::is_complete)? {
+        let report = ledger.report();
+        if report != before {
+            (before, progress) = (report, Instant::now());
+        } else if progress.elapsed() > PATIENCE {
+            return Err(ledger.missing());
+        }
+        let CrashReport { acknowledged, received, .. } = report;
+        tell(&format!("at the end: {acknowledged:>7} acknowledged, {received:>8} received"));
+    }
+    Ok(())
 }
 
 /// Everything has arrived and is acknowledged: only sessions, subscriptions and retained messages may be left.

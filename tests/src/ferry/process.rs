@@ -1,9 +1,10 @@
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, TryRecvError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Certificates, ScratchDirectory};
@@ -62,11 +63,18 @@ impl Transport {
     }
 }
 
+/// What a broker has printed.
+#[derive(Debug, Default)]
+struct Log {
+    text: Mutex<String>,
+    grown: Condvar,
+}
+
 /// A running broker with one listener of each kind; dropped, it is killed.
 #[derive(Debug)]
 pub struct Ferry {
     child: Child,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
     ports: Vec<u16>,
     ports_told: Receiver<u16>,
     directory: ScratchDirectory,
@@ -81,15 +89,28 @@ impl Ferry {
     /// When it does not start.
     #[must_use]
     pub fn start(configuration: &str) -> Self {
+        Self::start_with(configuration, &["--memory".as_ref()])
+    }
+
+    /// As [`Ferry::start`], but with a data directory.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_on(data: &Path, configuration: &str) -> Self {
+        Self::start_with(configuration, &["--data".as_ref(), data.as_os_str()])
+    }
+
+    fn start_with(configuration: &str, arguments: &[&OsStr]) -> Self {
         let directory = ScratchDirectory::new();
         let certificates = Certificates::new(&directory);
         let text = format!("{configuration}\n{}", listeners(&directory, &certificates));
         let file = directory.write("ferry.toml", &text);
         let mut command = Command::new(ferry_binary());
-        command.args(["serve", "--memory", "--config"]).arg(file);
+        command.arg("serve").args(arguments).arg("--config").arg(file);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary is there");
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::<Log>::default();
         let (addresses, ports_told) = mpsc::channel();
         let stderr = child.stderr.take().expect("piped");
         watch(stderr, Arc::clone(&log), move |line| {
@@ -132,7 +153,19 @@ impl Ferry {
     /// All that it has printed so far.
     #[must_use]
     pub fn log(&self) -> String {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.log.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until it has printed this.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_for_log(&self, expected: &str) {
+        let text = self.log.text.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_missing = |text: &mut String| !text.contains(expected);
+        let waited = self.log.grown.wait_timeout_while(text, PATIENCE, is_missing);
+        let (text, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(!waited.timed_out(), "ferry does not say \"{expected}\":\n{text}");
     }
 
     /// Bytes of memory that are really there (`VmRSS`).
@@ -168,6 +201,11 @@ impl Ferry {
     pub fn terminate(&self) {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "kill -TERM");
+    }
+
+    /// SIGKILL: it cannot do anything any more.
+    pub fn kill(self) {
+        drop(self);
     }
 
     /// Stops it as an operator does: SIGTERM, exit status 0, and no panic in the log.
@@ -235,15 +273,16 @@ fn listeners(directory: &ScratchDirectory, certificates: &Certificates) -> Strin
 /// Keeps what comes line by line.
 fn watch(
     stream: impl std::io::Read + Send + 'static,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
     mut each_line: impl FnMut(&str) + Send + 'static,
 ) {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
-            let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
-            log.push_str(&line);
-            log.push('\n');
-            drop(log);
+            let mut text = log.text.lock().unwrap_or_else(PoisonError::into_inner);
+            text.push_str(&line);
+            text.push('\n');
+            drop(text);
+            log.grown.notify_all();
             each_line(&line);
         }
     });

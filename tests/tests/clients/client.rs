@@ -94,15 +94,21 @@ impl Client {
     /// The next fact of this kind. Facts of other kinds may come before: an acknowledgement and a message that it
     /// caused have no order between them.
     pub(crate) fn next(&mut self, word: &str) -> Line {
-        let deadline = Instant::now() + PATIENCE;
+        let fact = self.next_within(word, PATIENCE);
+        fact.unwrap_or_else(|| panic!("\"{word}\" does not come\n{}", self.story()))
+    }
+
+    /// As [`Client::next`], if it comes in this time.
+    pub(crate) fn next_within(&mut self, word: &str, patience: Duration) -> Option<Line> {
+        let deadline = Instant::now() + patience;
         loop {
             if let Some(at) = self.unread.iter().position(|fact| fact.word == word) {
-                return self.unread.remove(at).expect("it is there");
+                return self.unread.remove(at);
             }
             let fact =
                 match self.hand.facts().recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                     Ok(line) => Line::parse(&line),
-                    Err(RecvTimeoutError::Timeout) => panic!("\"{word}\" does not come\n{}", self.story()),
+                    Err(RecvTimeoutError::Timeout) => return None,
                     Err(RecvTimeoutError::Disconnected) => {
                         panic!("\"{word}\" does not come, the client has ended\n{}", self.story())
                     }

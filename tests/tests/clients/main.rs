@@ -2,6 +2,7 @@
 
 mod arena;
 mod client;
+mod full_disk;
 mod library;
 mod line;
 mod mosquitto;
@@ -10,6 +11,7 @@ mod rumqttc_transport;
 mod rumqttc_v4;
 mod rumqttc_v5;
 mod scenario;
+mod small_disk;
 
 use ferry_tests::ferry::Transport;
 use libtest_mimic::{Arguments, Trial};
@@ -99,6 +101,7 @@ fn main() {
     // Each trial is a broker and a few processes; more of them at once than this only wait for each other.
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let mut trials = mosquitto::trials();
+    trials.extend(full_disk::trials());
     trials.extend(RUNS.iter().flat_map(Run::trials));
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -78,7 +78,10 @@ where
                 mailbox.ring();
             }
         }),
-        health_changed: Box::new(move |health| health_changed(health, &told)),
+        health_changed: Box::new({
+            let directory = directory.clone();
+            move |health| health_changed(&directory, health, &told)
+        }),
         // The configuration allows no more than 1,024 shards; the start itself is one more.
         ..CommitOptions::new(mailboxes.len() as u16 + 1)
     };
@@ -88,16 +91,24 @@ where
     Ok(OpenedStorage { storage, restored })
 }
 
-fn health_changed(health: &Health, mailboxes: &[Mailbox]) {
+fn health_changed(directory: &Path, health: &Health, mailboxes: &[Mailbox]) {
+    // Before it is logged: who has read that messages are refused should not see one taken.
     let is_writable = *health == Health::Writable;
-    if is_writable {
-        tracing::info!("the data directory can be written to again");
-    } else {
-        tracing::error!(
-            "{health}; messages that would have to be kept are refused until this is over, all else goes on"
-        );
-    }
     for mailbox in mailboxes {
         mailbox.command(Command::StoreHealth { is_writable });
+    }
+    let directory = directory.display();
+    match health {
+        Health::Writable => {
+            tracing::info!("{directory} can be written to again: nothing is refused any more");
+        }
+        Health::Full { .. } => tracing::error!(
+            "{directory}: {health}; messages that would have to be kept are refused until there is room on that file \
+             system again, all else goes on"
+        ),
+        Health::Failed { .. } => tracing::error!(
+            "{directory}: {health}; messages that would have to be kept are refused until it works again, all else \
+             goes on; the log of the system may say what is wrong with the disk"
+        ),
     }
 }

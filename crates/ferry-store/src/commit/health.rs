@@ -26,7 +26,9 @@ impl fmt::Display for Health {
         match self {
             Self::Writable => write!(f, "writable"),
             Self::Full { free_bytes, free_bytes_min } => {
-                write!(f, "the disk is full: {free_bytes} bytes are free, {free_bytes_min} should be")
+                write!(f, "the disk is full: {free_bytes} bytes are free")?;
+                // There may be a quota, or no margin is wanted.
+                if free_bytes < free_bytes_min { write!(f, ", {free_bytes_min} should be") } else { Ok(()) }
             }
             Self::Failed { error } => write!(f, "the disk fails: {error}"),
         }

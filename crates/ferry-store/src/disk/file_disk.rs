@@ -47,10 +47,10 @@ impl FileDisk {
             .open(&path)
             .map_err(|error| refused("open", &path, error))?;
         take_lock(lock.try_lock(), &mut lock, &directory, &path)?;
-        // Only to be told to others; the lock is what counts.
-        let told =
+        // Only to be told to others; the lock is what counts. There may be no room for it, and a full disk is no
+        // reason not to start.
+        let _told =
             lock.set_len(0).and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
-        told.map_err(|error| refused("write", &path, error))?;
         Ok(Self { directory, is_read_only: false, _lock: Some(lock) })
     }
 
