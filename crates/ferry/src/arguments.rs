@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bench::BenchArguments;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use ferry_broker::config::{Flags, LogLevel, Sources};
@@ -19,6 +20,7 @@ Examples:
   ferry serve --config ferry.toml       start with a configuration file
   ferry check ferry.toml                is this file right? what would it do?
   ferry store dump /var/lib/ferry       a backup of the data of a broker that is stopped
+  ferry bench p2p                       load a broker, and verify every message
   ferry serve --help                    all about starting
 
 Exit codes:
@@ -37,6 +39,7 @@ pub(crate) enum Command {
     Serve(ServeArguments),
     Check(CheckArguments),
     Store(StoreArguments),
+    Bench(Box<BenchArguments>),
 }
 
 /// Start the broker

@@ -1,6 +1,7 @@
 //! Ferry: an MQTT broker.
 
 mod arguments;
+mod bench;
 mod check;
 #[cfg(test)]
 mod documents;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         Some(Command::Serve(serve)) => serve::serve(&serve.into_sources()),
         Some(Command::Check(check)) => check::check(&check.into_sources()),
         Some(Command::Store(arguments)) => store::store(&arguments.command),
+        Some(Command::Bench(arguments)) => bench::bench(*arguments),
         None => {
             output::line(&Arguments::command().render_help().to_string());
             ExitCode::SUCCESS

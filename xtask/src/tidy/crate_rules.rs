@@ -24,7 +24,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         ],
     ),
     ("ferry-client", &["ferry-codec", "ferry-session"]),
-    ("ferry", &["ferry-broker"]),
+    ("ferry-bench", &["ferry-codec"]),
+    ("ferry", &["ferry-bench", "ferry-broker"]),
     ("ferry-sim", &["ferry-codec", "ferry-session", "ferry-router", "ferry-core", "ferry-store"]),
 ];
 

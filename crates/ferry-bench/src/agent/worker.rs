@@ -1,0 +1,568 @@
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use super::clients::Clients;
+use super::connection::{Client, Connection, State};
+use super::connector::Connector;
+use super::publisher::Schedule;
+use super::timer::Timer;
+use super::{LoadTimes, Order, SharedCredits, Who, Word};
+use crate::BenchError;
+use crate::clock::Clock;
+use crate::packets::{DISCONNECT, connect, first_frame};
+use crate::plan::{Credentials, Load, Plan};
+use crate::topology::parts;
+use crate::transport::{Addresses, Stream};
+
+/// What an event loop needs to begin.
+pub(crate) struct WorkerSetup {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) credentials: Arc<Credentials>,
+    /// Among all event loops of the run.
+    pub(crate) number: usize,
+    pub(crate) clock: Clock,
+    pub(crate) credits: Arc<SharedCredits>,
+    pub(crate) poll: Poll,
+    pub(crate) orders: Receiver<Order>,
+    pub(crate) words: Sender<(usize, Word)>,
+}
+
+/// An event loop with some of the clients.
+pub(crate) struct Worker {
+    plan: Arc<Plan>,
+    credentials: Arc<Credentials>,
+    number: usize,
+    clock: Clock,
+    credits: Arc<SharedCredits>,
+    poll: Poll,
+    orders: Receiver<Order>,
+    words: Sender<(usize, Word)>,
+    timer: Timer,
+    addresses: Addresses,
+    connector: Connector,
+    connections: Vec<Connection>,
+    clients: Clients,
+    scratch: Vec<u8>,
+    connected: u64,
+    publishing: Publishing,
+    /// Publishers with a schedule, the next first; one list for each part, since all in a part have the same period.
+    scheduled: Vec<VecDeque<usize>>,
+    next_tick: u64,
+    /// When something was delivered for the last time, and how much had been.
+    progress: (u64, u64),
+    next_ping: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Publishing {
+    No,
+    /// From the start of these times on.
+    Soon(LoadTimes),
+    Until(u64),
+    /// A given number of messages.
+    Counted,
+}
+
+/// The token that a waker of a loop has.
+pub(crate) const WAKER: Token = Token(usize::MAX);
+const TIMER: Token = Token(usize::MAX - 1);
+
+const SCRATCH_BYTES: usize = 256 * 1024;
+const EVENTS: usize = 1_024;
+const TICK_NANOSECONDS: u64 = 100_000_000;
+/// After so long without a delivery, a publisher does not wait for what is on its way any more.
+const STALL_NANOSECONDS: u64 = 1_000_000_000;
+/// A publisher with so much unwritten falls behind its schedule.
+const BACKLOG_BYTES_MAX: usize = 1024 * 1024;
+
+impl Worker {
+    /// # Errors
+    /// The broker's address cannot be found, or the system has no descriptors left.
+    pub(crate) fn new(setup: WorkerSetup) -> Result<Self, BenchError> {
+        let WorkerSetup { plan, credentials, number, clock, credits, poll, orders, words } = setup;
+        let timer = Timer::new(clock, poll.registry(), TIMER)?;
+        let clients = Clients::new(&plan, number, &credits);
+        let publishers = (0..clients.publishers.len()).map(Client::Publisher);
+        let subscribers = (0..clients.subscribers.len()).map(Client::Subscriber);
+        Ok(Self {
+            addresses: Addresses::of(&plan)?,
+            connector: Connector::new(&plan),
+            connections: publishers.chain(subscribers).map(Connection::new).collect(),
+            scratch: vec![0; SCRATCH_BYTES],
+            connected: 0,
+            publishing: Publishing::No,
+            scheduled: plan.parts.iter().map(|_| VecDeque::new()).collect(),
+            next_tick: 0,
+            progress: (0, 0),
+            next_ping: 0,
+            plan,
+            credentials,
+            number,
+            clock,
+            credits,
+            poll,
+            orders,
+            words,
+            timer,
+            clients,
+        })
+    }
+
+    /// Runs until the coordinator has said the last order.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::with_capacity(EVENTS);
+        loop {
+            if let Err(error) = self.wait(&mut events) {
+                self.say(Word::Failed(format!("waiting for sockets: {error}")));
+                return;
+            }
+            for event in &events {
+                match event.token() {
+                    WAKER => self.take_shared_credits(),
+                    TIMER => self.timer.fired(),
+                    Token(connection) => {
+                        let is_readable = event.is_readable() || event.is_read_closed() || event.is_error();
+                        self.ready(connection, is_readable, event.is_writable());
+                    }
+                }
+            }
+            while let Ok(order) = self.orders.try_recv() {
+                if let Order::Finish { published, unacknowledged } = order {
+                    let mut outcome = self.clients.finish(&published, &unacknowledged);
+                    outcome.reconnected = self.clients.tally.reconnected;
+                    return self.say(Word::Finished(Box::new(outcome)));
+                }
+                self.obey(&order);
+            }
+            self.turn();
+        }
+    }
+
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let now = self.clock.now();
+        let next = self.wakes_at();
+        let is_due = next <= now || !self.clients.queue.is_empty();
+        self.timer.set((!is_due).then_some(next));
+        let timeout = if is_due { Some(Duration::ZERO) } else { None };
+        match self.poll.poll(events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            result => result,
+        }
+    }
+
+    fn wakes_at(&self) -> u64 {
+        let publishing = match self.publishing {
+            Publishing::Soon(times) => times.start,
+            Publishing::Until(until) => {
+                let due = self.scheduled.iter().filter_map(VecDeque::front);
+                due.map(|publisher| self.clients.publishers[*publisher].schedule.due())
+                    .min()
+                    .map_or(until, |due| due.min(until))
+            }
+            Publishing::No | Publishing::Counted => u64::MAX,
+        };
+        publishing.min(self.next_tick).min(self.connector.wakes_at().unwrap_or(u64::MAX))
+    }
+
+    fn say(&self, word: Word) {
+        // The coordinator is gone only if the whole run is.
+        let _ = self.words.send((self.number, word));
+    }
+
+    fn obey(&mut self, order: &Order) {
+        let now = self.clock.now();
+        match order {
+            Order::Connect(who) => {
+                let connections = (0..self.connections.len()).filter(|index| self.is_one_of(*index, *who));
+                let closed: Vec<usize> =
+                    connections.filter(|index| self.connections[*index].state == State::Closed).collect();
+                self.connector.start(closed.into_iter(), now);
+            }
+            Order::Load(times) => {
+                self.clients.tally.times = *times;
+                self.publishing = Publishing::Soon(*times);
+            }
+            Order::PublishEach(messages) => {
+                self.clients.tally.times = LoadTimes::unlimited();
+                self.publishing = Publishing::Counted;
+                for index in 0..self.clients.publishers.len() {
+                    self.clients.publishers[index].publish_each(*messages);
+                    self.clients.enqueue(index);
+                }
+            }
+            Order::Disconnect { who, abrupt } => {
+                for index in 0..self.connections.len() {
+                    if self.is_one_of(index, *who) {
+                        self.disconnect(index, *abrupt);
+                    }
+                }
+                self.say(Word::Disconnected);
+            }
+            Order::Reconnect => self.connector.reconnects = true,
+            Order::Collect => self.say(Word::Collected(self.clients.collect())),
+            Order::Finish { .. } => {}
+        }
+    }
+
+    fn is_one_of(&self, connection: usize, who: Who) -> bool {
+        match self.connections[connection].client {
+            Client::Publisher(_) => who != Who::Subscribers,
+            Client::Subscriber(_) => who != Who::Publishers,
+        }
+    }
+
+    fn disconnect(&mut self, index: usize, abrupt: bool) {
+        let connection = &mut self.connections[index];
+        if connection.state == State::Ready {
+            self.connected -= 1;
+            if !abrupt {
+                connection.output.extend_from_slice(&DISCONNECT);
+                // What cannot be written now need not be: the end of the connection says the same.
+                let _ = connection.flush();
+            }
+        }
+        connection.close();
+    }
+
+    /// Everything that is not an answer to a socket.
+    fn turn(&mut self) {
+        let now = self.clock.now();
+        while let Some(connection) = self.connector.next(now) {
+            self.open(connection, now);
+        }
+        self.publish(now);
+        self.flush_dirty();
+        self.share_credits();
+        if let Some(outcome) = self.connector.take_outcome() {
+            self.say(Word::Connected(outcome));
+        }
+        if now >= self.next_tick {
+            self.tick(now);
+        }
+    }
+
+    fn tick(&mut self, now: u64) {
+        self.next_tick = now + TICK_NANOSECONDS - now % TICK_NANOSECONDS;
+        let tick = self.clients.tally.tick(now, self.connected);
+        let delivered = self.clients.tally.total_delivered();
+        if delivered != self.progress.1 {
+            self.progress = (now, delivered);
+        } else if now - self.progress.0 > STALL_NANOSECONDS && self.publishing != Publishing::No {
+            self.progress.0 = now;
+            self.clients.forget_outstanding();
+        }
+        self.ping(now);
+        self.say(Word::Tick(Box::new(tick)));
+    }
+
+    /// Keeps the keep alive of all clients, a few with each tick.
+    fn ping(&mut self, _now: u64) {
+        let keep_alive = u64::from(self.plan.keep_alive_seconds) * 1_000_000_000;
+        if keep_alive == 0 || self.connections.is_empty() {
+            return;
+        }
+        // Everyone's turn comes three times within a keep alive.
+        let ticks = (keep_alive / 3 / TICK_NANOSECONDS).max(1) as usize;
+        for _ in 0..self.connections.len().div_ceil(ticks) {
+            let index = self.next_ping;
+            self.next_ping = (self.next_ping + 1) % self.connections.len();
+            let connection = &mut self.connections[index];
+            if connection.state == State::Ready && connection.backlog_bytes() == 0 {
+                connection.output.extend_from_slice(&crate::packets::PINGREQ);
+                self.clients.mark_dirty(connection, index);
+            }
+        }
+        self.flush_dirty();
+    }
+
+    fn open(&mut self, index: usize, now: u64) {
+        let client = self.clients.number(self.connections[index].client);
+        let stream = match self.addresses.broker() {
+            Some(broker) => Stream::tcp(broker, self.addresses.source(client)),
+            None => Stream::unix(&self.plan.target.path),
+        };
+        let registered = stream.and_then(|mut stream| {
+            stream.register(self.poll.registry(), Token(index))?;
+            Ok(stream)
+        });
+        match registered {
+            Ok(stream) => {
+                let connection = &mut self.connections[index];
+                connection.stream = Some(stream);
+                connection.state = State::Connecting;
+                connection.since = now;
+            }
+            Err(error) => self.connector.failed(index, format!("connecting: {error}"), now),
+        }
+    }
+
+    fn ready(&mut self, index: usize, is_readable: bool, is_writable: bool) {
+        let state = self.connections[index].state;
+        let result = match state {
+            State::Closed => return,
+            State::Connecting => self.connected_below(index, is_writable || is_readable),
+            _ if is_readable => self.read(index),
+            _ => Ok(()),
+        };
+        let result = result.and_then(|()| {
+            if is_writable && self.connections[index].backlog_bytes() > 0 {
+                self.connections[index].flush().map_err(|error| format!("writing: {error}"))?;
+            }
+            Ok(())
+        });
+        if let Err(why) = result {
+            return self.lose(index, &why);
+        }
+        let connection = &self.connections[index];
+        if let Client::Publisher(publisher) = connection.client
+            && connection.state == State::Ready
+            && is_writable
+        {
+            self.clients.enqueue(publisher);
+        }
+        if state != State::Ready && connection.state == State::Ready {
+            self.connected += 1;
+            self.connector.succeeded(self.clock.now());
+        }
+    }
+
+    /// TCP is there: on to MQTT.
+    fn connected_below(&mut self, index: usize, is_known: bool) -> Result<(), String> {
+        if !is_known {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let connection = &mut self.connections[index];
+        let Some(stream) = &connection.stream else { return Ok(()) };
+        stream.connected().map_err(|error| format!("connecting: {error}"))?;
+        self.connector.outcome.tcp.record(now - connection.since);
+        connection.since = now;
+        connection.state = State::AwaitConnack;
+        let client_id = self.clients.client_id(connection.client);
+        connect(&self.plan, &self.credentials, &client_id, &mut connection.output);
+        connection.flush().map_err(|error| format!("writing CONNECT: {error}"))
+    }
+
+    /// Reads until there is nothing left, and deals with every packet.
+    fn read(&mut self, index: usize) -> Result<(), String> {
+        let connection = &mut self.connections[index];
+        loop {
+            let kept = connection.rest.len();
+            if kept + SCRATCH_BYTES / 2 > self.scratch.len() {
+                self.scratch.resize(2 * self.scratch.len(), 0);
+            }
+            self.scratch[..kept].copy_from_slice(&connection.rest);
+            let Some(stream) = &mut connection.stream else { return Ok(()) };
+            let room = self.scratch.len() - kept;
+            let count = match stream.read(&mut self.scratch[kept..]) {
+                Ok(0) => return Err("the broker closed the connection".to_owned()),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(format!("reading: {error}")),
+            };
+            connection.rest.clear();
+            let now = self.clock.now();
+            let mut input = &self.scratch[..kept + count];
+            while let Some(frame) = first_frame(input)? {
+                self.clients.receive(frame, connection, &mut self.connector.outcome, now)?;
+                input = &input[frame.length..];
+            }
+            if !input.is_empty() {
+                connection.rest.extend_from_slice(input);
+            }
+            if !connection.output.is_empty() {
+                self.clients.mark_dirty(connection, index);
+            }
+            if count < room {
+                return Ok(());
+            }
+        }
+    }
+
+    fn lose(&mut self, index: usize, why: &str) {
+        let now = self.clock.now();
+        let connection = &mut self.connections[index];
+        let state = connection.state;
+        connection.close();
+        if state != State::Ready {
+            return self.connector.failed(index, why.to_owned(), now);
+        }
+        self.connected -= 1;
+        self.connector.lost(index, now);
+        let tally = &mut self.clients.tally;
+        tally.connections_lost += 1;
+        if !self.connector.reconnects {
+            tally.fail(|| format!("a connection was lost: {why}"));
+        }
+    }
+
+    fn flush_dirty(&mut self) {
+        for index in std::mem::take(&mut self.clients.dirty) {
+            let connection = &mut self.connections[index];
+            connection.is_dirty = false;
+            if let Err(error) = connection.flush() {
+                self.lose(index, &format!("writing: {error}"));
+            }
+        }
+    }
+
+    fn publish(&mut self, now: u64) {
+        match self.publishing {
+            Publishing::Soon(times) if now >= times.start => self.start_publishing(times),
+            Publishing::Until(until) if now >= until => {
+                self.publishing = Publishing::No;
+                self.clients.clear_queue();
+                self.say(Word::Stopped);
+            }
+            Publishing::Until(_) => {
+                self.publish_scheduled(now);
+                self.publish_queued(now);
+            }
+            Publishing::Counted => {
+                self.publish_queued(now);
+                if self.clients.publishers.iter().all(|publisher| publisher.is_done()) {
+                    self.publishing = Publishing::No;
+                    self.say(Word::Stopped);
+                }
+            }
+            Publishing::No | Publishing::Soon(_) => self.clients.clear_queue(),
+        }
+    }
+
+    fn start_publishing(&mut self, times: LoadTimes) {
+        self.publishing = Publishing::Until(times.until);
+        self.progress.0 = times.start;
+        for part in parts(&self.plan) {
+            let count = part.traffic.publishers;
+            let first = self.clients.publishers.partition_point(|publisher| publisher.part < part.number);
+            let last = self.clients.publishers.partition_point(|publisher| publisher.part <= part.number);
+            for index in first..last {
+                let publisher = &mut self.clients.publishers[index];
+                match publisher.load {
+                    Load::Rate { messages_per_second } => {
+                        let place = (publisher.number - part.publisher(0)) as usize;
+                        publisher.schedule = Schedule::new(times.start, messages_per_second, place, count);
+                        self.scheduled[part.number].push_back(index);
+                    }
+                    Load::Saturate { .. } => self.clients.enqueue(index),
+                }
+            }
+        }
+    }
+
+    /// Sends what is due; those that cannot send now come back when they can.
+    fn publish_scheduled(&mut self, now: u64) {
+        for part in 0..self.scheduled.len() {
+            while let Some(&index) = self.scheduled[part].front() {
+                if self.clients.publishers[index].schedule.due() > now {
+                    break;
+                }
+                self.scheduled[part].pop_front();
+                if self.publish_one(index, now) {
+                    self.scheduled[part].push_back(index);
+                } else {
+                    self.clients.publishers[index].is_behind = true;
+                }
+            }
+        }
+    }
+
+    /// Sends one message of a schedule, if there is room.
+    fn publish_one(&mut self, index: usize, now: u64) -> bool {
+        let connection = &mut self.connections[index];
+        let publisher = &mut self.clients.publishers[index];
+        if connection.state != State::Ready
+            || connection.backlog_bytes() > BACKLOG_BYTES_MAX
+            || !publisher.has_room_for_one()
+        {
+            return false;
+        }
+        let due = publisher.schedule.due();
+        let tally = &mut self.clients.tally;
+        publisher.publish(due, tally, &mut connection.output);
+        publisher.advance_schedule();
+        if due >= tally.times.measure_from {
+            tally.send_lag.record(now.saturating_sub(due));
+        }
+        self.clients.mark_dirty(connection, index);
+        true
+    }
+
+    /// Publishers that have got room: those that saturate fill it, those behind their schedule catch up.
+    fn publish_queued(&mut self, now: u64) {
+        for index in std::mem::take(&mut self.clients.queue) {
+            let publisher = &mut self.clients.publishers[index];
+            publisher.is_queued = false;
+            if publisher.is_behind {
+                self.catch_up(index, now);
+                continue;
+            }
+            let connection = &mut self.connections[index];
+            if matches!(publisher.load, Load::Rate { .. }) && !publisher.is_counted()
+                || connection.state != State::Ready
+            {
+                continue;
+            }
+            let room = publisher.room(connection.backlog_bytes());
+            for _ in 0..room {
+                publisher.publish(now, &mut self.clients.tally, &mut connection.output);
+            }
+            if room > 0 {
+                self.clients.mark_dirty(connection, index);
+            }
+        }
+    }
+
+    fn catch_up(&mut self, index: usize, now: u64) {
+        while self.clients.publishers[index].schedule.due() <= now {
+            if !self.publish_one(index, now) {
+                return;
+            }
+        }
+        let publisher = &mut self.clients.publishers[index];
+        publisher.is_behind = false;
+        let part = publisher.part;
+        let due = publisher.schedule.due();
+        // The list is in the order of its times, and this one has lost its place.
+        let place = self.scheduled[part]
+            .partition_point(|other| self.clients.publishers[*other].schedule.due() <= due);
+        self.scheduled[part].insert(place, index);
+    }
+
+    fn share_credits(&mut self) {
+        if self.clients.credited.is_empty() {
+            return;
+        }
+        let mut to_wake = Vec::new();
+        for publisher in std::mem::take(&mut self.clients.credited) {
+            let deliveries = std::mem::take(&mut self.clients.credits[publisher as usize]);
+            let workers = self.plan.workers();
+            if publisher as usize % workers == self.number {
+                self.clients.credit(publisher, deliveries);
+            } else if let Some(worker) = self.credits.give(publisher, deliveries)
+                && !to_wake.contains(&worker)
+            {
+                to_wake.push(worker);
+            }
+        }
+        for worker in to_wake {
+            self.credits.wake(worker);
+        }
+    }
+
+    fn take_shared_credits(&mut self) {
+        for index in 0..self.clients.publishers.len() {
+            let number = self.clients.publishers[index].number;
+            let deliveries = self.credits.take(number);
+            if deliveries > 0 {
+                self.clients.credit(number, deliveries);
+            }
+        }
+    }
+}

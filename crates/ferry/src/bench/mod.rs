@@ -1,0 +1,89 @@
+//! `ferry bench`.
+
+mod arguments;
+
+pub(crate) use arguments::BenchArguments;
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use ferry_bench::Progress;
+use ferry_bench::plan::resolve;
+use ferry_bench::report::Report;
+
+use crate::output;
+
+/// Generates load, prints what came of it, and fails if the broker did something that it may not.
+pub(crate) fn bench(arguments: BenchArguments) -> ExitCode {
+    match measure(arguments) {
+        Ok(report) if report.passed() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(why) => output::failure(&why),
+    }
+}
+
+fn measure(arguments: BenchArguments) -> Result<Report, String> {
+    let words = |error: ferry_bench::BenchError| error.to_string();
+    let json = arguments.json.clone();
+    let (plan, credentials) = arguments.into_plan(resolve)?;
+    let mut line = ProgressLine::new();
+    let report = ferry_bench::run(plan, credentials, &mut |progress| line.show(progress));
+    line.clear();
+    let report = report.map_err(words)?;
+    output::line(report.summary().trim_end());
+    if let Some(file) = json {
+        let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
+        write_file(&file, &text)?;
+    }
+    Ok(report)
+}
+
+fn write_file(file: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// One line that changes, on a terminal; otherwise a line now and then.
+struct ProgressLine {
+    is_terminal: bool,
+    next: Instant,
+}
+
+const ON_TERMINAL: Duration = Duration::from_millis(200);
+const ELSEWHERE: Duration = Duration::from_secs(10);
+
+impl ProgressLine {
+    fn new() -> Self {
+        let is_terminal = std::io::stderr().is_terminal();
+        let first = if is_terminal { Duration::ZERO } else { ELSEWHERE };
+        Self { is_terminal, next: Instant::now() + first }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        let now = Instant::now();
+        if now < self.next {
+            return;
+        }
+        self.next = now + if self.is_terminal { ON_TERMINAL } else { ELSEWHERE };
+        let Progress { phase, seconds, phase_ends_at_seconds, clients, connected, sent, delivered } =
+            progress;
+        let left = phase_ends_at_seconds
+            .map_or(String::new(), |end| format!(", {:.0} s left", (end - seconds).max(0.0)));
+        let text = format!(
+            "{seconds:.0} s: {phase}{left}: {connected}/{clients} clients, {sent} sent, {delivered} delivered"
+        );
+        // Whoever closed the other end does not want it.
+        let _ = if self.is_terminal {
+            write!(std::io::stderr(), "\r\x1b[K{text}")
+        } else {
+            writeln!(std::io::stderr(), "{text}")
+        };
+    }
+
+    fn clear(&self) {
+        if self.is_terminal {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}
