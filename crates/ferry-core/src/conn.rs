@@ -290,6 +290,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Conn>() <= 208, "{}", size_of::<Conn>());
+        assert!(size_of::<Conn>() <= 192, "{}", size_of::<Conn>());
     }
 }

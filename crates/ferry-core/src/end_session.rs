@@ -4,6 +4,7 @@ use ferry_codec::topic::parse_shared;
 use ferry_session::{DropReason, PendingWill};
 
 use crate::deferred::Deferred;
+use crate::filter_set::SubscribedFilter;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::shared_subscription::group_of;
@@ -82,9 +83,12 @@ impl Shard {
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         let filters = std::mem::take(&mut session.filters);
         for filter in filters.iter() {
-            match parse_shared(filter) {
-                Ok(Some(shared)) => self.leave_share(session_id, shared.group, shared.filter),
-                _ => self.remove_subscription(session_id, filter),
+            match filter {
+                SubscribedFilter::Plain(filter) => self.remove_subscription(session_id, filter),
+                SubscribedFilter::Shared(filter) => {
+                    let Ok(Some(shared)) = parse_shared(filter) else { continue };
+                    self.leave_share(session_id, shared.group, shared.filter)
+                }
             };
         }
     }

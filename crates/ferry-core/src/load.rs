@@ -1,10 +1,12 @@
 use ferry_codec::topic::matches;
+use ferry_router::SubscriptionTrie;
 use ferry_session::{Delivery, DropReason, Dropped};
 
+use crate::filter_set::FilterSet;
 use crate::persistence::read_copy;
 use crate::session::{Session, SessionId, record_dropped};
 use crate::shard::Shard;
-use crate::subscribe::shared_filter;
+use crate::subscribe::{Grant, shared_filter};
 use crate::turn::Turn;
 use crate::{Counters, SessionNumber};
 
@@ -58,12 +60,16 @@ impl Shard {
         let Some(session) = session.filter(|session| session.recorded == Some(request.session)) else {
             return;
         };
+        let subscriptions = &self.subscriptions;
+        let is_wanted =
+            |filters: &FilterSet, topic: &str| has_matching(subscriptions, filters, session_id, topic);
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         let mut copies = copies.into_iter();
         for sequence in &request.sequences {
             let LoadedCopy { value, shared } = copies.next().unwrap_or_default();
             let delivery = value.and_then(|value| read_copy(&value, shared.as_deref()));
-            let denied = delivery.as_ref().is_some_and(|delivery| session.is_denied(*sequence, delivery));
+            let denied =
+                delivery.as_ref().is_some_and(|delivery| session.is_denied(*sequence, delivery, is_wanted));
             if denied && let Some(dropped) = session.sender.drop_spilled(*sequence, DropReason::NotAuthorized)
             {
                 count_dropped(&mut self.counters, session, &dropped, delivery.as_ref(), turn);
@@ -96,14 +102,30 @@ fn count_dropped(
 
 impl Session {
     /// Whether a copy came through a subscription that was taken away, and only through that.
-    fn is_denied(&self, sequence: u64, delivery: &Delivery) -> bool {
+    fn is_denied(
+        &self,
+        sequence: u64,
+        delivery: &Delivery,
+        is_wanted: impl Fn(&FilterSet, &str) -> bool,
+    ) -> bool {
         let Some(denied) = self.denied.as_ref().filter(|denied| sequence <= denied.last_sequence) else {
             return false;
         };
         let topic = &delivery.message.topic;
-        denied.filters.iter().any(|filter| plain_matches(filter, topic))
-            && !self.filters.iter().any(|filter| plain_matches(filter, topic))
+        denied.filters.iter().any(|filter| plain_matches(filter, topic)) && !is_wanted(&self.filters, topic)
     }
+}
+
+/// Whether one of a session's subscriptions matches the topic.
+pub(crate) fn has_matching(
+    subscriptions: &SubscriptionTrie<SessionId, Grant>,
+    filters: &FilterSet,
+    session: SessionId,
+    topic: &str,
+) -> bool {
+    let mut found = filters.shared().any(|filter| plain_matches(filter, topic));
+    subscriptions.matches(topic, |key, _| found |= key == session);
+    found
 }
 
 /// Whether a filter, without its `$share/group/`, matches the topic.

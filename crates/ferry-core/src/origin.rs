@@ -6,15 +6,15 @@ use crate::{ConnInfo, ListenerPolicy, Transport};
 pub(crate) struct Origin {
     pub(crate) listener: Arc<ListenerPolicy>,
     peer: Peer,
-    transport: Transport,
 }
 
-/// The longest address of IPv4 with its port takes 21 bytes.
-const SHORT_BYTES_MAX: usize = 22;
+/// The longest address of IPv4 with its port takes as many.
+const SHORT_BYTES_MAX: usize = 21;
 
 enum Peer {
     /// A short address, and no certificate.
     Short {
+        transport: Transport,
         length: u8,
         bytes: [u8; SHORT_BYTES_MAX],
     },
@@ -22,6 +22,7 @@ enum Peer {
 }
 
 struct OtherPeer {
+    transport: Transport,
     address: Box<str>,
     certificate_common_name: Option<Box<str>>,
 }
@@ -33,16 +34,16 @@ impl Origin {
         let peer = match bytes.get_mut(..address.len()) {
             Some(short) if certificate_common_name.is_none() => {
                 short.copy_from_slice(address.as_bytes());
-                Peer::Short { length: address.len() as u8, bytes }
+                Peer::Short { transport, length: address.len() as u8, bytes }
             }
-            _ => Peer::Other(Box::new(OtherPeer { address, certificate_common_name })),
+            _ => Peer::Other(Box::new(OtherPeer { transport, address, certificate_common_name })),
         };
-        Self { listener, peer, transport }
+        Self { listener, peer }
     }
 
     pub(crate) fn peer_address(&self) -> &str {
         match &self.peer {
-            Peer::Short { length, bytes } => {
+            Peer::Short { length, bytes, .. } => {
                 std::str::from_utf8(&bytes[..usize::from(*length)]).expect("it was copied from a string")
             }
             Peer::Other(other) => &other.address,
@@ -61,8 +62,11 @@ impl Origin {
         ConnInfo {
             peer_address: self.peer_address().into(),
             certificate_common_name: self.certificate_common_name().map(Into::into),
+            transport: match &self.peer {
+                Peer::Short { transport, .. } => *transport,
+                Peer::Other(other) => other.transport,
+            },
             listener: self.listener,
-            transport: self.transport,
             connect_deadline: None,
         }
     }
@@ -75,7 +79,14 @@ mod tests {
     #[test]
     fn nothing_is_lost() {
         let long = "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:51000";
-        for address in ["", "127.0.0.1:1", "255.255.255.255:65535", "1234567890123456789012", long] {
+        for address in [
+            "",
+            "127.0.0.1:1",
+            "255.255.255.255:65535",
+            "123456789012345678901",
+            "1234567890123456789012",
+            long,
+        ] {
             for name in [None, Some("a name")] {
                 let info = ConnInfo {
                     peer_address: address.into(),

@@ -100,7 +100,10 @@ impl Shard {
             Packet::Pubrel(ack) => self.pubrel_packet(turn, conn, session, ack),
             Packet::Pubcomp(ack) => self.pubcomp_packet(turn, session, ack),
             Packet::Subscribe(subscribe) => self.subscribe_packet(turn, conn, session, subscribe),
-            Packet::Unsubscribe(unsubscribe) => self.unsubscribe_packet(turn, conn, session, unsubscribe),
+            Packet::Unsubscribe(unsubscribe) => {
+                self.unsubscribe_packet(turn, conn, session, unsubscribe);
+                Ok(())
+            }
             Packet::Pingreq => self.pingreq_packet(turn, conn),
             Packet::Disconnect(disconnect) => self.disconnect_packet(turn, conn, session, disconnect),
             Packet::Auth(auth) => self.auth_packet(turn, conn, auth),

@@ -15,14 +15,22 @@ use crate::{ConnId, Durability, Receipt, Record, Refusal};
 #[derive(Default)]
 pub(crate) struct Responses {
     /// Without a store nothing ever waits, and nothing is allocated.
-    #[expect(
-        clippy::box_collection,
-        reason = "a quarter of the size while it is empty, which it nearly always is"
-    )]
-    pending: Option<Box<VecDeque<PendingResponse>>>,
+    pending: Option<Box<Pending>>,
     last_sequence: u64,
+}
+
+#[derive(Default)]
+struct Pending {
+    responses: VecDeque<PendingResponse>,
     /// Bytes that wait, about.
     bytes: usize,
+}
+
+impl Pending {
+    fn push_back(&mut self, response: PendingResponse) {
+        self.bytes += response.bytes;
+        self.responses.push_back(response);
+    }
 }
 
 struct PendingResponse {
@@ -73,7 +81,7 @@ impl Responses {
 
     /// Bytes that wait to be sent, with what it takes to remember them.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.pending.as_ref().map_or(0, |pending| pending.bytes)
     }
 
     /// Appends the answer with the next sequence number. If it waits for a promise,
@@ -81,7 +89,6 @@ impl Responses {
     fn push(&mut self, response: Response, wait: Wait) {
         self.last_sequence += 1;
         let pending = PendingResponse::new(self.last_sequence, response, wait);
-        self.bytes += pending.bytes;
         self.pending.get_or_insert_default().push_back(pending);
     }
 
@@ -89,20 +96,20 @@ impl Responses {
     pub(crate) fn push_publish(&mut self, packet_id: PacketId, bytes: usize, promise: Promise) {
         let wait = Wait { promise: Some(promise), receipts: 0 };
         let pending = PendingResponse::new(0, Response::Publish { packet_id, bytes }, wait);
-        self.bytes += pending.bytes;
         self.pending.get_or_insert_default().push_back(pending);
     }
 
     /// Puts an answer before all others, to wait for `promise`.
     fn push_front(&mut self, response: Response, promise: Promise) {
-        let pending = PendingResponse::new(0, response, Wait { promise: Some(promise), receipts: 0 });
-        self.bytes += pending.bytes;
-        self.pending.get_or_insert_default().push_front(pending);
+        let response = PendingResponse::new(0, response, Wait { promise: Some(promise), receipts: 0 });
+        let pending = self.pending.get_or_insert_default();
+        pending.bytes += response.bytes;
+        pending.responses.push_front(response);
     }
 
     /// A receipt came for the answer `sequence`.
     fn received(&mut self, sequence: u64) -> Option<&mut PendingResponse> {
-        let pending = self.pending.iter_mut().flat_map(|pending| pending.iter_mut());
+        let pending = self.pending.iter_mut().flat_map(|pending| pending.responses.iter_mut());
         let found = pending.into_iter().find(|pending| pending.sequence == sequence)?;
         found.receipts = found.receipts.saturating_sub(1);
         Some(found)
@@ -110,7 +117,7 @@ impl Responses {
 
     /// The PUBREC that waits to be sent with this packet identifier.
     fn pubrec_of(&mut self, packet_id: PacketId) -> Option<&mut Response> {
-        let pending = self.pending.iter_mut().flat_map(|pending| pending.iter_mut());
+        let pending = self.pending.iter_mut().flat_map(|pending| pending.responses.iter_mut());
         let mut responses = pending.into_iter().map(|pending| &mut pending.response);
         responses.find(
             |response| matches!(response, Response::Pubrec { packet_id: other, .. } if *other == packet_id),
@@ -120,13 +127,13 @@ impl Responses {
     /// The first answer, if it waits for nothing any more.
     fn pop_released(&mut self, is_kept: impl Fn(Promise) -> bool) -> Option<Response> {
         let pending = self.pending.as_mut()?;
-        let first = pending.front()?;
+        let first = pending.responses.front()?;
         if first.receipts > 0 || !first.promise.is_none_or(is_kept) {
             return None;
         }
-        let first = pending.pop_front()?;
-        self.bytes -= first.bytes;
-        if pending.is_empty() {
+        let first = pending.responses.pop_front()?;
+        pending.bytes -= first.bytes;
+        if pending.responses.is_empty() {
             self.pending = None;
         }
         Some(first.response)

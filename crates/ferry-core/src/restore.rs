@@ -111,14 +111,16 @@ impl Shard {
             let filter = &*subscription.filter;
             let grant =
                 Grant { options: subscription.options, subscription_id: subscription.subscription_id };
-            let Some(restored) = self.sessions.get_mut(session_id) else { return };
-            if !restored.filters.restore(filter, *number) {
+            // Only valid filters are restored.
+            let shared = shared_filter(filter).ok().flatten();
+            let known = self.filter_of(filter, shared);
+            let Some(restored) = self.sessions.get(session_id) else { return };
+            if known.is_some_and(|filter| restored.filters.contains(filter)) {
                 continue;
             }
-            // Only valid filters are restored.
-            match shared_filter(filter) {
-                Ok(Some(shared)) => self.join_share(session_id, shared, grant),
-                _ => self.add_subscription(session_id, filter, grant),
+            let subscribed = self.add_filter(session_id, filter, shared, grant);
+            if let Some(restored) = self.sessions.get_mut(session_id) {
+                restored.filters.restore(subscribed, *number);
             }
         }
         self.set_shares_online(session_id, false);

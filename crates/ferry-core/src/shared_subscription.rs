@@ -42,7 +42,7 @@ impl Shard {
         }
         let Some(session) = self.sessions.get(session_id) else { return };
         let routes = &self.shared.route_table;
-        for filter in session.filters.iter() {
+        for filter in session.filters.shared() {
             if let Ok(Some(SharedFilter { group, filter })) = shared_filter(filter) {
                 self.share_groups.set_online(routes, group, filter, session_id, is_online);
             }

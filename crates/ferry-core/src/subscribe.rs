@@ -1,11 +1,15 @@
+use std::borrow::Cow;
+
 use ferry_codec::topic::{SharedFilter, has_wildcard, parse_shared};
 use ferry_codec::{
     Packet, ProtocolVersion, QoS, ReasonCode, RetainHandling, Suback, Subscribe, SubscribeFilter,
     SubscriptionOptions, UserProperties,
 };
+use ferry_router::FilterId;
 use smallvec::SmallVec;
 
 use crate::fault::Fault;
+use crate::filter_set::SubscribedFilter;
 use crate::response::Response;
 use crate::session::SessionId;
 use crate::shard::Shard;
@@ -111,17 +115,14 @@ impl Shard {
                 "the client may not subscribe to this filter",
             ));
         }
-        let is_new = !session.filters.contains(filter);
+        let is_new = !self.filter_of(filter, shared).is_some_and(|filter| session.filters.contains(filter));
         if is_new && session.filters.len() >= self.config.subscriptions_per_session_max as usize {
             return Err(Fault::new(ReasonCode::QUOTA_EXCEEDED, "the session has too many subscriptions"));
         }
         let grant = self.grant(conn, wanted.options, subscription_id);
-        match shared {
-            Some(shared) => self.join_share(session_id, shared, grant),
-            None => self.add_subscription(session_id, filter, grant),
-        }
+        let subscribed = self.add_filter(session_id, filter, shared, grant);
         if let Some(session) = self.sessions.get_mut(session_id) {
-            let number = session.filters.insert(filter);
+            let number = session.filters.insert(subscribed);
             turn.effects.records.extend(session.recorded.map(|session| Record::Subscribed {
                 session,
                 number,
@@ -159,21 +160,65 @@ impl Shard {
         Grant { options, subscription_id }
     }
 
+    /// What a session's [`FilterSet`](crate::filter_set::FilterSet) knows a filter by; `None` if no session has it.
+    pub(crate) fn filter_of<'a>(
+        &self,
+        filter: &'a str,
+        shared: Option<SharedFilter<'_>>,
+    ) -> Option<SubscribedFilter<'a>> {
+        match shared {
+            Some(_) => Some(SubscribedFilter::Shared(filter)),
+            None => self.subscriptions.find(filter).map(SubscribedFilter::Plain),
+        }
+    }
+
+    /// A filter as the client wrote it.
+    pub(crate) fn filter_text<'a>(&self, filter: SubscribedFilter<'a>) -> Cow<'a, str> {
+        match filter {
+            SubscribedFilter::Shared(filter) => filter.into(),
+            SubscribedFilter::Plain(filter) => {
+                let mut text = String::new();
+                self.subscriptions.write_filter(filter, &mut text);
+                text.into()
+            }
+        }
+    }
+
+    /// Makes a subscription or replaces it.
+    pub(crate) fn add_filter<'a>(
+        &mut self,
+        session: SessionId,
+        filter: &'a str,
+        shared: Option<SharedFilter<'_>>,
+        grant: Grant,
+    ) -> SubscribedFilter<'a> {
+        match shared {
+            Some(shared) => {
+                self.join_share(session, shared, grant);
+                SubscribedFilter::Shared(filter)
+            }
+            None => SubscribedFilter::Plain(self.add_subscription(session, filter, grant)),
+        }
+    }
+
     /// Makes a subscription or replaces it, without a gap [MQTT-3.8.4-3] [MQTT3-3.8.4-3].
-    pub(crate) fn add_subscription(&mut self, session: SessionId, filter: &str, grant: Grant) {
+    fn add_subscription(&mut self, session: SessionId, filter: &str, grant: Grant) -> FilterId {
         let subscribed = self.subscriptions.subscribe(filter, session, grant);
         self.counters.subscriptions += usize::from(subscribed.replaced.is_none());
         if subscribed.first_of_filter {
             self.shared.route_table.add(self.id, filter);
         }
+        subscribed.filter
     }
 
     /// Ends a subscription that is not shared; whether there was one.
-    pub(crate) fn remove_subscription(&mut self, session: SessionId, filter: &str) -> bool {
-        let Some(removed) = self.subscriptions.unsubscribe(filter, session) else { return false };
+    pub(crate) fn remove_subscription(&mut self, session: SessionId, filter: FilterId) -> bool {
+        // With one shard there are no routes, and the text is not wanted.
+        let text = (self.shard_count() > 1).then(|| self.filter_text(SubscribedFilter::Plain(filter)));
+        let Some(removed) = self.subscriptions.unsubscribe_id(filter, session) else { return false };
         self.counters.subscriptions -= 1;
-        if removed.last_of_filter {
-            self.shared.route_table.remove(self.id, filter);
+        if let Some(text) = text.filter(|_| removed.last_of_filter) {
+            self.shared.route_table.remove(self.id, &text);
         }
         true
     }

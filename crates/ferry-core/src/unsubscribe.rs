@@ -2,8 +2,8 @@ use ferry_codec::{Packet, ReasonCode, Unsuback, Unsubscribe, UserProperties};
 use ferry_session::{DropReason, Dropped};
 use smallvec::SmallVec;
 
-use crate::fault::Fault;
-use crate::load::{DeniedFilters, plain_matches};
+use crate::filter_set::SubscribedFilter;
+use crate::load::{DeniedFilters, has_matching, plain_matches};
 use crate::response::Response;
 use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
@@ -20,11 +20,11 @@ impl Shard {
         conn: ConnId,
         session: SessionId,
         unsubscribe: &Unsubscribe<'_>,
-    ) -> Result<(), Fault> {
+    ) {
         let records_before = turn.effects.recorded();
         let mut reason_codes: SmallVec<[u8; 16]> = SmallVec::new();
         for filter in unsubscribe.filters {
-            let existed = self.unsubscribe(turn, session, filter)?;
+            let existed = self.unsubscribe(turn, session, filter);
             let reason_code = if existed { ReasonCode::SUCCESS } else { ReasonCode::NO_SUBSCRIPTION_EXISTED };
             // [MQTT-3.11.3-1] [MQTT-3.11.3-2]
             reason_codes.push(reason_code.code());
@@ -42,28 +42,26 @@ impl Shard {
             self.respond(turn, conn, Response::Encoded(bytes, 11), wait);
         }
         self.check_output(turn, conn);
-        Ok(())
     }
 
     /// Ends the subscription to exactly this filter [MQTT-3.10.4-1] [MQTT3-3.10.4-1]. Nothing new is added
     /// [MQTT-3.10.4-2] [MQTT3-3.10.4-2]; what was queued or is on its way is still delivered [MQTT-3.10.4-3]
     /// [MQTT3-3.10.4-3].
-    pub(crate) fn unsubscribe(
-        &mut self,
-        turn: &mut Turn<'_>,
-        session_id: SessionId,
-        filter: &str,
-    ) -> Result<bool, Fault> {
-        let Some(session) = self.sessions.get_mut(session_id) else { return Ok(false) };
-        let Some(number) = session.filters.remove(filter) else { return Ok(false) };
+    pub(crate) fn unsubscribe(&mut self, turn: &mut Turn<'_>, session_id: SessionId, filter: &str) -> bool {
+        // Nobody has subscribed to one that is no filter.
+        let Ok(shared) = shared_filter(filter) else { return false };
+        let Some(subscribed) = self.filter_of(filter, shared) else { return false };
+        let Some(session) = self.sessions.get_mut(session_id) else { return false };
+        let Some(number) = session.filters.remove(subscribed) else { return false };
         let recorded = session.recorded;
         turn.effects.records.extend(recorded.map(|session| Record::Unsubscribed { session, number }));
-        match shared_filter(filter)? {
-            Some(shared) => self.leave_share(session_id, shared.group, shared.filter),
-            None => self.remove_subscription(session_id, filter),
+        match (shared, subscribed) {
+            (Some(shared), _) => self.leave_share(session_id, shared.group, shared.filter),
+            (None, SubscribedFilter::Plain(filter)) => self.remove_subscription(session_id, filter),
+            (None, SubscribedFilter::Shared(_)) => false,
         };
         self.cancel_replay(session_id, filter);
-        Ok(true)
+        true
     }
 
     /// A client is back: its rights may be fewer than when it subscribed. Ends what it may not have any more, and
@@ -73,8 +71,9 @@ impl Shard {
         let denied: Vec<Box<str>> = session
             .filters
             .iter()
+            .map(|filter| self.filter_text(filter))
             .filter(|filter| {
-                let plain = shared_filter(filter).ok().flatten().map_or(*filter, |shared| shared.filter);
+                let plain = shared_filter(filter).ok().flatten().map_or(&**filter, |shared| shared.filter);
                 !self.authorizer.may_subscribe(&session.identity, plain)
             })
             .map(Into::into)
@@ -83,12 +82,12 @@ impl Shard {
             return;
         }
         for filter in &denied {
-            // It was valid when it was subscribed to.
-            let _existed = self.unsubscribe(turn, session_id, filter);
+            self.unsubscribe(turn, session_id, filter);
         }
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         let (filters, client_id) = (&session.filters, &session.identity.client_id);
+        let subscriptions = &self.subscriptions;
         let drops = &mut self.counters.drops;
         let recorded = session.recorded;
         let mut on_drop = |dropped: Dropped| {
@@ -99,7 +98,7 @@ impl Shard {
             |delivery| {
                 // What was queued before an UNSUBSCRIBE is still delivered [MQTT-3.10.4-3].
                 let topic = &delivery.message.topic;
-                filters.iter().any(|filter| plain_matches(filter, topic))
+                has_matching(subscriptions, filters, session_id, topic)
                     || !denied.iter().any(|filter| plain_matches(filter, topic))
             },
             DropReason::NotAuthorized,

@@ -65,6 +65,11 @@ impl Interner {
         self.levels.len()
     }
 
+    /// The level's text.
+    pub(crate) fn text(&self, symbol: Symbol) -> &str {
+        std::str::from_utf8(&self.levels[symbol.0].text).expect("it was copied from a string")
+    }
+
     /// Without the texts longer than 16 bytes.
     pub(crate) fn bytes_estimate(&self) -> usize {
         self.levels.bytes_estimate() + self.table.bytes_estimate()

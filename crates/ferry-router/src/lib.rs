@@ -26,4 +26,4 @@ mod subscription_trie;
 pub use retained::{Retained, RetainedBody, RetainedCursor, RetainedLimits, RetainedRefused};
 pub use route_table::{RouteTable, ShardId, ShareGroupId, ShareMembers};
 pub use shared_subscription::SharedGroups;
-pub use subscription_trie::{Subscribed, SubscriptionTrie, Unsubscribed};
+pub use subscription_trie::{FilterId, Subscribed, SubscriptionTrie, Unsubscribed};

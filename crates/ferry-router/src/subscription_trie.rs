@@ -13,9 +13,34 @@ use crate::subscriber_list::SubscriberList;
 /// The node every wildcard filter starts from.
 const ROOT: u32 = 0;
 
+/// Names a filter of one [`SubscriptionTrie`], as long as somebody subscribes to it: four bytes for those who would
+/// otherwise keep its text.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct FilterId(u32);
+
+impl FilterId {
+    /// Set for filters with wildcards.
+    const WILDCARD: u32 = 1 << 31;
+
+    fn exact(id: u32) -> Self {
+        assert!(id & Self::WILDCARD == 0, "fewer than 2^31 filters fit in memory");
+        Self(id)
+    }
+
+    fn wildcard(list: u32) -> Self {
+        Self(Self::exact(list).0 | Self::WILDCARD)
+    }
+
+    fn list(self) -> Option<u32> {
+        (self.0 & Self::WILDCARD != 0).then_some(self.0 & !Self::WILDCARD)
+    }
+}
+
 /// What [`SubscriptionTrie::subscribe`] did.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Subscribed<V> {
+    /// The filter.
+    pub filter: FilterId,
     /// The value of the subscription that this one replaces [MQTT-3.8.4-3].
     pub replaced: Option<V>,
     /// Nobody had subscribed to this filter before: tell the route table.
@@ -42,7 +67,7 @@ pub struct SubscriptionTrie<K, V> {
     levels: Interner,
     nodes: Arena<Node>,
     children: IdTable,
-    lists: Arena<SubscriberList<K, V>>,
+    lists: Arena<WildcardFilter<K, V>>,
     exact_filters: Arena<ExactFilter<K, V>>,
     exact_table: IdTable,
     hasher: RandomState,
@@ -89,6 +114,18 @@ impl Default for Node {
     }
 }
 
+struct WildcardFilter<K, V> {
+    subscribers: SubscriberList<K, V>,
+    /// The node whose list it is.
+    node: u32,
+}
+
+impl<K, V> Default for WildcardFilter<K, V> {
+    fn default() -> Self {
+        Self { subscribers: SubscriberList::Empty, node: NONE }
+    }
+}
+
 struct ExactFilter<K, V> {
     text: Box<str>,
     subscribers: SubscriberList<K, V>,
@@ -122,26 +159,51 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     /// Subscribes `key` to `filter`, or replaces the value if it already is [MQTT-3.8.4-3].
     /// The filter is used as it is, with no normalisation [MQTT-4.7.3-4] [MQTT3-4.7.3-4].
     pub fn subscribe(&mut self, filter: &str, key: K, value: V) -> Subscribed<V> {
-        let list = if has_wildcard(filter) {
+        let (filter, list) = if has_wildcard(filter) {
             let list = self.create_path(filter);
-            &mut self.lists[list]
+            (FilterId::wildcard(list), &mut self.lists[list].subscribers)
         } else {
             let id = self.find_exact(filter).unwrap_or_else(|| self.create_exact(filter));
-            &mut self.exact_filters[id].subscribers
+            (FilterId::exact(id), &mut self.exact_filters[id].subscribers)
         };
         let first_of_filter = list.is_empty();
         let replaced = list.insert(key, value, &self.hasher);
         self.subscription_count += usize::from(replaced.is_none());
-        Subscribed { replaced, first_of_filter }
+        Subscribed { filter, replaced, first_of_filter }
+    }
+
+    /// The filter, compared character by character; `None`: nobody subscribes to it.
+    pub fn find(&self, filter: &str) -> Option<FilterId> {
+        if has_wildcard(filter) {
+            self.find_list(filter).map(FilterId::wildcard)
+        } else {
+            self.find_exact(filter).map(FilterId::exact)
+        }
+    }
+
+    /// Appends the text of a filter that somebody subscribes to.
+    pub fn write_filter(&self, filter: FilterId, text: &mut String) {
+        let Some(list) = filter.list() else {
+            return text.push_str(&self.exact_filters[filter.0].text);
+        };
+        let id = self.lists[list].node;
+        self.write_path(id, text);
+        if self.nodes[id].hash_list == list {
+            text.push_str(if id == ROOT { "#" } else { "/#" });
+        }
     }
 
     /// Ends the subscription of `key` to exactly this filter, compared character by character
     /// [MQTT-3.10.4-1]. `None`: there was none.
     pub fn unsubscribe(&mut self, filter: &str, key: K) -> Option<Unsubscribed<V>> {
-        let unsubscribed = if has_wildcard(filter) {
-            self.unsubscribe_wildcard(filter, key)
-        } else {
-            self.unsubscribe_exact(filter, key)
+        self.unsubscribe_id(self.find(filter)?, key)
+    }
+
+    /// As [`Self::unsubscribe`], for a filter that somebody subscribes to.
+    pub fn unsubscribe_id(&mut self, filter: FilterId, key: K) -> Option<Unsubscribed<V>> {
+        let unsubscribed = match filter.list() {
+            Some(list) => self.unsubscribe_wildcard(list, key),
+            None => self.unsubscribe_exact(filter.0, key),
         }?;
         self.subscription_count -= 1;
         Some(unsubscribed)
@@ -180,7 +242,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
             + self.lists.bytes_estimate()
             + self.exact_filters.bytes_estimate()
             + self.exact_table.bytes_estimate();
-        self.lists.for_each(|list| bytes += list.heap_bytes());
+        self.lists.for_each(|list| bytes += list.subscribers.heap_bytes());
         self.exact_filters.for_each(|exact| {
             bytes += exact.text.len() + ALLOCATION_OVERHEAD_BYTES + exact.subscribers.heap_bytes();
         });
@@ -225,7 +287,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
 
     fn visit_list(&self, list: u32, visit: &mut impl FnMut(K, &V)) {
         if list != NONE {
-            self.lists[list].for_each(visit);
+            self.lists[list].subscribers.for_each(visit);
         }
     }
 
@@ -251,7 +313,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         if list != NONE {
             return list;
         }
-        let list = self.lists.insert(SubscriberList::Empty);
+        let list = self.lists.insert(WildcardFilter { subscribers: SubscriberList::Empty, node: id });
         *self.list_field(id, ends_with_hash) = list;
         list
     }
@@ -280,7 +342,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         child
     }
 
-    fn unsubscribe_wildcard(&mut self, filter: &str, key: K) -> Option<Unsubscribed<V>> {
+    fn find_list(&self, filter: &str) -> Option<u32> {
         let (path, ends_with_hash) = split_hash(filter);
         let mut id = ROOT;
         for level in path.into_iter().flat_map(|path| path.split('/')) {
@@ -289,10 +351,34 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
                 literal => self.find_child(id, self.levels.find(literal)?)?,
             };
         }
-        let list = Some(*self.list_field(id, ends_with_hash)).filter(|&list| list != NONE)?;
-        let value = self.lists[list].remove(key, &self.hasher)?;
-        let last_of_filter = self.lists[list].is_empty();
+        let node = &self.nodes[id];
+        Some(if ends_with_hash { node.hash_list } else { node.list }).filter(|&list| list != NONE)
+    }
+
+    /// The levels that lead to a node.
+    fn write_path(&self, id: u32, text: &mut String) {
+        let mut path: SmallVec<[u32; 16]> = SmallVec::new();
+        path.extend(
+            std::iter::successors(Some(id), |&id| Some(self.nodes[id].parent)).take_while(|&id| id != ROOT),
+        );
+        for (index, &id) in path.iter().rev().enumerate() {
+            if index > 0 {
+                text.push('/');
+            }
+            match self.nodes[id].symbol {
+                Some(level) => text.push_str(self.levels.text(level.symbol())),
+                None => text.push('+'),
+            }
+        }
+    }
+
+    fn unsubscribe_wildcard(&mut self, list: u32, key: K) -> Option<Unsubscribed<V>> {
+        let filter = &mut self.lists[list];
+        let value = filter.subscribers.remove(key, &self.hasher)?;
+        let last_of_filter = filter.subscribers.is_empty();
         if last_of_filter {
+            let id = filter.node;
+            let ends_with_hash = self.nodes[id].hash_list == list;
             self.lists.remove(list);
             *self.list_field(id, ends_with_hash) = NONE;
             self.prune(id);
@@ -348,13 +434,12 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         id
     }
 
-    fn unsubscribe_exact(&mut self, filter: &str, key: K) -> Option<Unsubscribed<V>> {
-        let id = self.find_exact(filter)?;
+    fn unsubscribe_exact(&mut self, id: u32, key: K) -> Option<Unsubscribed<V>> {
         let value = self.exact_filters[id].subscribers.remove(key, &self.hasher)?;
         let last_of_filter = self.exact_filters[id].subscribers.is_empty();
         if last_of_filter {
-            self.exact_table.remove(self.hasher.hash_one(filter.as_bytes()), id);
-            self.exact_filters.remove(id);
+            let removed = self.exact_filters.remove(id);
+            self.exact_table.remove(self.hasher.hash_one(removed.text.as_bytes()), id);
         }
         Some(Unsubscribed { value, last_of_filter })
     }

@@ -7,7 +7,7 @@ use ferry_core::{CloseCause, ConnId, Event};
 use ferry_net::CloseCode;
 
 use super::Driver;
-use super::conn::{Conn, Link};
+use super::conn::{Conn, Link, Unread};
 
 /// How long a closed connection's last packets may wait for the peer to read them.
 const FLUSH_MILLISECONDS_MAX: u64 = 5_000;
@@ -91,7 +91,7 @@ impl Driver {
         let Some(conn) = self.conn(id) else { return };
         conn.flushing.set(true);
         if let Some(link) = &mut *conn.link.borrow_mut() {
-            link.unread = Vec::new();
+            link.unread = Unread::default();
         }
         if !conn.blocked.get() {
             self.write(&conn);

@@ -11,7 +11,7 @@ use ferry_net::{
 use ferry_session::Timestamp;
 use tokio::time::timeout;
 
-use super::conn::{Conn, Link};
+use super::conn::{Conn, Link, Unread};
 use super::flush::LINGER_MAX;
 use super::{Command, Driver};
 use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup};
@@ -164,7 +164,7 @@ impl Driver {
         let id = self.shard.borrow_mut().open(self.now(), info, &mut self.effects.borrow_mut());
         let watched = self.sockets.borrow().watch(&stream, id);
         let resumed = !first_bytes.is_empty();
-        let conn = Rc::new(Conn::new(id, Link { stream, places, unread: first_bytes }));
+        let conn = Rc::new(Conn::new(id, Link { stream, places, unread: Unread::new(first_bytes) }));
         conn.resumed.set(resumed);
         self.conns.borrow_mut().insert(Rc::clone(&conn));
         // Of what is here already no event will tell.

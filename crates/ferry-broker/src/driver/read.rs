@@ -33,7 +33,8 @@ impl Driver {
         let mut scratch = self.scratch.borrow_mut();
         // A short remainder goes to the front of the scratch buffer; a long one, the beginning of a large packet,
         // grows in place instead of being copied with each read.
-        let front = if unread.len() <= scratch.len() / 2 { unread.len() } else { 0 };
+        let unread_len = unread.as_slice().len();
+        let front = if unread_len <= scratch.len() / 2 { unread_len } else { 0 };
         let read = match stream.try_read(&mut scratch[front..]) {
             Ok(0) => return Input::Ended,
             Ok(read) => read,
@@ -48,15 +49,15 @@ impl Driver {
             }
         };
         self.bytes_read.set(self.bytes_read.get() + read);
-        if front == unread.len() {
-            scratch[..front].copy_from_slice(unread);
+        if front == unread_len {
+            scratch[..front].copy_from_slice(unread.as_slice());
             let input = &scratch[..front + read];
             let taken = self.take(conn, input);
-            keep(unread, &input[taken..]);
+            unread.keep(&input[taken..]);
         } else {
-            unread.extend_from_slice(&scratch[..read]);
-            let taken = self.take(conn, unread);
-            drop_front(unread, taken);
+            unread.extend(&scratch[..read]);
+            let taken = self.take(conn, unread.as_slice());
+            unread.drop_front(taken);
         }
         Input::Some
     }
@@ -65,9 +66,9 @@ impl Driver {
     pub(crate) fn read_again(&self, conn: &Rc<Conn>) {
         let mut link = conn.link.borrow_mut();
         let Some(Link { unread, .. }) = &mut *link else { return };
-        if !unread.is_empty() {
-            let taken = self.take(conn, unread);
-            drop_front(unread, taken);
+        if !unread.as_slice().is_empty() {
+            let taken = self.take(conn, unread.as_slice());
+            unread.drop_front(taken);
         }
     }
 
@@ -100,23 +101,5 @@ impl Driver {
         let mut effects = self.effects.borrow_mut();
         self.shard.borrow_mut().handle(self.now(), Event::Closed { conn: conn.id, cause }, &mut effects);
         self.want_turn();
-    }
-}
-
-/// Keeps `rest` in `unread`, or frees its memory.
-fn keep(unread: &mut Vec<u8>, rest: &[u8]) {
-    if rest.is_empty() {
-        *unread = Vec::new();
-    } else {
-        unread.clear();
-        unread.extend_from_slice(rest);
-    }
-}
-
-fn drop_front(unread: &mut Vec<u8>, count: usize) {
-    if count == unread.len() {
-        *unread = Vec::new();
-    } else {
-        unread.drain(..count);
     }
 }

@@ -1,5 +1,6 @@
 //! What a store has that did as the records say, to be compared with what the shard has.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ impl RecordedState {
         let sessions = shard.sessions.iter().filter_map(|(_, session)| Some((session.recorded?, session)));
         let mut count = 0;
         for (number, session) in sessions {
-            self.sessions[&number].check(session);
+            self.sessions[&number].check(shard, session);
             count += 1;
         }
         assert_eq!(self.sessions.len(), count);
@@ -131,15 +132,16 @@ impl RecordedSession {
         }
     }
 
-    fn check(&self, session: &Session) {
+    fn check(&self, shard: &Shard, session: &Session) {
         assert_eq!(self.client_id.as_ref(), Some(session.client_id()));
         assert_eq!(self.user_name, session.identity.user_name);
         let expiry = SessionExpiry::from_seconds(self.expiry_interval_seconds);
         assert_eq!(expiry, session.expiry);
         let ends_at = self.disconnected_at.map_or(Timestamp::NEVER, |at| expiry.session_end(at));
         assert_eq!((ends_at, self.disconnected_at.is_none()), (session.ends_at, session.conn.is_some()));
-        let filters: BTreeSet<_> = self.filters.values().map(|filter| &**filter).collect();
-        assert!(filters.into_iter().eq(session.filters.iter()));
+        let filters: BTreeSet<Cow<'_, str>> =
+            self.filters.values().map(|filter| (&**filter).into()).collect();
+        assert_eq!(filters, session.filters.iter().map(|filter| shard.filter_text(filter)).collect());
         let refused = |packet_id: &PacketId| session.receiver.refusal(*packet_id).is_some();
         let known: BTreeSet<_> = session.receiver.snapshot().into_iter().collect();
         assert!(self.received.is_subset(&known) && known.difference(&self.received).all(refused));

@@ -49,6 +49,10 @@ fn run(trie: &mut SubscriptionTrie<u8, u32>, model: &mut Model, operation: Opera
             let first_of_filter = subscribers(model, &filter) == 0;
             let subscribed = trie.subscribe(&filter, key, value);
             assert_eq!(subscribed.first_of_filter, first_of_filter);
+            assert_eq!(trie.find(&filter), Some(subscribed.filter));
+            let mut text = String::new();
+            trie.write_filter(subscribed.filter, &mut text);
+            assert_eq!(text, filter);
             assert_eq!(subscribed.replaced, model.insert((filter, key), value));
         }
         Operation::Unsubscribe(filter, key) => unsubscribe(trie, model, (filter, key)),
