@@ -49,8 +49,9 @@ cargo xtask TASK
                      count the instructions of the hot paths; fails where one takes 5 % more than the figures
                      that are checked in (--update: take these counts as figures)
   fuzz [SECONDS]     run each fuzz target (default 60 s)
-  many-connections [--connections COUNT] [--against HOST:PORT [--process ID]]
-                     what idle connections cost the release binary, or another broker
+  many-connections [--connections N] [--subscriptions N] [--retained N] [--durable] [ferry | mosquitto]
+                     memory and processor time of what the release binary holds, next to Mosquitto if it is
+                     installed (--against HOST:PORT [--process ID]: of a running broker)
 ";
 
 fn main() -> ExitCode {

@@ -1,16 +1,13 @@
-use std::fs::read_to_string;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::ProcessFigures;
 use crate::broker::{ScratchFile, ferry_binary, free_port};
 
 /// How long a broker may take to listen.
 const START_MAX: Duration = Duration::from_secs(10);
-
-/// Clock ticks per second in `/proc`, a constant of Linux' interface (`USER_HZ`).
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A broker to be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,41 +94,10 @@ impl BrokerProcess {
         SocketAddr::from(([127, 0, 0, 1], self.port))
     }
 
-    /// Processor time used so far, in user and kernel mode.
-    ///
-    /// # Errors
-    /// The process is gone.
-    pub fn processor_seconds(&self) -> Result<f64, String> {
-        let stat = self.proc_file("stat")?;
-        // The fields after the name, which may contain anything: state is the 3rd, utime the 14th, stime the 15th.
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks: Vec<f64> = fields.skip(11).take(2).filter_map(|field| field.parse().ok()).collect();
-        Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
-    }
-
-    /// Memory in use, in bytes.
-    ///
-    /// # Errors
-    /// The process is gone.
-    pub fn resident_bytes(&self) -> Result<u64, String> {
-        Ok(field(&self.proc_file("status")?, "VmRSS:") * 1024)
-    }
-
-    /// How often its threads have waited for something and been woken, so far.
-    ///
-    /// # Errors
-    /// The process is gone.
-    pub fn wakeups(&self) -> Result<u64, String> {
-        let directory = format!("/proc/{}/task", self.child.id());
-        let threads = std::fs::read_dir(&directory).map_err(|error| format!("{directory}: {error}"))?;
-        let status =
-            |thread: std::fs::DirEntry| read_to_string(thread.path().join("status")).unwrap_or_default();
-        Ok(threads.flatten().map(|thread| field(&status(thread), "\nvoluntary_ctxt_switches:")).sum())
-    }
-
-    fn proc_file(&self, name: &str) -> Result<String, String> {
-        let path = format!("/proc/{}/{name}", self.child.id());
-        read_to_string(&path).map_err(|error| format!("{path}: {error}"))
+    /// What the system tells about it.
+    #[must_use]
+    pub fn figures(&self) -> ProcessFigures {
+        ProcessFigures::of(self.child.id())
     }
 }
 
@@ -140,9 +106,4 @@ impl Drop for BrokerProcess {
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
-}
-
-fn field(status: &str, name: &str) -> u64 {
-    let value = status.split(name).nth(1).and_then(|rest| rest.split_whitespace().next());
-    value.and_then(|value| value.parse().ok()).unwrap_or(0)
 }

@@ -59,10 +59,10 @@ pub fn measure(broker: &BrokerProcess, scenario: Scenario, duration: Duration) -
         }
         sleep(WARM_UP).await;
         let delivered = || flows.iter().map(|flow| flow.delivered.get()).sum::<u64>();
-        let before = (Instant::now(), delivered(), broker.processor_seconds()?);
+        let before = (Instant::now(), delivered(), broker.figures().processor_seconds()?);
         sleep(duration).await;
         let messages = (delivered() - before.1) as f64;
-        let processor_seconds = broker.processor_seconds()? - before.2;
+        let processor_seconds = broker.figures().processor_seconds()? - before.2;
         if messages == 0.0 {
             return Err("nothing was delivered".to_owned());
         }
@@ -79,21 +79,21 @@ pub fn measure(broker: &BrokerProcess, scenario: Scenario, duration: Duration) -
 /// The broker refuses a client, or is gone.
 pub fn idle(broker: &BrokerProcess, clients: usize, duration: Duration) -> Result<Idle, String> {
     on_runtime(async {
-        let resident_bytes = broker.resident_bytes()?;
+        let resident_bytes = broker.figures().resident_bytes()?;
         let mut connected = Vec::new();
         for client in 0..clients {
             let stream = log_in(broker.address(), &format!("idle-client-{client:06}")).await;
             connected.push(stream.map_err(|error| error.to_string())?);
         }
-        let with_clients = broker.resident_bytes()?;
+        let with_clients = broker.figures().resident_bytes()?;
         // What follows from the last connection is over by then.
         sleep(WARM_UP).await;
-        let wakeups = broker.wakeups()?;
+        let wakeups = broker.figures().wakeups()?;
         sleep(duration).await;
         Ok(Idle {
             resident_bytes,
             bytes_per_connection: with_clients.saturating_sub(resident_bytes) / clients.max(1) as u64,
-            wakeups: broker.wakeups()? - wakeups,
+            wakeups: broker.figures().wakeups()? - wakeups,
         })
     })
 }

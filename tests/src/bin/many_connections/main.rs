@@ -1,22 +1,31 @@
-//! Opens many idle connections, each with one subscription, and says what they cost the broker.
+//! Says what a broker needs for what it holds: idle connections, subscriptions, retained messages.
 #![allow(clippy::print_stdout, reason = "figures for the person who asked for them")]
 
+mod client;
 mod crowd;
 mod options;
-mod resident_memory;
+mod report;
+mod retained;
+mod subscriptions;
 
+use std::net::ToSocketAddrs;
 use std::process::ExitCode;
+use std::thread;
 use std::time::Duration;
 
-use ferry_tests::broker::Server;
+use ferry_tests::load::{BrokerProcess, ProcessFigures};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crowd::Crowd;
 use options::{HELP, Options};
-use resident_memory::ResidentMemory;
+use report::{Broker, line};
 
 /// Files that this program has open besides its connections.
 const OTHER_FILES: u64 = 64;
+/// After the last connection, until nothing follows from it any more.
+const SETTLE: Duration = Duration::from_secs(1);
+/// How long an idle broker is looked at.
+const IDLE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,47 +40,57 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), String> {
     raise_open_files(options.connections as u64 + OTHER_FILES)?;
-    let broker = match &options.against {
-        Some(_) => None,
-        None => {
-            Some(Server::start(&["[limits]".to_owned(), "connects_per_second_max = 1000000".to_owned()])?)
-        }
-    };
-    let address =
-        options.against.clone().or_else(|| broker.as_ref().map(Server::address)).unwrap_or_default();
-    let memory = ResidentMemory::new(options.process.or_else(|| broker.as_ref().map(Server::id)));
-    // What the broker does for its first client only is not counted for the others.
-    drop(Crowd::open(&address, 1)?);
-    let before = memory.bytes()?;
-    let (crowd, connecting) = Crowd::timed(&address, options.connections)?;
-    let connected = memory.bytes()?;
-    let delivering = crowd.deliver_to_each(&address)?;
-    let delivered = memory.bytes()?;
-    println!("broker at {address}");
-    line("connections, one subscription each", options.connections);
-    line("connected and subscribed in", rate(options.connections, connecting));
-    if let (Some(before), Some(connected), Some(delivered)) = (before, connected, delivered) {
-        line("resident memory before", kibibytes(before));
-        line("resident memory connected", kibibytes(connected));
-        let each = connected.saturating_sub(before) / options.connections as u64;
-        line("bytes for each connection", each);
-        line("resident memory after the messages", kibibytes(delivered));
+    if let Some(address) = &options.against {
+        let resolved = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?.next();
+        let address = resolved.ok_or_else(|| format!("{address} is no address"))?;
+        return measure(&Broker { address, process: options.process.map(ProcessFigures::of) }, options);
     }
-    line("one message to each in", rate(options.connections, delivering));
+    for kind in &options.brokers {
+        println!("{}", kind.name());
+        let started = BrokerProcess::start(*kind)?;
+        measure(&Broker { address: started.address(), process: Some(started.figures()) }, options)?;
+    }
     Ok(())
 }
 
-fn line(name: &str, value: impl std::fmt::Display) {
-    println!("  {name:<36}{value}");
+fn measure(broker: &Broker, options: &Options) -> Result<(), String> {
+    if options.connections > 0 {
+        connections(broker, options)?;
+    }
+    if options.subscriptions > 0 {
+        subscriptions::measure(broker, options.subscriptions)?;
+    }
+    if options.retained > 0 {
+        retained::measure(broker, options.retained)?;
+    }
+    Ok(())
 }
 
-fn kibibytes(bytes: u64) -> String {
-    format!("{} KiB", bytes / 1024)
-}
-
-fn rate(count: usize, duration: Duration) -> String {
-    let seconds = duration.as_secs_f64();
-    format!("{seconds:.2} s, {:.0} a second", count as f64 / seconds)
+fn connections(broker: &Broker, options: &Options) -> Result<(), String> {
+    let count = options.connections;
+    if let Some(process) = broker.process {
+        line("memory at first", format!("{} KiB", process.resident_bytes()? / 1024));
+    }
+    // What the broker does for its first client only is not counted for the others.
+    drop(Crowd::open(broker.address, 1, false)?);
+    thread::sleep(SETTLE);
+    let before = broker.snapshot()?;
+    let mut crowd = Crowd::open(broker.address, count, options.is_durable)?;
+    let spent = broker.since(before)?;
+    spent.print_each(&format!("{count} connections with one subscription"), count);
+    spent.print_bytes_each("memory for them", count, 0);
+    thread::sleep(SETTLE);
+    let before = broker.snapshot()?;
+    thread::sleep(IDLE);
+    if let Some(wakeups) = broker.since(before)?.wakeups {
+        line(&format!("woken in {} s without anything to do", IDLE.as_secs()), wakeups);
+    }
+    let before = broker.snapshot()?;
+    crowd.deliver_to_each(broker.address)?;
+    let spent = broker.since(before)?;
+    spent.print_each("messages, one for each connection", count);
+    spent.print_bytes_each("memory that is not given back afterwards", count, 0);
+    Ok(())
 }
 
 /// Each connection is an open file, here and in the broker, which inherits this limit.
