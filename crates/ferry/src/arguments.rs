@@ -19,6 +19,7 @@ Examples:
   ferry serve                           start a broker for this machine only
   ferry serve --config ferry.toml       start with a configuration file
   ferry check ferry.toml                is this file right? what would it do?
+  ferry passwd -c passwords ada         make a file of users, with one in it
   ferry store dump /var/lib/ferry       a backup of the data of a broker that is stopped
   ferry bench p2p                       load a broker, and verify every message
   ferry serve --help                    all about starting
@@ -38,6 +39,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Serve(ServeArguments),
     Check(CheckArguments),
+    Passwd(PasswdArguments),
     Store(StoreArguments),
     Bench(Box<BenchArguments>),
 }
@@ -126,6 +128,72 @@ pub(crate) struct CheckArguments {
     /// The configuration file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+}
+
+/// Add, change and delete users in a password file
+///
+/// Asks for the password twice if standard input is a terminal, else reads it from there: its first line. The file is
+/// replaced as a whole, so a running broker never reads half of it; who others are is left as it was. Files of
+/// mosquitto_passwd can be changed too.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry passwd -c passwords ada                make the file
+  ferry passwd passwords ben                   add ben, or change his password
+  ferry passwd passwords ben < secret.txt
+  ferry passwd -D passwords ben                delete ben
+  ferry passwd -U passwords                    hash what is in plain text
+  ferry passwd -H sha512-pbkdf2 passwords ada  so that Mosquitto 2.0 reads it too
+
+Exit codes: 0 done; 1 it cannot be done, and the file is as it was; 2 wrong command line; 130 stopped with Ctrl-C.")]
+pub(crate) struct PasswdArguments {
+    /// Make the file; one that is there is replaced, with all its users
+    #[arg(short, long, conflicts_with_all = ["delete", "upgrade"])]
+    pub(crate) create: bool,
+
+    /// Delete the user
+    #[arg(short = 'D', long, conflicts_with_all = ["upgrade", "batch", "password_file"])]
+    pub(crate) delete: bool,
+
+    /// Hash the passwords of all users that are there in plain text
+    #[arg(short = 'U', long, conflicts_with_all = ["user", "batch", "password_file"])]
+    pub(crate) upgrade: bool,
+
+    /// Take the password from the command line, where everyone on this machine can see it
+    #[arg(short, long, requires = "password")]
+    pub(crate) batch: bool,
+
+    /// Take the password from the first line of this file; - is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "batch")]
+    pub(crate) password_file: Option<PathBuf>,
+
+    /// How to hash
+    #[arg(short = 'H', long, value_name = "KIND", default_value = "argon2id", value_parser = PossibleValuesParser::new(["argon2id", "sha512-pbkdf2"]))]
+    pub(crate) hash: String,
+
+    /// Rounds of the hash [default: 2 for argon2id, 210000 for sha512-pbkdf2]
+    #[arg(short = 'I', long, value_name = "NUMBER")]
+    pub(crate) iterations: Option<u32>,
+
+    /// Memory of argon2id, in KiB, which the broker needs for each password it checks [default: 19456]
+    #[arg(long, value_name = "KIB")]
+    pub(crate) memory_kib: Option<u32>,
+
+    /// Lanes of argon2id [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) parallelism: Option<u32>,
+
+    /// The password file
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// The user
+    #[arg(value_name = "USER", required_unless_present = "upgrade")]
+    pub(crate) user: Option<String>,
+
+    /// The password, with --batch
+    #[arg(value_name = "PASSWORD", requires = "batch")]
+    pub(crate) password: Option<String>,
 }
 
 /// Check, back up and restore a data directory

@@ -6,6 +6,7 @@ mod check;
 #[cfg(test)]
 mod documents;
 mod output;
+mod passwd;
 mod serve;
 mod store;
 
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::Serve(serve)) => serve::serve(&serve.into_sources()),
         Some(Command::Check(check)) => check::check(&check.into_sources()),
+        Some(Command::Passwd(arguments)) => passwd::passwd(arguments),
         Some(Command::Store(arguments)) => store::store(&arguments.command),
         Some(Command::Bench(arguments)) => bench::bench(*arguments),
         None => {

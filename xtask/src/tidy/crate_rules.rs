@@ -25,7 +25,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     ("ferry-client", &["ferry-codec", "ferry-session"]),
     ("ferry-bench", &["ferry-codec"]),
-    ("ferry", &["ferry-bench", "ferry-broker"]),
+    ("ferry", &["ferry-auth", "ferry-bench", "ferry-broker"]),
     ("ferry-sim", &["ferry-codec", "ferry-session", "ferry-router", "ferry-core", "ferry-store"]),
 ];
 
