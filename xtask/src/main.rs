@@ -43,8 +43,9 @@ cargo xtask TASK
                      kill the broker N times (100) under real clients: nothing acknowledged may be lost
   store-bench [--directory DIR] [--ferry] [acknowledged] [queued] [restart]
                      acknowledged messages per second, memory of queues, restarts; next to Mosquitto
-  load [--runs N] [--seconds N] [--clients N] [FILTER]
-                     processor time per message, next to Mosquitto if it is installed
+  load [--runs N] [--seconds N] [--clients N] [--baseline PROGRAM] [--store] [--shards N] [--alone] [FILTER]
+                     processor time per message, next to Mosquitto if it is installed (not with --alone), another
+                     build, and the same with its store or more shards
   instructions [--update]
                      count the instructions of the hot paths; fails where one takes 5 % more than the figures
                      that are checked in (--update: take these counts as figures)

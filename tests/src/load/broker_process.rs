@@ -1,64 +1,21 @@
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::ProcessFigures;
-use crate::broker::{ScratchFile, ferry_binary, free_port};
+use super::contender::Kind;
+use super::{Contender, ProcessFigures};
+use crate::broker::{ScratchFile, free_port};
+use crate::ferry::ScratchDirectory;
 
 /// How long a broker may take to listen.
 const START_MAX: Duration = Duration::from_secs(10);
-
-/// A broker to be measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BrokerKind {
-    /// This one.
-    Ferry,
-    /// The one that Debian has.
-    Mosquitto,
-}
-
-impl BrokerKind {
-    /// The name in the table.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ferry => "Ferry",
-            Self::Mosquitto => "Mosquitto",
-        }
-    }
-
-    /// Where its program is, if it is there.
-    #[must_use]
-    pub fn program(self) -> Option<&'static Path> {
-        match self {
-            Self::Ferry => Some(ferry_binary()),
-            Self::Mosquitto => ["/usr/sbin/mosquitto", "/usr/bin/mosquitto"]
-                .map(Path::new)
-                .into_iter()
-                .find(|path| path.exists()),
-        }
-    }
-
-    /// A configuration under which it can do its best: nothing is dropped, nothing waits.
-    fn configuration(self, port: u16) -> String {
-        match self {
-            Self::Ferry => format!(
-                "[[listener]]\naddress = \"tcp://127.0.0.1:{port}\"\n[limits]\nconnects_per_second_max = 1_000_000\n"
-            ),
-            Self::Mosquitto => format!(
-                "listener {port} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n\
-                 max_inflight_messages 0\nmax_queued_messages 0\n"
-            ),
-        }
-    }
-}
 
 /// A broker's process; dropped, it is stopped.
 pub struct BrokerProcess {
     child: Child,
     port: u16,
     _configuration: ScratchFile,
+    _data: ScratchDirectory,
 }
 
 impl BrokerProcess {
@@ -66,18 +23,26 @@ impl BrokerProcess {
     ///
     /// # Errors
     /// It is not there, or does not listen in time.
-    pub fn start(kind: BrokerKind) -> Result<Self, String> {
-        let program = kind.program().ok_or_else(|| format!("{} is not installed", kind.name()))?;
+    pub fn start(contender: &Contender) -> Result<Self, String> {
+        let program = &contender.program;
         let port = free_port()?;
-        let file = ScratchFile::new("conf", &kind.configuration(port))?;
+        let file = ScratchFile::new("conf", &contender.configuration(port))?;
+        let data = ScratchDirectory::new();
         let mut command = Command::new(program);
-        match kind {
-            BrokerKind::Ferry => command.args(["serve", "--memory", "--config"]).arg(file.path()),
-            BrokerKind::Mosquitto => command.arg("-c").arg(file.path()),
+        match contender.kind {
+            Kind::Ferry { is_stored, shards } => {
+                command.args(["serve", "--shards", &shards.to_string(), "--config"]).arg(file.path());
+                if is_stored {
+                    command.arg("--data").arg(data.path("store"))
+                } else {
+                    command.arg("--memory")
+                }
+            }
+            Kind::Mosquitto => command.arg("-c").arg(file.path()),
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
-        let process = Self { child, port, _configuration: file };
+        let process = Self { child, port, _configuration: file, _data: data };
         let deadline = Instant::now() + START_MAX;
         while TcpStream::connect(process.address()).is_err() {
             if Instant::now() > deadline {

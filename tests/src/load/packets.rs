@@ -1,18 +1,24 @@
-//! The few packets of MQTT 3.1.1 that a load consists of. All messages have the same length, so that counting them
-//! costs nothing.
-
-/// Bytes of the payload of every message.
-const PAYLOAD_BYTES: usize = 16;
+//! The few packets of MQTT 3.1.1 that a load consists of. All messages of a scenario have the same length, so that
+//! taking them apart costs nothing.
 
 /// CONNACK: accepted, no session.
 pub(super) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 
-/// PUBACK, with the identifier still to be filled in.
-pub(super) const PUBACK: [u8; 4] = [0x40, 2, 0, 0];
+/// First bytes of the acknowledgements, each of which has 4 bytes.
+pub(super) const PUBACK: u8 = 0x40;
+pub(super) const PUBREC: u8 = 0x50;
+pub(super) const PUBREL: u8 = 0x62;
+pub(super) const PUBCOMP: u8 = 0x70;
 
-/// SUBSCRIBE's packet identifier is 1.
-pub(super) fn suback(qos: u8) -> [u8; 5] {
-    [0x90, 3, 0, 1, qos]
+/// Bytes of an acknowledgement.
+pub(super) const ACK_BYTES: usize = 4;
+
+/// Filters in one SUBSCRIBE at most.
+pub(super) const FILTERS_MAX: usize = 100;
+
+/// An acknowledgement by its first byte, with the two bytes of its packet identifier.
+pub(super) fn ack(first: u8, id: &[u8]) -> [u8; ACK_BYTES] {
+    [first, 2, id[0], id[1]]
 }
 
 /// CONNECT with a clean session and no keep alive.
@@ -20,27 +26,61 @@ pub(super) fn connect(client_id: &str) -> Vec<u8> {
     packet(0x10, &[b"\0\x04MQTT\x04\x02\0\0", &text(client_id)[..]].concat())
 }
 
-pub(super) fn subscribe(topic: &str, qos: u8) -> Vec<u8> {
-    packet(0x82, &[&[0, 1][..], &text(topic), &[qos]].concat())
+/// SUBSCRIBE, and the SUBACK that is to come.
+pub(super) fn subscribe(filters: &[String], qos: u8) -> (Vec<u8>, Vec<u8>) {
+    let filters_bytes = filters.iter().flat_map(|filter| [text(filter), vec![qos]].concat());
+    let body: Vec<u8> = [0, 1].into_iter().chain(filters_bytes).collect();
+    let codes = vec![qos; filters.len()];
+    (packet(0x82, &body), packet(0x90, &[&[0, 1][..], &codes].concat()))
 }
 
-/// PUBLISH, and where its packet identifier is, if it has one.
-pub(super) fn publish(topic: &str, qos: u8) -> (Vec<u8>, Option<usize>) {
-    let mut body = text(topic);
-    // After the fixed header of two bytes.
-    let id_at = (qos > 0).then_some(2 + body.len());
-    if qos > 0 {
-        body.extend_from_slice(&[0, 0]);
+/// A PUBLISH, and where to change it.
+#[derive(Clone)]
+pub(super) struct Message {
+    pub(super) bytes: Vec<u8>,
+    /// Of the packet identifier, if there is one.
+    pub(super) id_at: Option<usize>,
+    /// Of the number of the message, 8 bytes.
+    number_at: usize,
+}
+
+impl Message {
+    pub(super) fn new(topic: &str, qos: u8, payload_bytes: usize) -> Self {
+        let mut body = text(topic);
+        if qos > 0 {
+            body.extend_from_slice(&[0, 0]);
+        }
+        body.resize(body.len() + payload_bytes, b'x');
+        let bytes = packet(0x30 | qos << 1, &body);
+        let number_at = bytes.len() - payload_bytes;
+        Self { bytes, id_at: (qos > 0).then(|| number_at - 2), number_at }
     }
-    body.extend_from_slice(&[b'x'; PAYLOAD_BYTES]);
-    (packet(0x30 | qos << 1, &body), id_at)
+
+    /// The number of a message of this form.
+    pub(super) fn number(&self, bytes: &[u8]) -> u64 {
+        u64::from_be_bytes(bytes[self.number_at..self.number_at + 8].try_into().expect("8 bytes"))
+    }
+
+    /// Makes it the message with this number.
+    pub(super) fn set_number(&mut self, number: u64) {
+        self.bytes[self.number_at..self.number_at + 8].copy_from_slice(&number.to_be_bytes());
+        if let Some(at) = self.id_at {
+            let id = (number % u64::from(u16::MAX)) as u16 + 1;
+            self.bytes[at..at + 2].copy_from_slice(&id.to_be_bytes());
+        }
+    }
 }
 
 /// # Panics
-/// If the body has 128 bytes or more.
+/// If the body has 16 KB or more.
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(body.len()).ok().filter(|length| *length < 128).expect("a short packet");
-    [&[first, length], body].concat()
+    assert!(body.len() < 128 * 128, "two bytes for the length");
+    let low = (body.len() % 128) as u8;
+    let header = match body.len() / 128 {
+        0 => vec![first, low],
+        high => vec![first, low | 0x80, high as u8],
+    };
+    [&header[..], body].concat()
 }
 
 fn text(text: &str) -> Vec<u8> {

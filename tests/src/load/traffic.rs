@@ -1,18 +1,18 @@
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Notify;
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
-use super::packets::{CONNACK, PUBACK, connect, publish, suback, subscribe};
-use super::{BrokerProcess, Scenario};
+use super::clients::{
+    Delivered, Window, acknowledged, log_in, publish_paced, publish_saturated, receive, subscribe_to,
+};
+use super::packets::Message;
+use super::{BrokerProcess, Filters, Pace, Scenario};
 
 /// Before measuring, so that memory and caches are warm.
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -37,32 +37,39 @@ pub struct Idle {
     pub wakeups: u64,
 }
 
-/// What is on its way on one topic.
-#[derive(Default)]
-struct Flow {
-    outstanding: Cell<usize>,
-    delivered: Cell<u64>,
-    room: Notify,
+/// The clients of a scenario, at work.
+struct Load {
+    scenario: Scenario,
+    address: SocketAddr,
+    delivered: Delivered,
+    /// What went wrong first.
+    failed: Rc<RefCell<Option<String>>>,
+    /// Subscribers to what is never published.
+    others: Vec<TcpStream>,
 }
 
 /// Loads a broker for this long.
 ///
 /// # Errors
-/// The broker refuses a client, or is gone.
+/// The broker refuses a client, is gone, or delivers what it should not.
 pub fn measure(broker: &BrokerProcess, scenario: Scenario, duration: Duration) -> Result<Measured, String> {
     on_runtime(async {
-        let mut flows = Vec::new();
-        for topic in 0..scenario.topics {
-            flows.push(
-                start_flow(broker.address(), scenario, topic).await.map_err(|error| error.to_string())?,
-            );
-        }
+        let mut load = Load {
+            scenario,
+            address: broker.address(),
+            delivered: Delivered::default(),
+            failed: Rc::default(),
+            others: Vec::new(),
+        };
+        load.start().await.map_err(|error| error.to_string())?;
         sleep(WARM_UP).await;
-        let delivered = || flows.iter().map(|flow| flow.delivered.get()).sum::<u64>();
-        let before = (Instant::now(), delivered(), broker.figures().processor_seconds()?);
+        let before = (Instant::now(), load.delivered.get(), broker.figures().processor_seconds()?);
         sleep(duration).await;
-        let messages = (delivered() - before.1) as f64;
+        let messages = (load.delivered.get() - before.1) as f64;
         let processor_seconds = broker.figures().processor_seconds()? - before.2;
+        if let Some(error) = load.failed.take() {
+            return Err(error);
+        }
         if messages == 0.0 {
             return Err("nothing was delivered".to_owned());
         }
@@ -103,103 +110,94 @@ fn on_runtime<T>(work: impl Future<Output = Result<T, String>>) -> Result<T, Str
     LocalSet::new().block_on(&runtime.map_err(|error| error.to_string())?, work)
 }
 
-async fn start_flow(address: SocketAddr, scenario: Scenario, number: usize) -> io::Result<Rc<Flow>> {
-    let topic = format!("load/topic/{number:03}");
-    let flow = Rc::new(Flow::default());
-    for subscriber in 0..scenario.subscribers {
-        let mut stream = log_in(address, &format!("subscriber-{number}-{subscriber}")).await?;
-        stream.write_all(&subscribe(&topic, scenario.qos)).await?;
-        expect(&mut stream, &suback(scenario.qos)).await?;
-        let (publish, id_at) = publish(&topic, scenario.qos);
-        tokio::task::spawn_local(receive(stream, Rc::clone(&flow), publish, id_at));
-    }
-    let (input, output) = log_in(address, &format!("publisher-{number}")).await?.into_split();
-    tokio::task::spawn_local(ignore(input));
-    tokio::task::spawn_local(send(output, Rc::clone(&flow), scenario, topic));
-    Ok(flow)
-}
-
-async fn log_in(address: SocketAddr, client_id: &str) -> io::Result<TcpStream> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    stream.write_all(&connect(client_id)).await?;
-    expect(&mut stream, &CONNACK).await?;
-    Ok(stream)
-}
-
-async fn expect(stream: &mut TcpStream, answer: &[u8]) -> io::Result<()> {
-    let mut found = vec![0; answer.len()];
-    stream.read_exact(&mut found).await?;
-    if found == answer { Ok(()) } else { Err(io::Error::other(format!("unexpected answer {found:x?}"))) }
-}
-
-/// Publishes whenever there is room for a good part of the window.
-async fn send(
-    mut output: OwnedWriteHalf,
-    flow: Rc<Flow>,
-    scenario: Scenario,
-    topic: String,
-) -> io::Result<()> {
-    let (packet, id_at) = publish(&topic, scenario.qos);
-    let mut packet_id: u16 = 0;
-    let mut bytes = Vec::new();
-    loop {
-        let room = scenario.window.saturating_sub(flow.outstanding.get()) / scenario.subscribers;
-        if room < (scenario.window / scenario.subscribers / 4).max(1) {
-            flow.room.notified().await;
-            continue;
+impl Load {
+    /// Subscribers first, so that nothing is missed.
+    async fn start(&mut self) -> io::Result<()> {
+        if let Filters::Wildcard(others) = self.scenario.filters {
+            self.subscribe_others(others).await?;
         }
-        bytes.clear();
-        for _ in 0..room {
-            let start = bytes.len();
-            bytes.extend_from_slice(&packet);
-            if let Some(at) = id_at {
-                packet_id = packet_id.checked_add(1).unwrap_or(1);
-                bytes[start + at..start + at + 2].copy_from_slice(&packet_id.to_be_bytes());
+        let mut windows = Vec::new();
+        for flow in 0..self.scenario.flows {
+            let window = Rc::new(Window::default());
+            self.start_subscribers(flow, &window).await?;
+            windows.push(window);
+        }
+        for (flow, window) in windows.into_iter().enumerate() {
+            for publisher in 0..self.scenario.publishers {
+                self.start_publisher(flow, publisher, &window).await?;
             }
         }
-        flow.outstanding.set(flow.outstanding.get() + room * scenario.subscribers);
-        output.write_all(&bytes).await?;
+        Ok(())
     }
-}
 
-/// Counts what arrives and acknowledges it.
-async fn receive(
-    mut stream: TcpStream,
-    flow: Rc<Flow>,
-    packet: Vec<u8>,
-    id_at: Option<usize>,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 64 * 1024];
-    let mut kept = 0;
-    let mut acknowledgements = Vec::new();
-    loop {
-        let read = stream.read(&mut buffer[kept..]).await?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+    fn message(&self, flow: usize) -> Message {
+        Message::new(&topic(flow), self.scenario.qos, self.scenario.payload_bytes)
+    }
+
+    async fn subscribe_others(&mut self, count: usize) -> io::Result<()> {
+        const PER_CLIENT: usize = 1_000;
+        for client in 0..count.div_ceil(PER_CLIENT) {
+            let mut stream = log_in(self.address, &format!("other-{client}")).await?;
+            let filters: Vec<_> =
+                (0..PER_CLIENT).map(|filter| format!("load/other-{client}/{filter}/+")).collect();
+            subscribe_to(&mut stream, &filters, 0).await?;
+            self.others.push(stream);
         }
-        let filled = kept + read;
-        let frames = filled / packet.len();
-        for frame in buffer[..frames * packet.len()].chunks_exact(packet.len()) {
-            assert_eq!(frame[..2], packet[..2], "all messages are alike");
-            if let Some(at) = id_at {
-                acknowledgements.extend_from_slice(&PUBACK[..2]);
-                acknowledgements.extend_from_slice(&frame[at..at + 2]);
+        Ok(())
+    }
+
+    async fn start_subscribers(&self, flow: usize, window: &Rc<Window>) -> io::Result<()> {
+        let filter = match self.scenario.filters {
+            Filters::Exact => topic(flow),
+            Filters::Wildcard(_) => format!("load/+/{flow:04}"),
+            Filters::Shared => format!("$share/group/{}", topic(flow)),
+        };
+        // A member of a group gets any messages, in any order of their publishers.
+        let window = (self.scenario.filters != Filters::Shared).then(|| Rc::clone(window));
+        let window = window.filter(|_| matches!(self.scenario.pace, Pace::Window(_)));
+        for subscriber in 0..self.scenario.subscribers {
+            let mut stream = log_in(self.address, &format!("subscriber-{flow}-{subscriber}")).await?;
+            subscribe_to(&mut stream, std::slice::from_ref(&filter), self.scenario.qos).await?;
+            let task = receive(stream, window.clone(), self.delivered.clone(), self.message(flow));
+            self.spawn(task);
+        }
+        Ok(())
+    }
+
+    async fn start_publisher(&self, flow: usize, publisher: usize, window: &Rc<Window>) -> io::Result<()> {
+        let stream = log_in(self.address, &format!("publisher-{flow}-{publisher}")).await?;
+        let (input, output) = stream.into_split();
+        let output = Rc::new(tokio::sync::Mutex::new(output));
+        let is_shared = self.scenario.filters == Filters::Shared;
+        // Of a message to a group only its publisher hears again.
+        let window = if is_shared { Rc::default() } else { Rc::clone(window) };
+        let counts = is_shared.then(|| Rc::clone(&window));
+        self.spawn(acknowledged(input, Rc::clone(&output), counts));
+        let copies = if is_shared { 1 } else { self.scenario.subscribers };
+        match self.scenario.pace {
+            Pace::Window(max) => {
+                self.spawn(publish_saturated(output, window, max, copies, self.message(flow)));
+            }
+            Pace::Every(pace) => {
+                let clients = self.scenario.flows * self.scenario.publishers;
+                let first =
+                    pace.mul_f64((flow * self.scenario.publishers + publisher) as f64 / clients as f64);
+                self.spawn(publish_paced(output, first, pace, self.message(flow)));
             }
         }
-        buffer.copy_within(frames * packet.len()..filled, 0);
-        kept = filled - frames * packet.len();
-        stream.write_all(&acknowledgements).await?;
-        acknowledgements.clear();
-        flow.delivered.set(flow.delivered.get() + frames as u64);
-        flow.outstanding.set(flow.outstanding.get() - frames);
-        flow.room.notify_one();
+        Ok(())
+    }
+
+    fn spawn(&self, task: impl Future<Output = io::Result<()>> + 'static) {
+        let failed = Rc::clone(&self.failed);
+        tokio::task::spawn_local(async move {
+            if let Err(error) = task.await {
+                failed.borrow_mut().get_or_insert_with(|| error.to_string());
+            }
+        });
     }
 }
 
-/// Reads and forgets the acknowledgements of what was published.
-async fn ignore(mut input: OwnedReadHalf) -> io::Result<()> {
-    let mut scratch = [0; 16 * 1024];
-    while input.read(&mut scratch).await? > 0 {}
-    Ok(())
+fn topic(flow: usize) -> String {
+    format!("load/topic/{flow:04}")
 }

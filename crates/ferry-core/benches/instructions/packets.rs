@@ -1,9 +1,8 @@
 //! Packets of clients, encoded.
 
 use ferry_codec::{
-    Ack, Connect, ConnectProperties, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, QoS,
-    ReasonCode, Subscribe, SubscribeFiltersBuf, SubscriptionOptions, UserProperties, UserPropertiesBuf,
-    encode,
+    Connect, ConnectProperties, MessageProperties, Packet, PacketId, ProtocolVersion, Publish, QoS,
+    Subscribe, SubscribeFiltersBuf, SubscriptionOptions, UserProperties, UserPropertiesBuf, encode,
 };
 
 pub(crate) const VERSION: ProtocolVersion = ProtocolVersion::V311;
@@ -73,7 +72,19 @@ pub(crate) fn publish(topic: &str, qos: QoS, id: u16) -> Vec<u8> {
     encoded(&Packet::Publish(small_publish(topic, qos, id)), VERSION)
 }
 
-/// One of the four acknowledgements.
-pub(crate) fn ack<'a>(packet: impl FnOnce(Ack<'a>) -> Packet<'a>, id: u16) -> Vec<u8> {
-    encoded(&packet(Ack::new(packet_id(id), ReasonCode::SUCCESS)), VERSION)
+/// First bytes of the acknowledgements.
+pub(crate) const PUBACK: u8 = 0x40;
+pub(crate) const PUBREC: u8 = 0x50;
+pub(crate) const PUBREL: u8 = 0x62;
+pub(crate) const PUBCOMP: u8 = 0x70;
+
+/// An acknowledgement, by its first byte.
+pub(crate) fn ack(first: u8, id: u16) -> [u8; 4] {
+    let [high, low] = id.to_be_bytes();
+    [first, 2, high, low]
+}
+
+/// Changes a packet identifier in place, so that making packets is not counted.
+pub(crate) fn set_packet_id(bytes: &mut [u8], at: usize, id: u16) {
+    bytes[at..at + 2].copy_from_slice(&id.to_be_bytes());
 }

@@ -1,9 +1,9 @@
 //! Messages on their way through a shard, from the bytes of the publisher to those of the subscribers.
 
-use ferry_codec::{Packet, QoS};
+use ferry_codec::QoS;
 
 use crate::broker::{Broker, Client};
-use crate::packets::{ack, publish as publish_bytes};
+use crate::packets::{PUBACK, PUBCOMP, PUBREC, PUBREL, ack, publish as publish_bytes, set_packet_id};
 
 const TOPIC: &str = "bench/topic/042";
 
@@ -17,13 +17,31 @@ fn qos(level: u8) -> QoS {
     QoS::from_byte(level).expect("0 to 2")
 }
 
-/// The exchange of a publisher: PUBLISH, and PUBREL if there is one.
-fn exchange(level: u8, id: u16) -> Vec<u8> {
-    let mut bytes = publish_bytes(TOPIC, qos(level), id);
-    if level == 2 {
-        bytes.extend_from_slice(&ack(Packet::Pubrel, id));
+/// What a publisher sends for one message: PUBLISH, and PUBREL if there is one.
+struct Exchange {
+    bytes: Vec<u8>,
+    level: u8,
+}
+
+impl Exchange {
+    fn new(level: u8) -> Self {
+        let mut bytes = publish_bytes(TOPIC, qos(level), 1);
+        if level == 2 {
+            bytes.extend_from_slice(&ack(PUBREL, 1));
+        }
+        Self { bytes, level }
     }
-    bytes
+
+    fn with_id(&mut self, id: u16) -> &[u8] {
+        if self.level > 0 {
+            set_packet_id(&mut self.bytes, TOPIC.len() + 4, id);
+        }
+        if self.level == 2 {
+            let at = self.bytes.len() - 2;
+            set_packet_id(&mut self.bytes, at, id);
+        }
+        &self.bytes
+    }
 }
 
 /// A message for so many, one in a turn; nobody acknowledges it.
@@ -57,8 +75,9 @@ pub(crate) fn publish_across(operations: u32) {
 
 fn publish_again(broker: &mut Broker, level: u8, operations: u32) {
     let publisher = broker.client("publisher");
+    let mut exchange = Exchange::new(level);
     for id in 1..=operations {
-        broker.turn(publisher, &exchange(level, id as u16));
+        broker.turn(publisher, exchange.with_id(id as u16));
         assert!(broker.sent_bytes > 0);
     }
 }
@@ -77,14 +96,16 @@ pub(crate) fn acknowledge(level: u8, operations: u32) {
 
 /// What a subscriber answers to so many messages from this packet identifier on, in as many turns as it takes.
 fn acknowledge_turn(broker: &mut Broker, subscriber: Client, level: u8, first: u16, count: u16) {
-    let all = |packet: fn(u16) -> Vec<u8>| (first..first + count).flat_map(packet).collect::<Vec<u8>>();
-    match level {
-        0 => {}
-        1 => broker.turn(subscriber, &all(|id| ack(Packet::Puback, id))),
-        _ => {
-            broker.turn(subscriber, &all(|id| ack(Packet::Pubrec, id)));
-            broker.turn(subscriber, &all(|id| ack(Packet::Pubcomp, id)));
-        }
+    let steps: &[u8] = match level {
+        0 => &[],
+        1 => &[PUBACK],
+        _ => &[PUBREC, PUBCOMP],
+    };
+    let mut bytes = Vec::with_capacity(usize::from(count) * 4);
+    for &step in steps {
+        bytes.clear();
+        (first..first + count).for_each(|id| bytes.extend_from_slice(&ack(step, id)));
+        broker.turn(subscriber, &bytes);
     }
 }
 
@@ -102,7 +123,8 @@ fn whole_turns(level: u8, batch: u16, inflight_max: u16, operations: u32) {
     let mut broker = Broker::new(1, inflight_max);
     let subscriber = broker.subscriber("subscriber", TOPIC, qos(level));
     let publisher = broker.client("publisher");
-    let bytes: Vec<u8> = (1..=batch).flat_map(|id| exchange(level, id)).collect();
+    let mut exchange = Exchange::new(level);
+    let bytes: Vec<u8> = (1..=batch).flat_map(|id| exchange.with_id(id).to_vec()).collect();
     let mut next_id = 1;
     for _ in 0..operations {
         broker.turn(publisher, &bytes);

@@ -45,9 +45,9 @@ fn run(options: &Options) -> Result<(), String> {
         let address = resolved.ok_or_else(|| format!("{address} is no address"))?;
         return measure(&Broker { address, process: options.process.map(ProcessFigures::of) }, options);
     }
-    for kind in &options.brokers {
-        println!("{}", kind.name());
-        let started = BrokerProcess::start(*kind)?;
+    for broker in &options.brokers {
+        println!("{}", broker.name);
+        let started = BrokerProcess::start(broker)?;
         measure(&Broker { address: started.address(), process: Some(started.figures()) }, options)?;
     }
     Ok(())

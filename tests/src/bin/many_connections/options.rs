@@ -1,6 +1,6 @@
 //! The command line.
 
-use ferry_tests::load::BrokerKind;
+use ferry_tests::load::Contender;
 
 pub(crate) const HELP: &str = "\
 many-connections [--connections N] [--subscriptions N] [--retained N] [--durable] [ferry | mosquitto]
@@ -20,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) retained: usize,
     pub(crate) is_durable: bool,
     /// The brokers to be started.
-    pub(crate) brokers: Vec<BrokerKind>,
+    pub(crate) brokers: Vec<Contender>,
     pub(crate) against: Option<String>,
     /// The broker's process, if it is not ours.
     pub(crate) process: Option<u32>,
@@ -28,13 +28,13 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
-        let brokers = [BrokerKind::Ferry, BrokerKind::Mosquitto];
+        let ferry = || Contender::ferry(false, 1);
         let mut options = Self {
             connections: 10_000,
             subscriptions: 0,
             retained: 0,
             is_durable: false,
-            brokers: brokers.into_iter().filter(|kind| kind.program().is_some()).collect(),
+            brokers: [ferry()].into_iter().chain(Contender::mosquitto()).collect(),
             against: None,
             process: None,
         };
@@ -50,8 +50,8 @@ impl Options {
                 "--durable" => options.is_durable = true,
                 "--against" => options.against = Some(value()?.clone()),
                 "--process" => options.process = Some(number(value()?)?),
-                "ferry" => options.brokers = vec![BrokerKind::Ferry],
-                "mosquitto" => options.brokers = vec![BrokerKind::Mosquitto],
+                "ferry" => options.brokers = vec![ferry()],
+                "mosquitto" => options.brokers = Vec::from_iter(Contender::mosquitto()),
                 _ => return Err(format!("there is no {name}")),
             }
         }
