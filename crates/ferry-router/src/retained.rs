@@ -1,7 +1,7 @@
 //! The retained message of each topic.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Range;
+use std::collections::btree_map::{Entry, Range};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -120,17 +120,19 @@ impl<M: RetainedBody> Retained<M> {
     ) -> Result<Option<M>, RetainedRefused> {
         let mut messages = self.partition(topic);
         let new = Room::of(topic, &message);
-        let old = messages.get(topic).map_or(Room::default(), |old| Room::of(topic, old));
-        self.make_room(old, new, limits)?;
-        match messages.get_mut(topic) {
-            Some(old) => {
-                adopt(Some(old), &mut message);
-                Ok(Some(std::mem::replace(old, message)))
+        // One search, however long the topics are that they have in common.
+        match messages.entry(topic.into()) {
+            Entry::Occupied(mut entry) => {
+                self.make_room(Room::of(topic, entry.get()), new, limits)?;
+                adopt(Some(entry.get()), &mut message);
+                Ok(Some(entry.insert(message)))
             }
-            None => {
+            Entry::Vacant(entry) => {
+                self.make_room(Room::default(), new, limits)?;
                 self.count.fetch_add(1, Ordering::Relaxed);
                 adopt(None, &mut message);
-                Ok(messages.insert(topic.into(), message))
+                entry.insert(message);
+                Ok(None)
             }
         }
     }

@@ -186,6 +186,18 @@ impl Ferry {
         self.status_bytes("VmHWM:")
     }
 
+    /// Bytes that it has made the system write to a disk (`write_bytes`).
+    ///
+    /// # Panics
+    /// When the broker has ended.
+    #[must_use]
+    pub fn written_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/io", self.child.id());
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let line = text.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+        line.and_then(|bytes| bytes.parse().ok()).unwrap_or_else(|| panic!("{path} has no write_bytes"))
+    }
+
     fn status_bytes(&self, field: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));

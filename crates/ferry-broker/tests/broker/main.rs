@@ -9,6 +9,7 @@ mod lifecycle;
 mod limits;
 mod reload;
 mod shards;
+mod store_tools;
 mod websocket;
 
 use ferry_broker::config::{Config, Durability, Listener};

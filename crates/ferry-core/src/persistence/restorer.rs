@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ferry_router::RetainedLimits;
+use ferry_session::Message;
 
 use super::draft::{Bodies, Draft};
 use super::message_value::read_message_value;
@@ -19,6 +20,8 @@ pub struct Restorer {
     drafts: Vec<Draft>,
     bodies: Bodies,
     value: Vec<u8>,
+    /// So that all messages of a client share its name.
+    publishers: BTreeSet<Arc<str>>,
     /// Of the numbers of sessions, bodies and retained messages.
     greatest_number: u64,
 }
@@ -35,6 +38,7 @@ impl Restorer {
             drafts: Vec::new(),
             bodies: Bodies::new(),
             value: Vec::new(),
+            publishers: BTreeSet::new(),
             greatest_number: 0,
         }
     }
@@ -85,7 +89,8 @@ impl Restorer {
 
     /// A body that is wanted. One that is never given is lost.
     pub fn body(&mut self, key: EntryKey, value: &[u8]) {
-        self.bodies.insert(key, read_message_value(value));
+        let message = self.message(value);
+        self.bodies.insert(key, message);
     }
 
     /// What there is.
@@ -130,8 +135,23 @@ impl Restorer {
         }
     }
 
+    fn message(&mut self, value: &[u8]) -> Option<Arc<Message>> {
+        let mut message = read_message_value(value)?;
+        if let Some(publisher) = Arc::get_mut(&mut message).and_then(|message| message.publisher.as_mut()) {
+            if let Some(known) = self.publishers.get(publisher) {
+                *publisher = Arc::clone(known);
+            } else {
+                self.publishers.insert(Arc::clone(publisher));
+            }
+        }
+        Some(message)
+    }
+
     fn retained(&mut self, key: EntryKey) {
-        let Some(message) = read_message_value(&self.value) else {
+        let value = std::mem::take(&mut self.value);
+        let message = self.message(&value);
+        self.value = value;
+        let Some(message) = message else {
             return self.restored.useless(key, Flaw::Undecodable);
         };
         let topic = message.topic.clone();

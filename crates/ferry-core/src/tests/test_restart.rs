@@ -1,5 +1,7 @@
 //! What is in the store comes back, whatever the number of shards, and what was lost is named.
 
+use std::sync::Arc;
+
 use ferry_codec::{Connect, MessageProperties, Publish, SubscriptionOptions, Will};
 use proptest::prelude::*;
 
@@ -207,6 +209,9 @@ fn retained_messages_come_back() {
         broker.retain(client, topic, 1, 1, payload);
     }
     let mut broker = restart(&broker, 3, 0);
+    // One allocation for all messages of a publisher.
+    let publisher = |topic| broker.shared.retained.get(topic).and_then(|kept| kept.message.publisher.clone());
+    assert!(Arc::ptr_eq(&publisher("a").unwrap(), &publisher("c").unwrap()));
     let client = broker.client("c");
     let mut received = broker.subscribe(client, "+", 0);
     received.sort();

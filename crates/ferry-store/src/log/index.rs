@@ -319,6 +319,12 @@ impl Index {
         }
     }
 
+    /// Gives back the room that growing in the order of the keys has left: almost half of it.
+    pub(crate) fn shrink(&mut self) {
+        self.slots = std::mem::take(&mut self.slots).into_iter().collect();
+        self.targets.shrink_to_fit();
+    }
+
     /// Takes away what stands in segments before `segment`.
     pub(crate) fn drop_before(&mut self, segment: u32) {
         let stale = |location: &Location| location.segment < segment;

@@ -257,6 +257,7 @@ fn finish(index: &mut Index, report: &mut RecoveryReport, files: &[SegmentFile],
         });
     }
     index.drop_released();
+    index.shrink();
     report.live_records = index.live_records();
     report.live_bytes = index.live_bytes();
 }
