@@ -10,6 +10,7 @@
 mod agent;
 mod bench_error;
 mod clock;
+pub mod html;
 mod latencies;
 mod packets;
 pub mod plan;

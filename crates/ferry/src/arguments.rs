@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::bench::BenchArguments;
+use crate::bench::BenchCommand;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use ferry_broker::config::{Flags, LogLevel, Sources};
@@ -41,7 +41,7 @@ pub(crate) enum Command {
     Check(CheckArguments),
     Passwd(PasswdArguments),
     Store(StoreArguments),
-    Bench(Box<BenchArguments>),
+    Bench(Box<BenchCommand>),
 }
 
 /// Start the broker

@@ -121,6 +121,10 @@ pub(crate) struct BenchArguments {
     /// Write the result as JSON
     #[arg(long, value_name = "FILE", help_heading = "Result")]
     pub(crate) json: Option<PathBuf>,
+
+    /// Write the result as a page with charts: one file that needs nothing else
+    #[arg(long, value_name = "FILE", help_heading = "Result")]
+    pub(crate) html: Option<PathBuf>,
 }
 
 const BENCH_HELP: &str = "\
@@ -135,7 +139,8 @@ Scenarios:
 Examples:
   ferry bench p2p
   ferry bench p2p-1k --host 10.0.0.5
-  ferry bench p2p --publishers 1000 --rate 20 --qos 1 --duration 60 --json result.json
+  ferry bench p2p --publishers 1000 --rate 20 --qos 1 --duration 60 --json result.json --html result.html
+  ferry bench report ferry.json other.json --html comparison.html
 
 Exit codes:
   0  everything was delivered as it must be

@@ -1,11 +1,13 @@
 //! `ferry bench`.
 
 mod arguments;
+mod command;
+mod result_file;
 
 pub(crate) use arguments::BenchArguments;
+pub(crate) use command::BenchCommand;
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -14,9 +16,19 @@ use ferry_bench::plan::resolve;
 use ferry_bench::report::Report;
 
 use crate::output;
+use command::BenchTask;
+
+/// Makes a run, or shows the results of others.
+pub(crate) fn bench(command: BenchCommand) -> ExitCode {
+    match (command.task, command.run) {
+        (Some(BenchTask::Report(arguments)), _) => result_file::show(&arguments),
+        (None, Some(arguments)) => run(arguments),
+        (None, None) => output::failure(&"say what to do: a scenario, or report"),
+    }
+}
 
 /// Generates load, prints what came of it, and fails if the broker did something that it may not.
-pub(crate) fn bench(arguments: BenchArguments) -> ExitCode {
+fn run(arguments: BenchArguments) -> ExitCode {
     match measure(arguments) {
         Ok(report) if report.passed() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
@@ -26,22 +38,15 @@ pub(crate) fn bench(arguments: BenchArguments) -> ExitCode {
 
 fn measure(arguments: BenchArguments) -> Result<Report, String> {
     let words = |error: ferry_bench::BenchError| error.to_string();
-    let json = arguments.json.clone();
+    let (json, html) = (arguments.json.clone(), arguments.html.clone());
     let (plan, credentials) = arguments.into_plan(resolve)?;
     let mut line = ProgressLine::new();
     let report = ferry_bench::run(plan, credentials, &mut |progress| line.show(progress));
     line.clear();
     let report = report.map_err(words)?;
     output::line(report.summary().trim_end());
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-        write_file(&file, &text)?;
-    }
+    result_file::write_all(&report, json.as_deref(), html.as_deref())?;
     Ok(report)
-}
-
-fn write_file(file: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 /// One line that changes, on a terminal; otherwise a line now and then.
