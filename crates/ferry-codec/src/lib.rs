@@ -94,7 +94,7 @@ pub use encode::{encode, encoded_length};
 pub use frame::frame_length;
 pub use message_properties::MessageProperties;
 pub use packet::{
-    Ack, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect, Packet, Publish,
+    Ack, AckKind, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect, Packet, Publish,
     RetainHandling, Suback, Subscribe, SubscribeFilter, SubscribeFilters, SubscribeFiltersBuf,
     SubscriptionOptions, Unsuback, Unsubscribe, UnsubscribeFilters, UnsubscribeFiltersBuf, Will,
 };

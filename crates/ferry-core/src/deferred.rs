@@ -25,7 +25,14 @@ pub(crate) enum Deferred {
 
 impl Shard {
     /// Does what was put off, and what follows from that.
+    #[inline]
     pub(crate) fn settle(&mut self, turn: &mut Turn<'_>) {
+        if !self.deferred.is_empty() {
+            self.settle_deferred(turn);
+        }
+    }
+
+    fn settle_deferred(&mut self, turn: &mut Turn<'_>) {
         while let Some(deferred) = self.deferred.pop_front() {
             match deferred {
                 Deferred::Will(message, was_stored) => {

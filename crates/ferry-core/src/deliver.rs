@@ -152,6 +152,7 @@ impl Shard {
                 let shape = shapes.get(publication, conn.version, target.qos, &target.subscription_ids);
                 if shape.bytes.len() <= conn.maximum_packet_size as usize {
                     let topic_hash = || publication.topic_hash(&self.hasher);
+                    conn.output.prepare(&mut self.spare_buffers);
                     write_live(conn, &mut self.counters, shape, publication, target, None, topic_hash);
                     mark_dirty(turn, id, conn);
                     self.watch_output(turn.now, id);
@@ -216,6 +217,7 @@ impl Shard {
                     }
                 }
                 let topic_hash = || publication.topic_hash(&self.hasher);
+                conn.output.prepare(&mut self.spare_buffers);
                 write_live(conn, &mut self.counters, shape, publication, target, packet_id, topic_hash);
                 mark_dirty(turn, id, conn);
                 self.watch_output(turn.now, id);

@@ -1,4 +1,7 @@
-/// Packets on their way to one client. Holds memory only while there is something to write.
+use std::mem::take;
+
+/// Packets on their way to one client. Holds memory only while there is something to write, and until
+/// [`Event::Written`](crate::Event::Written) says so.
 #[derive(Debug, Default)]
 pub struct OutputBuffer {
     bytes: Vec<u8>,
@@ -7,6 +10,12 @@ pub struct OutputBuffer {
 
 /// The first packet of an empty buffer reserves this much, so that a burst does not grow it byte by byte.
 const FIRST_RESERVE_BYTES: usize = 512;
+
+/// A buffer that grew larger is not kept for others.
+const SPARE_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of all buffers that are kept.
+const SPARES_BYTES_MAX: usize = 1024 * 1024;
 
 /// Written bytes are moved out of the way once there are this many of them.
 const COMPACT_BYTES: usize = 64 * 1024;
@@ -18,11 +27,12 @@ impl OutputBuffer {
         self.bytes.get(self.written..).unwrap_or_default()
     }
 
-    /// The first `count` bytes have been written. Frees the memory when nothing is left.
+    /// The first `count` bytes have been written.
     pub fn advance(&mut self, count: usize) {
         self.written = self.written.saturating_add(count).min(self.bytes.len());
         if self.written == self.bytes.len() {
-            *self = Self::default();
+            self.bytes.clear();
+            self.written = 0;
         } else if self.written >= COMPACT_BYTES && self.written * 2 >= self.bytes.len() {
             self.bytes.drain(..self.written);
             self.written = 0;
@@ -47,6 +57,23 @@ impl OutputBuffer {
         self.bytes.capacity()
     }
 
+    /// Takes memory before something is appended, if there is none: that of another connection, which has been written.
+    pub(crate) fn prepare(&mut self, spares: &mut SpareBuffers) {
+        if self.bytes.capacity() == 0
+            && let Some(spare) = spares.take()
+        {
+            self.bytes = spare;
+        }
+    }
+
+    /// Lets go of the memory if nothing is left to write.
+    pub(crate) fn release(&mut self, spares: &mut SpareBuffers) {
+        if self.bytes.is_empty() && self.bytes.capacity() > 0 {
+            self.written = 0;
+            spares.keep(take(&mut self.bytes));
+        }
+    }
+
     /// The vector to append packets to.
     pub(crate) fn appending(&mut self) -> &mut Vec<u8> {
         if self.bytes.capacity() == 0 {
@@ -56,19 +83,71 @@ impl OutputBuffer {
     }
 }
 
+/// Memory of buffers that have been written, for those to be filled next: what is written in a turn needs none from
+/// the system, and the buffers have grown already.
+#[derive(Debug, Default)]
+pub(crate) struct SpareBuffers {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl SpareBuffers {
+    fn take(&mut self) -> Option<Vec<u8>> {
+        let buffer = self.buffers.pop()?;
+        self.bytes -= buffer.capacity();
+        Some(buffer)
+    }
+
+    fn keep(&mut self, buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        if capacity <= SPARE_BYTES_MAX && self.bytes + capacity <= SPARES_BYTES_MAX {
+            self.bytes += capacity;
+            self.buffers.push(buffer);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_drained_buffer_holds_no_memory() {
+    fn a_drained_buffer_gives_its_memory_to_the_next() {
+        let mut spares = SpareBuffers::default();
         let mut output = OutputBuffer::default();
         output.appending().extend_from_slice(b"abc");
         output.advance(2);
         assert_eq!((output.as_slice(), output.len()), (&b"c"[..], 1));
         output.advance(1);
         assert!(output.is_empty());
-        assert_eq!(output.bytes.capacity(), 0);
+        output.release(&mut spares);
+        assert_eq!((output.capacity(), spares.bytes), (0, FIRST_RESERVE_BYTES));
+        let mut next = OutputBuffer::default();
+        next.prepare(&mut spares);
+        assert_eq!((next.capacity(), next.len(), spares.bytes), (FIRST_RESERVE_BYTES, 0, 0));
+    }
+
+    #[test]
+    fn a_buffer_with_something_to_write_keeps_its_memory() {
+        let mut spares = SpareBuffers::default();
+        let mut output = OutputBuffer::default();
+        output.appending().extend_from_slice(b"abc");
+        output.advance(2);
+        output.release(&mut spares);
+        assert_eq!((output.as_slice(), spares.bytes), (&b"c"[..], 0));
+    }
+
+    #[test]
+    fn spare_memory_has_a_limit() {
+        let mut spares = SpareBuffers::default();
+        spares.keep(Vec::with_capacity(SPARE_BYTES_MAX + 1));
+        assert_eq!(spares.bytes, 0);
+        for _ in 0..100 {
+            spares.keep(Vec::with_capacity(SPARE_BYTES_MAX));
+        }
+        assert!(spares.bytes <= SPARES_BYTES_MAX && spares.bytes > SPARES_BYTES_MAX / 2);
+        while spares.take().is_some() {}
+        assert_eq!(spares.bytes, 0);
     }
 
     #[test]

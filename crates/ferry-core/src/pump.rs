@@ -44,6 +44,13 @@ impl Shard {
         if !conn.acknowledged {
             return;
         }
+        if session.sender.is_idle() {
+            if !conn.output.is_empty() {
+                mark_dirty(turn, id, conn);
+            }
+            return;
+        }
+        conn.output.prepare(&mut self.spare_buffers);
         let authorizer = self.authorizer.restricts_receiving().then_some(&*self.authorizer);
         let recorded = session.recorded;
         let client_id = &session.identity.client_id;
@@ -86,7 +93,9 @@ impl Shard {
                 begun.note(&mut session.sender, recorded, &mut turn.effects.records);
             }
         }
-        if !conn.output.is_empty() {
+        if conn.output.is_empty() {
+            conn.output.release(&mut self.spare_buffers);
+        } else {
             mark_dirty(turn, id, conn);
         }
         let after = (session.sender.queue_len(), session.sender.queue_bytes());

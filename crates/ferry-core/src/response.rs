@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use ferry_codec::{Ack, Packet, PacketId, ProtocolVersion, ReasonCode, encode, encoded_length};
+use ferry_codec::{Ack, AckKind, Packet, PacketId, ProtocolVersion, ReasonCode, encode, encoded_length};
 
 use crate::commit::{Promise, Waiter};
 use crate::counters::packet_type;
@@ -328,20 +328,20 @@ impl Shard {
                     session.receiver.puback_sent();
                 }
                 // [MQTT-2.2.1-5] [MQTT3-2.3.1-6]
-                self.send(turn, id, &Packet::Puback(ack(packet_id, reason_code, reason)));
+                self.send_ack(turn, id, AckKind::Puback, ack(packet_id, reason_code, reason));
             }
             Response::Pubrec { packet_id, reason_code, reason }
             | Response::RefusedPubrec { packet_id, reason_code, reason } => {
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.pubrec_sent(packet_id, reason_code);
                 }
-                self.send(turn, id, &Packet::Pubrec(ack(packet_id, reason_code, reason)));
+                self.send_ack(turn, id, AckKind::Pubrec, ack(packet_id, reason_code, reason));
             }
             Response::Pubcomp { packet_id, reason_code, reason } => {
-                self.send(turn, id, &Packet::Pubcomp(ack(packet_id, reason_code, reason)));
+                self.send_ack(turn, id, AckKind::Pubcomp, ack(packet_id, reason_code, reason));
             }
             Response::Pubrel { packet_id, reason_code, reason } => {
-                self.send(turn, id, &Packet::Pubrel(ack(packet_id, reason_code, reason)));
+                self.send_ack(turn, id, AckKind::Pubrel, ack(packet_id, reason_code, reason));
             }
             Response::Publish { packet_id, .. } => self.send_recorded(turn, id, packet_id),
             Response::Connack(bytes) => {
@@ -372,15 +372,34 @@ impl Shard {
                 return;
             }
         }
+        conn.output.prepare(&mut self.spare_buffers);
         let length = encode(&packet, conn.version, conn.output.appending());
         self.counters.packets_sent[packet_type(&packet)] += 1;
         self.counters.bytes_sent += length as u64;
         mark_dirty(turn, id, conn);
     }
 
+    /// As [`send`](Self::send), for the acknowledgements of messages: nearly all of them say no more than the packet
+    /// identifier, and there is one or more for each message.
+    fn send_ack(&mut self, turn: &mut Turn<'_>, id: ConnId, kind: AckKind, ack: Ack<'static>) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let bytes = kind.short(ack.packet_id);
+        let fits = conn.maximum_packet_size as usize >= bytes.len();
+        let is_plain = ack.reason_code == ReasonCode::SUCCESS && ack.reason_string.is_none();
+        if !(conn.version.is_v3() || is_plain && fits) {
+            return self.send(turn, id, &kind.packet(ack));
+        }
+        conn.output.prepare(&mut self.spare_buffers);
+        conn.output.appending().extend_from_slice(&bytes);
+        self.counters.packets_sent[usize::from(kind.packet_type())] += 1;
+        self.counters.bytes_sent += bytes.len() as u64;
+        mark_dirty(turn, id, conn);
+    }
+
     /// As [`send`](Self::send), for a packet that was encoded, and made small enough, before.
     fn send_encoded(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8], packet_type: usize) {
         let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.output.prepare(&mut self.spare_buffers);
         conn.output.appending().extend_from_slice(bytes);
         self.counters.packets_sent[packet_type] += 1;
         self.counters.bytes_sent += bytes.len() as u64;

@@ -10,6 +10,7 @@ use crate::commit::Commit;
 use crate::conn::{Conn, ConnState, Conns};
 use crate::deferred::Deferred;
 use crate::deliver::Matches;
+use crate::output_buffer::SpareBuffers;
 use crate::random::Random;
 use crate::session::{Session, SessionId, SessionView, Sessions};
 use crate::session_ends::SessionEnds;
@@ -41,6 +42,7 @@ pub struct Shard {
     pub(crate) replaying: VecDeque<SessionId>,
     pub(crate) matches: Matches,
     pub(crate) shapes: WireShapes,
+    pub(crate) spare_buffers: SpareBuffers,
     /// The topic that an alias stands for, while the PUBLISH is handled.
     pub(crate) topic: String,
     pub(crate) connect_quota: Option<Quota>,
@@ -82,6 +84,7 @@ impl Shard {
             replaying: VecDeque::new(),
             matches: Matches::default(),
             shapes: WireShapes::default(),
+            spare_buffers: SpareBuffers::default(),
             topic: String::new(),
             connect_quota: None,
             retained_sweep: crate::wake::RetainedSweep::default(),

@@ -127,6 +127,7 @@ impl Shard {
     pub(crate) fn written(&mut self, turn: &mut Turn<'_>, id: ConnId) {
         let full = self.config.output_bytes_max;
         let Some(conn) = self.conns.get_mut(id) else { return };
+        conn.output.release(&mut self.spare_buffers);
         let length = conn.unwritten_bytes();
         if conn.paused.contains(Paused::OUTPUT) || !conn.output_full_since.is_never() {
             if length <= full / 2 {

@@ -271,6 +271,12 @@ impl Sender {
         Ok(self.last_sequence)
     }
 
+    /// Whether there is nothing to send, whatever the quota: all that [`next`](Self::next) could give has been given.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.resend == Resend::Done && self.queue.is_empty()
+    }
+
     /// What to do next on this connection; `None` until an acknowledgement or a new copy arrives.
     ///
     /// First the re-sends, in the order of their first sending `[MQTT-4.4.0-1]`, `[MQTT-4.6.0-1]`,

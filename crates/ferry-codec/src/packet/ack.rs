@@ -2,7 +2,7 @@ use crate::encode::{Body, Properties, Sink, first_byte};
 use crate::fault::{self, Decoded, Fault};
 use crate::primitive::Reader;
 use crate::property::{self, Property, PropertyReader, PropertySection};
-use crate::{DecodeLimits, PacketId, ProtocolVersion, ReasonCode, UserProperties, frame};
+use crate::{DecodeLimits, Packet, PacketId, ProtocolVersion, ReasonCode, UserProperties, frame};
 
 /// PUBACK, PUBREC, PUBREL or PUBCOMP (sections 3.4 to 3.7): they have the same form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,10 +19,14 @@ pub struct Ack<'a> {
 
 /// Which of the four packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AckKind {
+pub enum AckKind {
+    /// Answers a PUBLISH of QoS 1.
     Puback,
+    /// Answers a PUBLISH of QoS 2.
     Pubrec,
+    /// Answers PUBREC.
     Pubrel,
+    /// Answers PUBREL.
     Pubcomp,
 }
 
@@ -66,7 +70,27 @@ impl<'a> Ack<'a> {
 }
 
 impl AckKind {
-    const fn packet_type(self) -> u8 {
+    /// The whole packet when it says no more than the packet identifier: success, or anything in 3.x.
+    #[must_use]
+    pub const fn short(self, packet_id: PacketId) -> [u8; 4] {
+        let [high, low] = packet_id.get().to_be_bytes();
+        [first_byte(self.packet_type()), 2, high, low]
+    }
+
+    /// A packet of this kind.
+    #[must_use]
+    pub const fn packet(self, ack: Ack<'_>) -> Packet<'_> {
+        match self {
+            Self::Puback => Packet::Puback(ack),
+            Self::Pubrec => Packet::Pubrec(ack),
+            Self::Pubrel => Packet::Pubrel(ack),
+            Self::Pubcomp => Packet::Pubcomp(ack),
+        }
+    }
+
+    /// Its number (Table 2-1).
+    #[must_use]
+    pub const fn packet_type(self) -> u8 {
         match self {
             Self::Puback => frame::PUBACK,
             Self::Pubrec => frame::PUBREC,
@@ -128,5 +152,25 @@ impl Properties for Ack<'_> {
     fn write_properties(&self, sink: &mut impl Sink) {
         sink.put_string_property(property::REASON_STRING, self.reason_string);
         sink.put_user_properties(self.user_properties);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_packet_is_what_encode_makes_of_success() {
+        for kind in [AckKind::Puback, AckKind::Pubrec, AckKind::Pubrel, AckKind::Pubcomp] {
+            let packet_id = PacketId::new(0x1234).unwrap();
+            for (version, reason_code) in [
+                (ProtocolVersion::V5, ReasonCode::SUCCESS),
+                (ProtocolVersion::V311, ReasonCode::QUOTA_EXCEEDED),
+            ] {
+                let mut encoded = Vec::new();
+                crate::encode(&kind.packet(Ack::new(packet_id, reason_code)), version, &mut encoded);
+                assert_eq!(encoded, kind.short(packet_id));
+            }
+        }
     }
 }

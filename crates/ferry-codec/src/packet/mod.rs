@@ -12,8 +12,7 @@ mod subscription_options;
 mod unsuback;
 mod unsubscribe;
 
-pub use ack::Ack;
-pub(crate) use ack::AckKind;
+pub use ack::{Ack, AckKind};
 pub use auth::Auth;
 pub use connack::{Connack, ConnackProperties};
 pub use connect::{Connect, ConnectProperties, Will};
