@@ -12,6 +12,7 @@ mod bench_error;
 mod clock;
 pub mod html;
 mod latencies;
+mod limits;
 mod packets;
 pub mod plan;
 mod process;
@@ -24,4 +25,4 @@ mod verify;
 
 pub use bench_error::BenchError;
 pub use latencies::Latencies;
-pub use run::{Progress, run};
+pub use run::{Environment, Progress, agent, run};

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use ferry_codec::wire_shape::encode_publish;
 use ferry_codec::{
     Connect, ConnectProperties, PacketId, ProtocolVersion, Publish, QoS, RetainHandling, Subscribe,
-    SubscribeFiltersBuf, SubscriptionOptions, encode,
+    SubscribeFiltersBuf, SubscriptionOptions, Unsubscribe, UnsubscribeFiltersBuf, encode,
 };
 
 use crate::plan::{Credentials, Plan, Protocol};
@@ -75,6 +75,24 @@ pub(crate) fn subscribe(filters: &[String], qos: QoS, version: ProtocolVersion, 
         filters: all.as_filters(),
     };
     encode(&ferry_codec::Packet::Subscribe(subscribe), version, out);
+}
+
+/// UNSUBSCRIBE from a filter, with packet identifier 2.
+pub(crate) fn unsubscribe(filter: &str, version: ProtocolVersion, out: &mut Vec<u8>) {
+    let mut filters = UnsubscribeFiltersBuf::new();
+    filters.push(filter);
+    let unsubscribe = Unsubscribe {
+        packet_id: PacketId::new(2).expect("2 is not 0"),
+        user_properties: Default::default(),
+        filters: filters.as_filters(),
+    };
+    encode(&ferry_codec::Packet::Unsubscribe(unsubscribe), version, out);
+}
+
+/// A retained PUBLISH without a payload, at QoS 0: it removes the retained message of its topic [MQTT-3.3.1-6].
+pub(crate) fn remove_retained(topic: &str, version: ProtocolVersion, out: &mut Vec<u8>) {
+    let publish = Publish { retain: true, topic, ..Publish::default() };
+    encode(&ferry_codec::Packet::Publish(publish), version, out);
 }
 
 /// An encoded PUBLISH, with places for packet identifier and stamp.

@@ -42,6 +42,9 @@ pub(crate) enum Command {
     Passwd(PasswdArguments),
     Store(StoreArguments),
     Bench(Box<BenchCommand>),
+    /// One of the processes of a bench
+    #[command(hide = true)]
+    BenchAgent,
 }
 
 /// Start the broker

@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Some(Command::Passwd(arguments)) => passwd::passwd(arguments),
         Some(Command::Store(arguments)) => store::store(&arguments.command),
         Some(Command::Bench(arguments)) => bench::bench(*arguments),
+        Some(Command::BenchAgent) => bench::agent(),
         None => {
             output::line(&Arguments::command().render_help().to_string());
             ExitCode::SUCCESS

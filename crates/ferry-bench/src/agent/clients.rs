@@ -1,12 +1,12 @@
 use std::collections::HashSet;
 
-use ferry_codec::{DecodeLimits, Direction, Packet, QoS, ReasonCode, decode};
+use ferry_codec::{DecodeLimits, Direction, Packet, ProtocolVersion, QoS, ReasonCode, decode};
 
 use super::connection::{Client, Connection, State};
 use super::publisher::{Publisher, is_refusal};
 use super::subscriber::{Expectations, Group, Subscriber};
 use super::tally::Tally;
-use super::{Collection, ConnectOutcome, Outcome, Published, SharedCredits};
+use super::{Collection, ConnectOutcome, LookupOutcome, Outcome, Published, SharedCredits};
 use crate::packets::{Frame, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, subscribe};
 use crate::plan::{Pattern, Plan, Protocol};
 use crate::stamp::filler;
@@ -26,6 +26,9 @@ pub(crate) struct Clients {
     pub(crate) credits: Vec<u64>,
     /// Those publishers.
     pub(crate) credited: Vec<u32>,
+    pub(crate) lookup_outcome: LookupOutcome,
+    /// Subscribers that have not got all they look up.
+    pub(crate) lookups_open: usize,
     parts: Vec<Part>,
     /// By number of the part, where a subscription is shared.
     groups: Vec<Group>,
@@ -68,6 +71,8 @@ impl Clients {
             queue: Vec::new(),
             credits: vec![0; plan.publishers()],
             credited: Vec::new(),
+            lookup_outcome: LookupOutcome::default(),
+            lookups_open: 0,
             groups: parts.iter().map(group).collect(),
             fillers: parts.iter().map(|part| filler(part.traffic.payload_bytes, plan.seed)).collect(),
             parts,
@@ -99,6 +104,18 @@ impl Clients {
             Client::Subscriber(index) => self.publishers.len() + index,
         };
         local * self.workers + self.first_client
+    }
+
+    pub(crate) fn part(&self, number: usize) -> &Part {
+        &self.parts[number]
+    }
+
+    pub(crate) fn version(&self) -> ProtocolVersion {
+        self.protocol.version()
+    }
+
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Somebody has to look whether this publisher can publish.
@@ -175,6 +192,9 @@ impl Clients {
     fn delivered(&mut self, frame: Frame<'_>, index: usize, connection: &mut Connection, now: u64) {
         let subscriber = &mut self.subscribers[index];
         let part = subscriber.part;
+        if subscriber.lookups.is_some() {
+            return self.looked_up(frame, index, connection, now);
+        }
         let expectations = Expectations {
             seed: self.seed,
             is_v5: self.protocol == Protocol::V5,

@@ -3,6 +3,7 @@
 mod clients;
 mod connection;
 mod connector;
+mod lookup;
 mod order;
 mod publisher;
 mod shared_credits;
@@ -11,6 +12,9 @@ mod tally;
 mod timer;
 mod worker;
 
-pub(crate) use order::{Collection, ConnectOutcome, LoadTimes, Order, Outcome, Published, Tick, Who, Word};
+pub(crate) use lookup::LookupKind;
+pub(crate) use order::{
+    Collection, ConnectOutcome, LoadTimes, LookupOutcome, Order, Outcome, Published, Tick, Who, Word,
+};
 pub(crate) use shared_credits::SharedCredits;
 pub(crate) use worker::{WAKER, Worker, WorkerSetup};

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::lookup::LookupKind;
 use crate::Latencies;
 use crate::report::Counts;
 
@@ -21,6 +22,12 @@ pub(crate) enum Order {
     },
     /// From now on lost connections come back.
     Reconnect,
+    /// Look up retained messages; answered by [`Word::LookedUp`].
+    Lookup(LookupKind),
+    /// Remove all retained messages; answered by [`Word::Stopped`].
+    RemoveRetained,
+    /// Say what was counted until now; answered by a tick and [`Word::Counted`].
+    Count,
     /// Say what was published; answered by [`Word::Collected`].
     Collect,
     /// Compare what has come with what was published, everywhere; answered by [`Word::Finished`], the last word.
@@ -55,7 +62,9 @@ pub(crate) enum Word {
     Connected(Box<ConnectOutcome>),
     Disconnected,
     Tick(Box<Tick>),
+    Counted,
     Stopped,
+    LookedUp(Box<LookupOutcome>),
     Collected(Collection),
     Finished(Box<Outcome>),
     /// It cannot go on.
@@ -78,6 +87,20 @@ pub(crate) struct ConnectOutcome {
     pub(crate) handshake: Latencies,
     pub(crate) connack: Latencies,
     pub(crate) suback: Latencies,
+}
+
+/// What looking up retained messages came to.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct LookupOutcome {
+    /// One of the filters.
+    pub(crate) filter: String,
+    pub(crate) subscriptions: u64,
+    pub(crate) expected: u64,
+    pub(crate) delivered: u64,
+    pub(crate) first_at: u64,
+    pub(crate) last_at: u64,
+    /// From each SUBSCRIBE to its last message.
+    pub(crate) time: Latencies,
 }
 
 /// What happened since the last tick.

@@ -87,6 +87,16 @@ impl Schedule {
     pub(crate) fn due(&self) -> u64 {
         self.first_at + (self.period * self.next as f64) as u64
     }
+
+    /// Messages that were due before a time and have not been sent.
+    pub(crate) fn unsent_before(&self, until: u64) -> u64 {
+        let due = self.due();
+        if self.period == 0.0 || due >= until {
+            0
+        } else {
+            ((until - due) as f64 / self.period).ceil() as u64
+        }
+    }
 }
 
 impl Publisher {
@@ -277,6 +287,11 @@ impl Publisher {
             }
             packet_id = packet_id_after(packet_id, 1);
         }
+    }
+
+    /// The numbers of its streams.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = u32> {
+        self.streams.iter().map(|stream| stream.id)
     }
 
     /// What was published, and what of it was not acknowledged.

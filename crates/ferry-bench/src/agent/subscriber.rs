@@ -1,3 +1,4 @@
+use super::lookup::Lookups;
 use super::tally::Tally;
 use crate::packets::{Frame, PUBACK, PUBCOMP, PUBREC, acknowledge, received};
 use crate::stamp::{STAMP_BYTES, Stamp};
@@ -9,6 +10,8 @@ pub(crate) struct Subscriber {
     pub(crate) part: usize,
     /// Among the subscribers of its part.
     pub(crate) index: usize,
+    /// What it looks up among retained messages.
+    pub(crate) lookups: Option<Box<Lookups>>,
     streams: Streams,
     heard: Heard,
     /// Packet identifiers of QoS 2 that are not released, one bit each.
@@ -43,7 +46,7 @@ impl Subscriber {
         } else {
             Heard::Alone(std::iter::repeat_with(Flow::default).take(streams.len()).collect())
         };
-        Self { part: part.number, index, streams, heard, unreleased: None }
+        Self { part: part.number, index, lookups: None, streams, heard, unreleased: None }
     }
 
     /// Takes in a PUBLISH and appends its acknowledgement. Returns the stream of the message if it came for the first

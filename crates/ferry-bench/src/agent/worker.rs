@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError};
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
@@ -13,8 +13,8 @@ use super::publisher::Schedule;
 use super::timer::Timer;
 use super::{LoadTimes, Order, SharedCredits, Who, Word};
 use crate::BenchError;
-use crate::clock::Clock;
-use crate::packets::{DISCONNECT, connect, first_frame};
+use crate::clock::{Clock, from_seconds};
+use crate::packets::{DISCONNECT, connect, first_frame, remove_retained};
 use crate::plan::{Credentials, Load, Plan};
 use crate::topology::parts;
 use crate::transport::{Addresses, Stream};
@@ -56,6 +56,7 @@ pub(crate) struct Worker {
     /// When something was delivered for the last time, and how much had been.
     progress: (u64, u64),
     next_ping: usize,
+    looks_up: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +67,8 @@ enum Publishing {
     Until(u64),
     /// A given number of messages.
     Counted,
+    /// What is written is to reach the sockets.
+    Flushing,
 }
 
 /// The token that a waker of a loop has.
@@ -100,6 +103,7 @@ impl Worker {
             next_tick: 0,
             progress: (0, 0),
             next_ping: 0,
+            looks_up: false,
             plan,
             credentials,
             number,
@@ -131,7 +135,12 @@ impl Worker {
                     }
                 }
             }
-            while let Ok(order) = self.orders.try_recv() {
+            loop {
+                let order = match self.orders.try_recv() {
+                    Ok(order) => order,
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return,
+                };
                 if let Order::Finish { published, unacknowledged } = order {
                     let mut outcome = self.clients.finish(&published, &unacknowledged);
                     outcome.reconnected = self.clients.tally.reconnected;
@@ -164,7 +173,7 @@ impl Worker {
                     .min()
                     .map_or(until, |due| due.min(until))
             }
-            Publishing::No | Publishing::Counted => u64::MAX,
+            Publishing::No | Publishing::Counted | Publishing::Flushing => u64::MAX,
         };
         publishing.min(self.next_tick).min(self.connector.wakes_at().unwrap_or(u64::MAX))
     }
@@ -204,6 +213,17 @@ impl Worker {
                 self.say(Word::Disconnected);
             }
             Order::Reconnect => self.connector.reconnects = true,
+            Order::Lookup(kind) => {
+                self.clients.start_lookups(*kind, &mut self.connections, now);
+                self.looks_up = true;
+                self.progress.0 = now;
+            }
+            Order::RemoveRetained => self.remove_retained(),
+            Order::Count => {
+                let tick = self.clients.tally.tick(now, self.connected);
+                self.say(Word::Tick(Box::new(tick)));
+                self.say(Word::Counted);
+            }
             Order::Collect => self.say(Word::Collected(self.clients.collect())),
             Order::Finish { .. } => {}
         }
@@ -244,24 +264,50 @@ impl Worker {
         if now >= self.next_tick {
             self.tick(now);
         }
+        if self.looks_up && self.clients.lookups_open == 0 {
+            self.looks_up = false;
+            let outcome = self.clients.end_lookups();
+            self.say(Word::LookedUp(outcome));
+        }
+    }
+
+    fn remove_retained(&mut self) {
+        self.publishing = Publishing::Flushing;
+        let version = self.plan.protocol.version();
+        for index in 0..self.connections.len() {
+            let connection = &mut self.connections[index];
+            let Client::Publisher(publisher) = connection.client else { continue };
+            if connection.state != State::Ready {
+                continue;
+            }
+            let publisher = &self.clients.publishers[publisher];
+            let part = self.clients.part(publisher.part);
+            for stream in publisher.streams() {
+                let topic = part.topic((stream - part.stream(0)) as usize % part.traffic.topics);
+                remove_retained(&topic, version, &mut connection.output);
+            }
+            self.clients.mark_dirty(connection, index);
+        }
     }
 
     fn tick(&mut self, now: u64) {
         self.next_tick = now + TICK_NANOSECONDS - now % TICK_NANOSECONDS;
         let tick = self.clients.tally.tick(now, self.connected);
-        let delivered = self.clients.tally.total_delivered();
+        let delivered = self.clients.tally.total_delivered() + self.clients.lookup_outcome.delivered;
         if delivered != self.progress.1 {
             self.progress = (now, delivered);
+        } else if self.looks_up && now - self.progress.0 > from_seconds(self.plan.drain_seconds_max) {
+            self.clients.lookups_open = 0;
         } else if now - self.progress.0 > STALL_NANOSECONDS && self.publishing != Publishing::No {
             self.progress.0 = now;
             self.clients.forget_outstanding();
         }
-        self.ping(now);
+        self.ping();
         self.say(Word::Tick(Box::new(tick)));
     }
 
     /// Keeps the keep alive of all clients, a few with each tick.
-    fn ping(&mut self, _now: u64) {
+    fn ping(&mut self) {
         let keep_alive = u64::from(self.plan.keep_alive_seconds) * 1_000_000_000;
         if keep_alive == 0 || self.connections.is_empty() {
             return;
@@ -415,13 +461,9 @@ impl Worker {
     fn publish(&mut self, now: u64) {
         match self.publishing {
             Publishing::Soon(times) if now >= times.start => self.start_publishing(times),
-            Publishing::Until(until) if now >= until => {
-                self.publishing = Publishing::No;
-                self.clients.clear_queue();
-                self.say(Word::Stopped);
-            }
+            Publishing::Until(until) if now >= until => self.stop_publishing(now, until),
             Publishing::Until(_) => {
-                self.publish_scheduled(now);
+                self.publish_scheduled(now, now);
                 self.publish_queued(now);
             }
             Publishing::Counted => {
@@ -431,8 +473,26 @@ impl Worker {
                     self.say(Word::Stopped);
                 }
             }
+            Publishing::Flushing => {
+                self.clients.clear_queue();
+                if self.connections.iter().all(|connection| connection.backlog_bytes() == 0) {
+                    self.publishing = Publishing::No;
+                    self.say(Word::Stopped);
+                }
+            }
             Publishing::No | Publishing::Soon(_) => self.clients.clear_queue(),
         }
+    }
+
+    fn stop_publishing(&mut self, now: u64, until: u64) {
+        // What was due while this loop was busy.
+        self.publish_scheduled(until.saturating_sub(1), now);
+        for publisher in &self.clients.publishers {
+            self.clients.tally.measured.unsent += publisher.schedule.unsent_before(until);
+        }
+        self.publishing = Publishing::No;
+        self.clients.clear_queue();
+        self.say(Word::Stopped);
     }
 
     fn start_publishing(&mut self, times: LoadTimes) {
@@ -457,10 +517,10 @@ impl Worker {
     }
 
     /// Sends what is due; those that cannot send now come back when they can.
-    fn publish_scheduled(&mut self, now: u64) {
+    fn publish_scheduled(&mut self, due: u64, now: u64) {
         for part in 0..self.scheduled.len() {
             while let Some(&index) = self.scheduled[part].front() {
-                if self.clients.publishers[index].schedule.due() > now {
+                if self.clients.publishers[index].schedule.due() > due {
                     break;
                 }
                 self.scheduled[part].pop_front();

@@ -163,6 +163,9 @@ fn override_traffic(part: &mut Traffic, overrides: &Overrides) {
     }
     part.subscribers = overrides.subscribers.unwrap_or(part.subscribers);
     part.topics = overrides.topics.unwrap_or(part.topics);
+    if part.pattern == Pattern::Idle {
+        part.topics = part.subscribers;
+    }
     part.qos = overrides.qos.unwrap_or(part.qos);
     part.payload_bytes = overrides.payload_bytes.unwrap_or(part.payload_bytes);
     if let Some(messages_per_second) = overrides.rate {
@@ -297,7 +300,7 @@ impl Size {
         let (scenario, parts) = match kind {
             "conn" => (Scenario::Conn, vec![idle()]),
             "idle" => (Scenario::Idle, vec![idle()]),
-            "storm" => (Scenario::Storm, vec![Traffic { subscribers: 5_000, ..idle() }]),
+            "storm" => (Scenario::Storm, vec![Traffic { subscribers: 5_000, topics: 5_000, ..idle() }]),
             "p2p" => (Scenario::P2p, vec![traffic(Pattern::Pairs, 50, 50, 50, 0)]),
             "fanout" => (Scenario::Fanout, vec![traffic(Pattern::Everyone, 1, 1_000, 1, 0)]),
             "sharedsub" => (Scenario::Sharedsub, vec![traffic(Pattern::Shared, 1_000, 5, 1_000, 1)]),
@@ -310,7 +313,7 @@ impl Size {
                     slow(10.0, traffic(Pattern::Everyone, 1, 200, 1, 1)),
                     slow(20.0, traffic(Pattern::Shared, 100, 5, 100, 1)),
                     slow(20.0, traffic(Pattern::Wildcards, 20, 20, 2_000, 2)),
-                    Traffic { subscribers: 500, ..idle() },
+                    Traffic { subscribers: 500, topics: 500, ..idle() },
                 ];
                 (Scenario::Mixed, parts)
             }

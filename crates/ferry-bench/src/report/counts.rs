@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 pub struct Counts {
     /// PUBLISH packets written, each message once.
     pub sent: u64,
-    /// Of these, acknowledged by PUBACK or PUBCOMP.
+    /// Messages that a schedule had, and that could not be sent: the broker, or this generator, did not keep up.
+    pub unsent: u64,
+    /// Of `sent`, acknowledged by PUBACK or PUBCOMP.
     pub acknowledged: u64,
     /// Copies that should be delivered.
     pub expected: u64,
@@ -28,6 +30,7 @@ pub struct Counts {
 impl AddAssign for Counts {
     fn add_assign(&mut self, other: Self) {
         self.sent += other.sent;
+        self.unsent += other.unsent;
         self.acknowledged += other.acknowledged;
         self.expected += other.expected;
         self.delivered += other.delivered;

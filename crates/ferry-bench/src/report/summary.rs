@@ -41,6 +41,7 @@ impl Report {
                 phase.name, phase.seconds, phase.sent_per_second, phase.delivered_per_second
             )?;
         }
+        self.write_steps(out)?;
         let total = &self.total;
         if total.sent > 0 {
             writeln!(
@@ -63,6 +64,50 @@ impl Report {
         self.write_costs(out)?;
         self.notes.iter().try_for_each(|note| writeln!(out, "note: {note}"))?;
         self.failures.iter().try_for_each(|failure| writeln!(out, "FAILED: {failure}"))
+    }
+
+    /// What only some scenarios have.
+    fn write_steps(&self, out: &mut String) -> fmt::Result {
+        for storm in &self.storms {
+            writeln!(
+                out,
+                "come back  {} of {} clients in {:.2} s ({:.0}/s); CONNACK p50 {}, p99 {}",
+                storm.connected,
+                storm.clients,
+                storm.seconds,
+                storm.per_second,
+                time(storm.connack.p50_microseconds),
+                time(storm.connack.p99_microseconds)
+            )?;
+        }
+        for lookup in &self.lookups {
+            writeln!(
+                out,
+                "look up    {} of {} messages by {} filters as {} in {:.2} s: {:.0}/s; one filter p50 {}, max {}",
+                lookup.delivered,
+                lookup.expected,
+                lookup.subscriptions,
+                lookup.filter,
+                lookup.seconds,
+                lookup.delivered_per_second,
+                time(lookup.time.p50_microseconds),
+                time(lookup.time.max_microseconds)
+            )?;
+        }
+        for kill in &self.kills {
+            let after = |seconds: Option<f64>| {
+                seconds.map_or_else(|| "never".to_owned(), |seconds| format!("after {seconds:.2} s"))
+            };
+            writeln!(
+                out,
+                "killed     at {:.1} s: listens {}, all clients connected {}, first delivery {}",
+                kill.at_seconds,
+                after(kill.listening_after_seconds),
+                after(kill.connected_after_seconds),
+                after(kill.delivering_after_seconds)
+            )?;
+        }
+        Ok(())
     }
 
     fn write_costs(&self, out: &mut String) -> fmt::Result {

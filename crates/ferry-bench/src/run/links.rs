@@ -4,6 +4,9 @@ use std::thread::JoinHandle;
 
 use mio::{Poll, Waker};
 
+use super::Environment;
+use super::agent_process::{AgentProcess, Setup};
+use super::broker_under_fire::BrokerUnderFire;
 use crate::BenchError;
 use crate::agent::{Order, SharedCredits, WAKER, Word, Worker, WorkerSetup};
 use crate::clock::Clock;
@@ -77,33 +80,72 @@ impl Loops {
     }
 }
 
-/// All event loops of a run.
+/// All event loops of a run, in this process and in others.
 pub(crate) struct Links {
     here: Loops,
+    others: Vec<AgentProcess>,
+    other_pids: Vec<u32>,
     pub(crate) words: Receiver<(usize, Word)>,
+    words_sender: Sender<(usize, Word)>,
     count: usize,
+    broker: Option<BrokerUnderFire>,
 }
 
 impl Links {
     /// # Errors
-    /// An event loop cannot start.
+    /// An event loop or a process cannot start.
     pub(crate) fn start(
         plan: &Arc<Plan>,
-        credentials: &Arc<Credentials>,
+        environment: Environment,
         clock: Clock,
     ) -> Result<Self, BenchError> {
         let (sender, words) = channel();
-        let here = Loops::start(plan, credentials, clock, 0, &sender)?;
-        Ok(Self { here, words, count: plan.workers() })
+        let Environment { credentials, agent_command } = environment;
+        let mut others = Vec::new();
+        for process in 1..plan.processes {
+            let command = agent_command
+                .as_ref()
+                .ok_or_else(|| BenchError::new("this program cannot start further processes of a run"))?;
+            let plan = plan.as_ref().clone();
+            let setup = Setup { plan, credentials: credentials.clone(), clock, process };
+            others.push(AgentProcess::start(command, &setup, &sender)?);
+        }
+        let here = Loops::start(plan, &Arc::new(credentials), clock, 0, &sender)?;
+        let other_pids = others.iter().map(AgentProcess::pid).collect();
+        Ok(Self {
+            here,
+            others,
+            other_pids,
+            words,
+            words_sender: sender,
+            count: plan.workers(),
+            broker: None,
+        })
     }
 
-    pub(crate) fn tell(&self, order: &Order) {
+    pub(crate) fn tell(&mut self, order: &Order) {
         self.here.tell(order);
+        for other in &mut self.others {
+            if let Err(error) = other.tell(order) {
+                // The receiver is in the same struct.
+                let _ = self.words_sender.send((0, Word::Failed(error.to_string())));
+            }
+        }
     }
 
     /// How many event loops there are.
     pub(crate) fn count(&self) -> usize {
         self.count
+    }
+
+    /// Process IDs of the other processes.
+    pub(crate) fn other_processes(&self) -> &[u32] {
+        &self.other_pids
+    }
+
+    /// The broker must live until the run is over.
+    pub(crate) fn keep(&mut self, broker: Option<BrokerUnderFire>) {
+        self.broker = broker;
     }
 
     pub(crate) fn join(self) {

@@ -44,6 +44,11 @@ impl Addresses {
         let address = Ipv4Addr::from(first + (client % count as usize) as u32);
         Some(SocketAddr::new(IpAddr::V4(address), 0))
     }
+
+    /// How many addresses clients connect from.
+    pub(crate) fn source_count(&self) -> usize {
+        self.sources.map_or(1, |sources| sources.count as usize)
+    }
 }
 
 impl SourceRange {

@@ -78,6 +78,14 @@ pub(crate) struct BenchArguments {
     #[arg(short = 'V', long, value_name = "VERSION", value_parser = protocol, help_heading = "Load")]
     protocol: Option<Protocol>,
 
+    /// Of storm: how often all connections break [default: 3]
+    #[arg(long, value_name = "NUMBER", help_heading = "Load")]
+    rounds: Option<usize>,
+
+    /// Of offline: messages for each topic [default: 100]
+    #[arg(long, value_name = "NUMBER", help_heading = "Load")]
+    messages: Option<usize>,
+
     /// Seconds between signs of life of each client; 0 is never [default: 300]
     #[arg(long, value_name = "SECONDS", help_heading = "Load")]
     keep_alive: Option<u16>,
@@ -110,6 +118,10 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "NUMBER", help_heading = "Generator")]
     threads: Option<usize>,
 
+    /// Processes that generate load, each with so many event loops [default: 1]
+    #[arg(long, value_name = "NUMBER", help_heading = "Generator")]
+    processes: Option<usize>,
+
     /// Addresses to connect from, as 127.0.0.0/24: each has some 28,000 ports
     #[arg(long, value_name = "RANGE", help_heading = "Generator")]
     source_addresses: Option<String>,
@@ -117,6 +129,14 @@ pub(crate) struct BenchArguments {
     /// Makes client identifiers, topics and payloads [default: another one for each run]
     #[arg(long, value_name = "NUMBER", help_heading = "Generator")]
     seed: Option<u64>,
+
+    /// Start the broker by this command, kill it under load (SIGKILL) and start it again
+    #[arg(long, value_name = "COMMAND", help_heading = "Faults")]
+    kill_broker: Option<String>,
+
+    /// Seconds between kills [default: 5]
+    #[arg(long, value_name = "SECONDS", requires = "kill_broker", help_heading = "Faults")]
+    kill_interval: Option<f64>,
 
     /// Write the result as JSON
     #[arg(long, value_name = "FILE", help_heading = "Result")]
@@ -132,6 +152,13 @@ Scenarios:
   p2p        50 publishers, each with a subscriber of its own, as fast as it goes
   fanout     1 publisher, 1,000 subscribers
   sharedsub  1,000 publishers, 5 subscribers that share a subscription
+  wildcard   100,000 subscriptions, three of four with wildcards
+  retained   100,000 retained messages; everybody looks them up by # and by +
+  offline    messages for 100 clients that are away, and then come back
+  storm      5,000 clients lose their connections and come back, three times
+  mixed      all of these patterns and qualities of service at moderate rates, and idle clients
+  conn       10,000 connections: how fast they are opened
+  idle       the same: what each costs in memory
   of the open MQTT benchmark suite: conn-10k, conn-1m, fanout-1k, fanout-250k, p2p-1k, p2p-50k, sharedsub-1k,
   sharedsub-50k; its own names work too, as singlenode-p2p-1K-1K-1K-1K, with any numbers:
   p2p, fanout, sharedsub -PUBLISHERS-SUBSCRIBERS-TOPICS-MESSAGES_PER_SECOND
@@ -139,6 +166,8 @@ Scenarios:
 Examples:
   ferry bench p2p
   ferry bench p2p-1k --host 10.0.0.5
+  ferry bench conn-1m --source-addresses 127.0.0.0/24 --processes 2
+  ferry bench p2p --rate 100 --qos 2 --kill-broker 'ferry serve --data /tmp/bench'
   ferry bench p2p --publishers 1000 --rate 20 --qos 1 --duration 60 --json result.json --html result.html
   ferry bench report ferry.json other.json --html comparison.html
 
@@ -193,7 +222,11 @@ impl BenchArguments {
             seed: self.seed.unwrap_or_else(seed_of_now),
             drain_seconds_max: self.drain,
             broker_pids: self.pid,
-            ..Overrides::default()
+            processes: self.processes,
+            rounds: self.rounds,
+            offline_messages: self.messages,
+            kill_broker: self.kill_broker,
+            kill_interval_seconds: self.kill_interval,
         };
         let credentials =
             Credentials { user_name: self.user, password: self.password, ..Credentials::default() };

@@ -11,9 +11,9 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use ferry_bench::Progress;
 use ferry_bench::plan::resolve;
 use ferry_bench::report::Report;
+use ferry_bench::{Environment, Progress};
 
 use crate::output;
 use command::BenchTask;
@@ -36,12 +36,23 @@ fn run(arguments: BenchArguments) -> ExitCode {
     }
 }
 
+/// One of several processes of a run: orders come from standard input.
+pub(crate) fn agent() -> ExitCode {
+    match ferry_bench::agent(std::io::stdin().lock(), std::io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::failure(&error),
+    }
+}
+
 fn measure(arguments: BenchArguments) -> Result<Report, String> {
     let words = |error: ferry_bench::BenchError| error.to_string();
     let (json, html) = (arguments.json.clone(), arguments.html.clone());
     let (plan, credentials) = arguments.into_plan(resolve)?;
     let mut line = ProgressLine::new();
-    let report = ferry_bench::run(plan, credentials, &mut |progress| line.show(progress));
+    let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
+    let environment =
+        Environment { credentials, agent_command: Some((program, vec!["bench-agent".to_owned()])) };
+    let report = ferry_bench::run(plan, environment, &mut |progress| line.show(progress));
     line.clear();
     let report = report.map_err(words)?;
     output::line(report.summary().trim_end());
