@@ -75,7 +75,45 @@ pub struct Counters {
     pub drops: DropLedger,
 }
 
+/// Changes with everything that a shard does because of its clients or its timers, and with nothing else: to tell
+/// whether something has happened at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Activity {
+    /// Sum of what only grows.
+    counted: u64,
+    /// What may shrink.
+    held: [usize; 6],
+}
+
 impl Counters {
+    /// What has happened until now.
+    #[must_use]
+    pub fn activity(&self) -> Activity {
+        let counted = [
+            self.connections_opened,
+            self.sessions_expired,
+            self.connect_timeouts,
+            self.keep_alive_timeouts,
+            self.output_stalls,
+            self.bytes_received,
+            self.bytes_sent,
+            self.wills_published,
+            self.retained_refused,
+            self.publish_refused,
+            self.publish_unmatched,
+            self.drops.total(),
+        ];
+        let held = [
+            self.connections,
+            self.sessions,
+            self.subscriptions,
+            self.shared_subscriptions,
+            self.queued_messages,
+            self.inflight_messages,
+        ];
+        Activity { counted: counted.iter().sum(), held }
+    }
+
     /// A session's queue went from `before` to `after`: copies, and their bytes.
     pub(crate) fn queue_changed(&mut self, before: (usize, usize), after: (usize, usize)) {
         self.queued_messages = self.queued_messages + after.0 - before.0;

@@ -75,7 +75,7 @@ pub use authorizer::{AllowAll, Authorizer, Identity};
 pub use commit::CommitRequest;
 pub use config::{CoreConfig, DeniedPublish, OverlappingSubscriptions};
 pub use conn::{ConnId, ConnInfo, Transport};
-pub use counters::{Counters, ReasonCodeCounts};
+pub use counters::{Activity, Counters, ReasonCodeCounts};
 pub use drops::{DropEntry, DropLedger};
 pub use effect::Effects;
 pub use event::{CloseCause, Event, ServerPublish};

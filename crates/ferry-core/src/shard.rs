@@ -184,6 +184,14 @@ impl Shard {
         self.sessions.iter().map(|(_, session)| SessionView::new(session))
     }
 
+    /// Whether a session of this shard has a subscription, not a shared one, that matches the topic.
+    #[must_use]
+    pub fn has_subscriber(&self, topic: &str) -> bool {
+        let mut found = false;
+        self.subscriptions.matches(topic, |_, _| found = true);
+        found
+    }
+
     /// The address that the other end of a connection has; see [`ConnInfo::peer_address`].
     #[must_use]
     pub fn peer_address(&self, conn: ConnId) -> Option<&str> {

@@ -127,6 +127,15 @@ impl RouteTable {
         chosen.into_iter().for_each(|(id, shard)| visit(id, shard));
     }
 
+    /// Whether there is a share group that wants `topic`.
+    pub fn has_shares(&self, topic: &str) -> bool {
+        let mut found = false;
+        if self.share_count.load(Ordering::Acquire) > 0 {
+            read(&self.shares).groups_of_filter.matches(topic, |_, ()| found = true);
+        }
+        found
+    }
+
     /// The share group's name and filter; `None` once it has no members.
     pub fn share_name(&self, id: ShareGroupId) -> Option<(Box<str>, Box<str>)> {
         read(&self.shares).groups.get(&id).map(|group| (group.group.clone(), group.filter.clone()))

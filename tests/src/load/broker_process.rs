@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::contender::Kind;
 use super::{Contender, ProcessFigures};
-use crate::broker::{ScratchFile, free_port};
+use crate::broker::free_port;
 use crate::ferry::ScratchDirectory;
 
 /// How long a broker may take to listen.
@@ -14,8 +14,7 @@ const START_MAX: Duration = Duration::from_secs(10);
 pub struct BrokerProcess {
     child: Child,
     port: u16,
-    _configuration: ScratchFile,
-    _data: ScratchDirectory,
+    _directory: ScratchDirectory,
 }
 
 impl BrokerProcess {
@@ -26,23 +25,24 @@ impl BrokerProcess {
     pub fn start(contender: &Contender) -> Result<Self, String> {
         let program = &contender.program;
         let port = free_port()?;
-        let file = ScratchFile::new("conf", &contender.configuration(port))?;
-        let data = ScratchDirectory::new();
+        // A directory of its own: Ferry wakes when something happens next to its configuration.
+        let directory = ScratchDirectory::new();
+        let file = directory.write("broker.conf", &contender.configuration(port));
         let mut command = Command::new(program);
         match contender.kind {
             Kind::Ferry { is_stored, shards } => {
-                command.args(["serve", "--shards", &shards.to_string(), "--config"]).arg(file.path());
+                command.args(["serve", "--shards", &shards.to_string(), "--config"]).arg(file);
                 if is_stored {
-                    command.arg("--data").arg(data.path("store"))
+                    command.arg("--data").arg(directory.path("store"))
                 } else {
                     command.arg("--memory")
                 }
             }
-            Kind::Mosquitto => command.arg("-c").arg(file.path()),
+            Kind::Mosquitto => command.arg("-c").arg(file),
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| format!("{}: {error}", program.display()))?;
-        let process = Self { child, port, _configuration: file, _data: data };
+        let process = Self { child, port, _directory: directory };
         let deadline = Instant::now() + START_MAX;
         while TcpStream::connect(process.address()).is_err() {
             if Instant::now() > deadline {

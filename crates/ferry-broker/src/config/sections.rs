@@ -60,7 +60,8 @@ section! {
 section! {
     /// The broker's figures under `$SYS/broker/`.
     pub struct Sys = "sys" {
-        /// Time between two updates; 0: never.
+        /// Time between two updates, of which there are none while nothing happens and nobody subscribes to them;
+        /// 0: never.
         interval_seconds: u32 = 10, Kind::Seconds { min: 0, max: 86_400 }, Live;
     }
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 use ferry_codec::ReasonCode;
 use ferry_core::{Authorizer, CoreConfig, Counters, LoadRequest, LoadedCopy};
 use ferry_session::Timestamp;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::greeting::Greeted;
 use crate::accept::ListenerSetup;
@@ -16,8 +16,9 @@ pub(crate) enum Command {
     Adopt(Box<Greeted>),
     /// Publish these topics and payloads, retained.
     Publish(Vec<(String, String)>),
-    /// Tell the counters.
-    Report(oneshot::Sender<ShardReport>),
+    /// Tell the counters, and whether somebody here subscribes to one of these topics. Whatever happens here from now
+    /// on, other than the next [`Command::Publish`], is an alarm.
+    Report { answer: oneshot::Sender<ShardReport>, topics: Arc<[String]>, alarm: Arc<Notify> },
     /// End the connection of a client that lives here.
     Disconnect {
         client_id: String,
@@ -49,4 +50,6 @@ pub(crate) struct ShardReport {
     /// Messages that were handed to the store.
     pub(crate) messages_stored: u64,
     pub(crate) refusals: BTreeMap<&'static str, u64>,
+    /// Somebody subscribes to one of the topics that were asked about.
+    pub(crate) has_subscriber: bool,
 }

@@ -15,6 +15,7 @@ mod greeting;
 mod mailbox;
 mod read;
 mod refusal_log;
+mod report;
 mod serve;
 mod shard_thread;
 mod sockets;
@@ -40,6 +41,7 @@ use conn::Conn;
 use conn_table::ConnTable;
 use mailbox::Parcel;
 use refusal_log::RefusalLog;
+use report::Watcher;
 use sockets::Sockets;
 
 use crate::accept::Accepting;
@@ -95,6 +97,7 @@ pub(crate) struct Driver {
     /// Connections refused or failed, by what is counted.
     refusals: RefCell<BTreeMap<&'static str, u64>>,
     refusal_log: RefCell<RefusalLog>,
+    watcher: RefCell<Watcher>,
 
     /// Connections that the core has closed, oldest first, with the time until which their output may wait.
     flushing: RefCell<VecDeque<(Timestamp, ConnId)>>,
@@ -118,6 +121,7 @@ impl Driver {
     /// Counts a connection that was refused, or failed, for `reason`.
     pub(crate) fn count_refusal(&self, reason: &'static str) {
         *self.refusals.borrow_mut().entry(reason).or_default() += 1;
+        self.watcher.borrow_mut().alarm();
     }
 
     /// Counts a connection that was refused for `reason`, and explains it in the log.

@@ -109,6 +109,7 @@ impl Driver {
             acceptors: RefCell::default(),
             refusals: RefCell::default(),
             refusal_log: RefCell::default(),
+            watcher: RefCell::default(),
             flushing: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(None),

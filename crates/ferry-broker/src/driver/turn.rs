@@ -4,13 +4,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use ferry_codec::{MessageProperties, QoS};
-use ferry_core::{Effects, Event, ServerPublish};
+use ferry_core::{Effects, Event};
 use ferry_session::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
 use super::mailbox::Parcel;
-use super::{Command, Driver, ShardReport, TURN_BYTES_MAX};
+use super::{Command, Driver, TURN_BYTES_MAX};
 use crate::storage::ShardStorage;
 
 /// Takes turns until the shard is stopped.
@@ -57,6 +56,7 @@ impl Driver {
         self.pause_and_resume();
         self.flush();
         self.log_refusals();
+        self.watcher.borrow_mut().look(|| self.shard.borrow().counters().activity());
         if !self.effects.borrow().is_empty() {
             // Writing made room for more: after the others had their turn.
             self.want_turn();
@@ -149,26 +149,11 @@ impl Driver {
     fn obey(self: &Rc<Self>, command: Command) {
         match command {
             Command::Adopt(newcomer) => self.adopt(*newcomer),
-            Command::Publish(messages) => {
-                for (topic, payload) in messages {
-                    self.handle(Event::Publish(ServerPublish {
-                        topic: &topic,
-                        payload: payload.as_bytes(),
-                        qos: QoS::ExactlyOnce,
-                        retain: true,
-                        properties: MessageProperties::default(),
-                    }));
-                }
-            }
-            Command::Report(answer) => {
-                let counters = self.shard.borrow().counters().clone();
-                let messages_stored = self.storage.borrow().as_ref().map_or(0, ShardStorage::messages);
+            Command::Publish(messages) => self.publish_own(messages),
+            Command::Report { answer, topics, alarm } => {
                 // Whoever asked may have gone.
-                let _ = answer.send(ShardReport {
-                    counters,
-                    messages_stored,
-                    refusals: self.refusals.borrow().clone(),
-                });
+                let _ = answer.send(self.report(&topics));
+                self.watcher.borrow_mut().watch(self.shard.borrow().counters().activity(), alarm);
             }
             Command::Disconnect { client_id, reason_code, reason_string, server_reference } => {
                 self.handle(Event::Disconnect {
@@ -188,7 +173,10 @@ impl Driver {
             Command::ChangeListener(id, setup) => self.change_listener(id, setup),
             Command::StopListening(ids, done) => self.stop_listening(&ids, done),
             Command::Loaded { request, copies } => self.handle(Event::Loaded { request, copies }),
-            Command::StoreHealth { is_writable } => self.handle(Event::StoreHealth { writable: is_writable }),
+            Command::StoreHealth { is_writable } => {
+                self.handle(Event::StoreHealth { writable: is_writable });
+                self.watcher.borrow_mut().alarm();
+            }
             Command::Reload { config, authorizer } => self.handle(Event::Reload { config, authorizer }),
             Command::PublishWills(done) => {
                 self.stop_accepting();

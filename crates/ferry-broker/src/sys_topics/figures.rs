@@ -29,6 +29,8 @@ pub(crate) struct Figures {
     /// Messages that were handed to the store.
     pub(crate) messages_stored: u64,
     pub(crate) drops: [u64; DropReason::ALL.len()],
+    /// Somebody subscribes to one of the topics.
+    pub(crate) has_subscriber: bool,
     /// Reason codes that clients were refused or disconnected with.
     pub(crate) reason_codes: BTreeMap<u8, u64>,
     /// Connections that were refused or failed without any.
@@ -63,6 +65,7 @@ impl Figures {
     pub(crate) fn add(&mut self, report: &ShardReport) {
         let counters = &report.counters;
         self.shard_count += 1;
+        self.has_subscriber |= report.has_subscriber;
         self.clients_connected += counters.clients_connected;
         self.clients_connected_max += counters.clients_connected_max;
         self.sessions += counters.sessions;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferry_core::Shared;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::figures::Figures;
@@ -19,14 +19,17 @@ pub(crate) struct SysTopicsSetup {
 }
 
 /// Publishes the broker's figures at once and then at every interval, through the first of `mailboxes`, until the
-/// broker ends.
+/// broker ends. While nobody subscribes to them it waits until something happens besides: an idle broker sleeps.
 pub(crate) async fn publish_sys_topics(mut setup: SysTopicsSetup, clock: Clock, mailboxes: Arc<[Mailbox]>) {
     let mut topics = SysTopics::default();
     let mut last_round = Instant::now();
+    let alarm = Arc::new(Notify::new());
     loop {
         let interval_seconds = *setup.interval_seconds.borrow_and_update();
+        let mut is_wanted = false;
         if interval_seconds > 0 {
-            let figures = collect(&setup, clock, &mailboxes).await;
+            let figures = collect(&setup, clock, &mailboxes, topics.names(), &alarm).await;
+            is_wanted = figures.has_subscriber;
             let now = Instant::now();
             let changes = topics.changes(&figures, now - last_round);
             last_round = now;
@@ -35,8 +38,14 @@ pub(crate) async fn publish_sys_topics(mut setup: SysTopicsSetup, clock: Clock, 
             }
         }
         let next_round = last_round + Duration::from_secs(u64::from(interval_seconds));
+        let due = async {
+            if !is_wanted {
+                alarm.notified().await;
+            }
+            sleep_until(next_round).await;
+        };
         tokio::select! {
-            () = sleep_until(next_round), if interval_seconds > 0 => {}
+            () = due, if interval_seconds > 0 => {}
             changed = setup.interval_seconds.changed() => {
                 if changed.is_err() {
                     return;
@@ -46,8 +55,16 @@ pub(crate) async fn publish_sys_topics(mut setup: SysTopicsSetup, clock: Clock, 
     }
 }
 
-async fn collect(setup: &SysTopicsSetup, clock: Clock, mailboxes: &[Mailbox]) -> Figures {
+async fn collect(
+    setup: &SysTopicsSetup,
+    clock: Clock,
+    mailboxes: &[Mailbox],
+    topics: Arc<[String]>,
+    alarm: &Arc<Notify>,
+) -> Figures {
+    let routes = &setup.shared.route_table;
     let mut figures = Figures {
+        has_subscriber: topics.iter().any(|topic| routes.has_shares(topic)),
         uptime: clock.uptime(),
         retained_messages: setup.shared.retained.len(),
         retained_bytes: setup.shared.retained.size_bytes(),
@@ -56,7 +73,8 @@ async fn collect(setup: &SysTopicsSetup, clock: Clock, mailboxes: &[Mailbox]) ->
     };
     for mailbox in mailboxes {
         let (answer, report) = oneshot::channel();
-        mailbox.command(Command::Report(answer));
+        let (topics, alarm) = (Arc::clone(&topics), Arc::clone(alarm));
+        mailbox.command(Command::Report { answer, topics, alarm });
         // A shard that does not answer has ended.
         if let Ok(report) = report.await {
             figures.add(&report);

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferry_core::DropReason;
@@ -34,6 +35,11 @@ const LOADS: [(&str, Total); 9] = [
 ];
 
 impl SysTopics {
+    /// The topics that have been published.
+    pub(crate) fn names(&self) -> Arc<[String]> {
+        self.published.keys().cloned().collect()
+    }
+
     /// Topics and payloads that differ from what was published before; all of them the first time. `elapsed` is the
     /// time since the last call.
     pub(crate) fn changes(&mut self, figures: &Figures, elapsed: Duration) -> Vec<(String, String)> {

@@ -102,6 +102,26 @@ fn sys_topics_are_retained_from_the_start() {
     assert_eq!(client.receive_publish().1, b"0");
 }
 
+#[test]
+fn sys_topics_go_on_while_somebody_listens() {
+    let mut with_sys = config();
+    with_sys.sys.interval_seconds = 1;
+    for shards in [NonZeroU16::MIN, NonZeroU16::MIN.saturating_add(1)] {
+        with_sys.server.shards = Some(shards);
+        let broker = Broker::start(with_sys.clone()).expect("started");
+        let mut client = Client::connect(&broker, "c");
+        client.subscribe("$SYS/broker/uptime", QoS::AtMostOnce);
+        let uptimes: Vec<Vec<u8>> = (0..3).map(|_| client.receive_publish().1.to_vec()).collect();
+        assert!(uptimes[0] != uptimes[1] && uptimes[1] != uptimes[2], "{uptimes:?}");
+        // It begins again for one who comes after nobody had listened.
+        drop(client);
+        let mut client = Client::connect(&broker, "d");
+        client.subscribe("$SYS/broker/bytes/received", QoS::AtMostOnce);
+        let first = client.receive_publish();
+        assert_ne!(first, client.receive_publish());
+    }
+}
+
 /// Section 4.11.
 #[test]
 fn an_operator_can_send_a_client_elsewhere() {

@@ -40,31 +40,30 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<(), String> {
     raise_open_files(options.connections as u64 + OTHER_FILES)?;
+    let sections = [
+        (options.connections, connections as Section),
+        (options.subscriptions, subscriptions::measure),
+        (options.retained, retained::measure),
+    ];
+    let sections: Vec<_> = sections.into_iter().filter(|(count, _)| *count > 0).collect();
     if let Some(address) = &options.against {
         let resolved = address.to_socket_addrs().map_err(|error| format!("{address}: {error}"))?.next();
         let address = resolved.ok_or_else(|| format!("{address} is no address"))?;
-        return measure(&Broker { address, process: options.process.map(ProcessFigures::of) }, options);
+        let broker = Broker { address, process: options.process.map(ProcessFigures::of) };
+        return sections.into_iter().try_for_each(|(_, measure)| measure(&broker, options));
     }
-    for broker in &options.brokers {
-        println!("{}", broker.name);
-        let started = BrokerProcess::start(broker)?;
-        measure(&Broker { address: started.address(), process: Some(started.figures()) }, options)?;
+    for (_, measure) in sections {
+        for broker in &options.brokers {
+            println!("{}", broker.name);
+            let started = BrokerProcess::start(broker)?;
+            measure(&Broker { address: started.address(), process: Some(started.figures()) }, options)?;
+        }
     }
     Ok(())
 }
 
-fn measure(broker: &Broker, options: &Options) -> Result<(), String> {
-    if options.connections > 0 {
-        connections(broker, options)?;
-    }
-    if options.subscriptions > 0 {
-        subscriptions::measure(broker, options.subscriptions)?;
-    }
-    if options.retained > 0 {
-        retained::measure(broker, options.retained)?;
-    }
-    Ok(())
-}
+/// Measures one kind of thing.
+type Section = fn(&Broker, &Options) -> Result<(), String>;
 
 fn connections(broker: &Broker, options: &Options) -> Result<(), String> {
     let count = options.connections;

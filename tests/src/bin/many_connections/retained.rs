@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client::{Client, SUBACK, publish, subscribe};
+use crate::options::Options;
 use crate::report::{Broker, line};
 
 const PAYLOAD: &str = "sixteen bytes...";
@@ -14,7 +15,8 @@ const BATCH: usize = 1_000;
 const PROBE_INTERVAL: Duration = Duration::from_millis(2);
 
 /// Retains so many messages, asks for them, and says what it cost.
-pub(crate) fn measure(broker: &Broker, count: usize) -> Result<(), String> {
+pub(crate) fn measure(broker: &Broker, options: &Options) -> Result<(), String> {
+    let count = options.retained;
     let mut publisher = Client::log_in(broker.address, "publisher")?;
     let mut length = 0;
     let before = broker.snapshot()?;
@@ -37,10 +39,11 @@ pub(crate) fn measure(broker: &Broker, count: usize) -> Result<(), String> {
 /// One subscription that gets them all, and how long the messages of another client took meanwhile.
 fn ask(broker: &Broker, filter: &str, count: usize, length: usize) -> Result<(), String> {
     let mut client = Client::log_in(broker.address, "asking")?;
+    let prober = log_in_prober(broker)?;
     let is_over = AtomicBool::new(false);
     let before = broker.snapshot()?;
     let latencies = thread::scope(|scope| {
-        let probing = scope.spawn(|| probe(broker, &is_over));
+        let probing = scope.spawn(|| probe(prober, &is_over));
         let asked =
             client.send(&subscribe(filter)?).and_then(|()| client.skip(SUBACK.len() + count * length));
         is_over.store(true, Ordering::Relaxed);
@@ -59,11 +62,15 @@ fn ask(broker: &Broker, filter: &str, count: usize, length: usize) -> Result<(),
     Ok(())
 }
 
-/// A client that publishes to itself; how long each message took.
-fn probe(broker: &Broker, is_over: &AtomicBool) -> Result<Vec<Duration>, String> {
+fn log_in_prober(broker: &Broker) -> Result<Client, String> {
     let mut client = Client::log_in(broker.address, "probe")?;
     client.send(&subscribe("$probe/latency")?)?;
     client.expect(&SUBACK)?;
+    Ok(client)
+}
+
+/// A client that publishes to itself; how long each message took.
+fn probe(mut client: Client, is_over: &AtomicBool) -> Result<Vec<Duration>, String> {
     let message = publish("$probe/latency", PAYLOAD, false)?;
     let mut latencies = Vec::new();
     while !is_over.load(Ordering::Relaxed) {

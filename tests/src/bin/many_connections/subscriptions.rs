@@ -1,6 +1,7 @@
 //! Many subscriptions with a wildcard, and messages that match one of them.
 
 use crate::client::{Client, SUBACK, publish, subscribe};
+use crate::options::Options;
 use crate::report::Broker;
 
 /// Subscriptions of one client.
@@ -8,12 +9,13 @@ const OF_ONE_CLIENT: usize = 1_000;
 /// Messages, for filters that are far from each other.
 const MESSAGES: usize = 100_000;
 /// Messages on their way at a time: no broker has to drop any.
-const WINDOW: usize = 500;
+const WINDOW: usize = 10_000;
 /// Between the filters of two messages that follow each other; a prime, so that all have their turn.
 const STRIDE: usize = 7_919;
 
 /// Subscribes so often, publishes, and says what it cost.
-pub(crate) fn measure(broker: &Broker, count: usize) -> Result<(), String> {
+pub(crate) fn measure(broker: &Broker, options: &Options) -> Result<(), String> {
+    let count = options.subscriptions;
     let clients = count.div_ceil(OF_ONE_CLIENT);
     let mut clients = (0..clients)
         .map(|number| Client::log_in(broker.address, &format!("subscriber-{number}")))
