@@ -1,8 +1,84 @@
-//! An MQTT client.
+//! An MQTT 3.1.1 and 5.0 client that keeps its promises when the network does not.
+//!
+//! ```no_run
+//! use ferry_client::{ClientOptions, Message, QoS};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = ClientOptions::new("mqtt://localhost")?.client_id("thermometer").connect().await?;
+//!
+//! // Waits for PUBACK; across reconnects, if need be.
+//! client.publish(Message::new("house/temperature", "21.5").qos(QoS::AtLeastOnce).retain(true)).await?;
+//!
+//! // A stream of its own for each subscription.
+//! let mut commands = client.subscribe("house/set/+").await?;
+//! while let Some(command) = commands.recv().await {
+//!     println!("{}: {}", command.topic, command.text()?);
+//! }
+//! client.disconnect().await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What there is
+//!
+//! | to do | with |
+//! |---|---|
+//! | choose server, credentials, will, limits, TLS | [`ClientOptions`]: `new(url)`, `server(url)` for more servers; fields [`connect`](ClientOptions::connect), [`transport`](ClientOptions::transport), [`reconnect`](ClientOptions::reconnect) |
+//! | connect once, or fail | [`ClientOptions::connect()`], [`Client::connect`] |
+//! | keep trying | [`Client::new`], [`Client::start`] |
+//! | publish and know the outcome | [`Client::publish`] |
+//! | publish without waiting, bounded | [`Client::try_publish`], then [`Client::flush`] |
+//! | subscribe | [`Client::subscribe`] with a string, several, or [`Filter`]s; gives a [`Subscription`] |
+//! | take messages | [`Subscription::recv`]; [`Subscription::recv_unacknowledged`] to acknowledge when done |
+//! | take up the subscriptions of an earlier program | [`Client::listen`] before [`Client::connect`] |
+//! | see what happens | [`Client::events`] |
+//! | end | [`Client::disconnect`], [`Client::disconnect_with`] |
+//!
+//! # What it promises
+//!
+//! - **Nothing is dropped silently.** A message is refused at once ([`PublishRefused`]), or its end is told: by the future
+//!   of [`Client::publish`], or by an [`Event`] if nobody waits.
+//! - **Memory is bounded**, by [`ConnectOptions::outgoing_bytes_max`], [`ConnectOptions::receive_maximum`],
+//!   [`ClientOptions::receive_bytes_max`] and their like.
+//! - **A lost connection is no event of yours.** The client connects again, with growing, random delays; what was in
+//!   flight goes on if the server still has the session; if it has not, subscriptions are made again, QoS 1 messages are
+//!   published again, and QoS 2 messages whose fate is unknown are told rather than sent twice.
+//! - **A handler may publish and wait.** Answers of the server are read however full the streams are.
+//! - **A quiet client does nothing**: its only timer is Keep Alive.
+//!
+//! The protocol itself is in [`session`], without input or output, for those who have a loop of their own.
+//!
+//! # Features
+//!
+//! `tls` and `websocket` (default).
 
+mod client;
+mod client_options;
+mod clock;
+mod connection;
+mod error;
+mod event;
+mod event_loop;
+mod mailbox;
 mod message;
+mod server_address;
 pub mod session;
+mod shared;
+mod subscription;
+mod transport;
 
+pub use client::Client;
+pub use client_options::{ClientOptions, ReconnectOptions};
+pub use error::{ConnectionError, PublishError, SubscribeError};
+pub use event::{Event, Events};
 pub use ferry_codec::{ProtocolVersion, QoS, ReasonCode, RetainHandling, SubscriptionOptions};
 pub use message::{Message, Properties};
-pub use session::*;
+pub use server_address::{AddressError, Scheme, ServerAddress};
+pub use session::{
+    AuthMechanism, CloseReason, ConnectOptions, Connected, DisconnectOptions, Fault, Filter, IntoFilters,
+    NotPublished, PublishRefused, Published, ServerReason, SubscribeRefused, Will,
+};
+pub use subscription::{Acknowledgement, Subscription};
+#[cfg(feature = "tls")]
+pub use transport::{ClientCertificate, TlsOptions};
+pub use transport::{Proxy, ProxyKind, TransportOptions};

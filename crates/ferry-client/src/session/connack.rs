@@ -10,6 +10,10 @@ use super::subscriptions::PUBLISH_PACKET_ID_MAX;
 use super::{ClientSession, CloseReason, Connected, Fault, NotPublished, ServerReason, SessionEvent};
 use crate::message::owned_pairs;
 
+/// So many messages above the Receive Maximum are taken: there are servers that miscount by a few, and a connection that
+/// ends is worse than what they cost.
+pub(super) const RECEIVE_TOLERANCE: u16 = 64;
+
 impl ClientSession {
     pub(super) fn connack_received(&mut self, now: Timestamp, connack: &Connack<'_>) -> Result<(), Fault> {
         let State::AwaitConnack { clean_start, .. } = self.state else {
@@ -66,6 +70,7 @@ impl ClientSession {
         // In 3.x the server has not been told, and breaks no rule by sending more.
         let is_v3 = self.options.protocol_version.is_v3();
         let told = if is_v3 { u16::MAX } else { self.options.receive_maximum };
+        let told = told.saturating_add(RECEIVE_TOLERANCE);
         self.receiver.resume(NonZeroU16::new(told).unwrap_or(NonZeroU16::MIN), NonZeroU16::MAX);
         // [MQTT-3.2.2-17], [MQTT-3.3.2-9].
         self.alias_out =
@@ -98,7 +103,10 @@ impl ClientSession {
     /// A QoS 2 message whose fate is unknown. One whose PUBREC came has arrived.
     fn lose(&mut self, number: u64, delivery: Option<&ferry_session::Delivery>) {
         let event = match delivery {
-            None => SessionEvent::Published { number, outcome: super::Published::default() },
+            None => {
+                let outcome = super::Published::default();
+                SessionEvent::Published { number, outcome, refused_topic: None }
+            }
             Some(delivery) => {
                 self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
                 let topic = delivery.message.topic.to_string();

@@ -166,7 +166,10 @@ impl ClientSession {
                     reason_string: ack.reason_string.map(str::to_owned),
                     user_properties: owned_pairs(ack.user_properties),
                 };
-                self.events.push_back(SessionEvent::Published { number: stored.sequence, outcome });
+                let refused = delivery.filter(|_| outcome.reason_code.is_error());
+                let refused_topic = refused.map(|delivery| delivery.message.topic.to_string());
+                let number = stored.sequence;
+                self.events.push_back(SessionEvent::Published { number, outcome, refused_topic });
                 Ok(None)
             }
             Acknowledged::SendPubrel(delivery) => {
@@ -309,7 +312,7 @@ fn publish_of(delivery: &Delivery, packet_id: Option<PacketId>, dup: bool, now: 
 }
 
 fn published(number: u64) -> SessionEvent {
-    SessionEvent::Published { number, outcome: Published::default() }
+    SessionEvent::Published { number, outcome: Published::default(), refused_topic: None }
 }
 
 fn not_published(delivery: &Delivery, reason: NotPublished) -> SessionEvent {

@@ -21,6 +21,8 @@ pub enum SessionEvent {
         number: u64,
         /// What the server said.
         outcome: Published,
+        /// Its topic, if the server has refused it.
+        refused_topic: Option<String>,
     },
     /// What was published under this number was not delivered, and never will be.
     NotPublished {

@@ -204,7 +204,7 @@ fn event_text(event: &SessionEvent) -> String {
             let number = acknowledgement.map_or("-".to_owned(), |number| number.to_string());
             format!("message {number} {} {}", message.topic, message.text().unwrap_or("?"))
         }
-        SessionEvent::Published { number, outcome } => {
+        SessionEvent::Published { number, outcome, .. } => {
             format!("published {number} {:02X}", outcome.reason_code.code())
         }
         SessionEvent::NotPublished { number, reason, .. } => format!("not published {number} {reason:?}"),

@@ -1,0 +1,203 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::server_address::{AddressError, ServerUrl};
+use crate::session::{AuthMechanism, ConnectOptions, Will};
+use crate::{Client, ConnectionError, ProtocolVersion, ServerAddress, TransportOptions};
+
+/// Where to connect to, as whom, and how to behave.
+///
+/// ```
+/// use ferry_client::{ClientOptions, Message, QoS};
+///
+/// let options = ClientOptions::new("mqtts://me:secret@broker.example")?
+///     .server("mqtts://other.example")?
+///     .client_id("sensor-7")
+///     .session_expiry(3600)
+///     .will(Message::new("sensor/7/online", "0").qos(QoS::AtLeastOnce).retain(true));
+/// # Ok::<(), ferry_client::AddressError>(())
+/// ```
+#[derive(Clone)]
+pub struct ClientOptions {
+    pub(crate) servers: Vec<ServerAddress>,
+    /// What CONNECT says, and the limits of the session.
+    pub connect: ConnectOptions,
+    /// The way to the server.
+    pub transport: TransportOptions,
+    /// What to do without a connection.
+    pub reconnect: ReconnectOptions,
+    /// QoS 0 messages that may wait in the streams of the client. Those of QoS 1 and 2 are limited by
+    /// [`ConnectOptions::receive_maximum`]: the server waits for their acknowledgement.
+    ///
+    /// Above it the client stops reading, unless it waits for an answer of the server, and the server is slowed down. So
+    /// a handler that publishes and waits for the PUBACK cannot block itself; QoS 0 messages that come meanwhile are
+    /// discarded, and told as [`Event::Overflowed`](crate::Event::Overflowed).
+    pub receive_messages_max: usize,
+    /// Bytes of QoS 0 messages that may wait in the streams.
+    pub receive_bytes_max: usize,
+    pub(crate) mechanism: Option<MechanismSource>,
+    pub(crate) before_connect: Option<BeforeConnect>,
+}
+
+pub(crate) type MechanismSource = Arc<dyn Fn() -> Box<dyn AuthMechanism> + Send + Sync>;
+pub(crate) type BeforeConnect = Arc<dyn Fn(&mut ConnectOptions) + Send + Sync>;
+
+/// What to do without a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReconnectOptions {
+    /// Whether to connect again at all, when a connection ends that was not ended on purpose.
+    pub enabled: bool,
+    /// Before the first attempt; each further one waits twice as long. A random part of up to a half is taken off.
+    pub delay_min: Duration,
+    /// The longest wait.
+    pub delay_max: Duration,
+    /// Whether to go on after another client with the same Client Identifier took the session over (0x8E). Two clients that
+    /// do so would throw each other out for ever.
+    pub after_takeover: bool,
+}
+
+impl Default for ReconnectOptions {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            delay_min: Duration::from_millis(500),
+            delay_max: Duration::from_secs(60),
+            after_takeover: false,
+        }
+    }
+}
+
+impl ClientOptions {
+    /// For the server at this URL: `mqtt://`, `mqtts://` (TLS), `ws://`, `wss://` or `unix://`, with credentials if there
+    /// are any. Without a scheme it is `mqtt://`.
+    ///
+    /// # Errors
+    /// The URL names no server.
+    pub fn new(url: &str) -> Result<Self, AddressError> {
+        let options = Self {
+            servers: Vec::new(),
+            connect: ConnectOptions::default(),
+            transport: TransportOptions::default(),
+            reconnect: ReconnectOptions::default(),
+            receive_messages_max: 10_000,
+            receive_bytes_max: 16 * 1024 * 1024,
+            mechanism: None,
+            before_connect: None,
+        };
+        options.server(url)
+    }
+
+    /// One more server, to be used when those before it cannot be reached.
+    ///
+    /// # Errors
+    /// The URL names no server.
+    pub fn server(mut self, url: &str) -> Result<Self, AddressError> {
+        let url = ServerUrl::parse(url)?;
+        self.servers.push(url.address);
+        self.connect.user_name = url.user_name.or(self.connect.user_name);
+        self.connect.password = url.password.map(String::into_bytes).or(self.connect.password);
+        Ok(self)
+    }
+
+    /// Sets the version; 5.0 by default.
+    #[must_use]
+    pub fn protocol_version(mut self, protocol_version: ProtocolVersion) -> Self {
+        self.connect.protocol_version = protocol_version;
+        self
+    }
+
+    /// Sets the Client Identifier; by default the server chooses one.
+    #[must_use]
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.connect.client_id = client_id.into();
+        self
+    }
+
+    /// Whether to begin with a new session; true by default.
+    #[must_use]
+    pub fn clean_start(mut self, clean_start: bool) -> Self {
+        self.connect.clean_start = clean_start;
+        self
+    }
+
+    /// Sets the Session Expiry Interval, so that the session outlives its connections; 0 by default. In 3.1.1 set
+    /// [`clean_start`](Self::clean_start) to false instead.
+    #[must_use]
+    pub fn session_expiry(mut self, seconds: u32) -> Self {
+        self.connect.session_expiry_interval = seconds;
+        self
+    }
+
+    /// Sets the Keep Alive; 60 seconds by default, 0 turns it off.
+    #[must_use]
+    pub fn keep_alive(mut self, seconds: u16) -> Self {
+        self.connect.keep_alive_seconds = seconds;
+        self
+    }
+
+    /// Sets user name and password.
+    #[must_use]
+    pub fn credentials(mut self, user_name: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
+        self.connect.user_name = Some(user_name.into());
+        self.connect.password = Some(password.into());
+        self
+    }
+
+    /// Sets the will.
+    #[must_use]
+    pub fn will(mut self, will: impl Into<Will>) -> Self {
+        self.connect.will = Some(will.into());
+        self
+    }
+
+    /// Sets the way to the server.
+    #[must_use]
+    pub fn transport(mut self, transport: TransportOptions) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    /// Sets what to do without a connection.
+    #[must_use]
+    pub fn reconnect(mut self, reconnect: ReconnectOptions) -> Self {
+        self.reconnect = reconnect;
+        self
+    }
+
+    /// Uses enhanced authentication, 5.0 only; `mechanism` makes one for each client.
+    #[must_use]
+    pub fn authentication<M: AuthMechanism + 'static>(
+        mut self,
+        mechanism: impl Fn() -> M + Send + Sync + 'static,
+    ) -> Self {
+        self.mechanism = Some(Arc::new(move || Box::new(mechanism())));
+        self
+    }
+
+    /// Calls this before each connection, which may change what CONNECT says: for passwords that expire, or a will that
+    /// tells the time. It must not wait.
+    #[must_use]
+    pub fn before_connect(mut self, change: impl Fn(&mut ConnectOptions) + Send + Sync + 'static) -> Self {
+        self.before_connect = Some(Arc::new(change));
+        self
+    }
+
+    /// Makes the client and connects it. Each server is tried once; if none accepts the connection, it ends.
+    ///
+    /// # Errors
+    /// What the last server said, or why it could not be reached.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub async fn connect(self) -> Result<Client, ConnectionError> {
+        let client = Client::new(self);
+        client.connect().await?;
+        Ok(client)
+    }
+}
+
+impl std::fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientOptions").field("servers", &self.servers).finish_non_exhaustive()
+    }
+}

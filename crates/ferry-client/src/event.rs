@@ -1,0 +1,156 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+
+use crate::session::{Connected, NotPublished};
+use crate::{ConnectionError, ReasonCode, ServerAddress};
+
+/// Everything that changes the state of a client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It connects to this server.
+    Connecting(ServerAddress),
+    /// The server has accepted the connection.
+    Connected(Box<Connected>),
+    /// There is no connection, or not any more.
+    Disconnected {
+        /// Why.
+        reason: ConnectionError,
+        /// Milliseconds until the next attempt; `None`: there is none, the client has ended.
+        retry_in_ms: Option<u64>,
+    },
+    /// A subscription is in force again after the server had lost the session.
+    Resubscribed {
+        /// Its filters.
+        filters: Vec<String>,
+        /// One for each; from 0x80 the server refused it this time.
+        reason_codes: Vec<ReasonCode>,
+    },
+    /// A message for whose end nobody waits was not delivered.
+    NotPublished {
+        /// Its topic.
+        topic: String,
+        /// Why.
+        reason: NotPublished,
+    },
+    /// A message for whose end nobody waits was refused by the server.
+    Rejected {
+        /// Its topic.
+        topic: String,
+        /// Why.
+        reason_code: ReasonCode,
+    },
+    /// A received message was discarded, because no stream wanted it. One of QoS 1 or 2 was acknowledged
+    /// `[MQTT-4.5.0-2]`.
+    Unclaimed {
+        /// Its topic.
+        topic: String,
+    },
+    /// A received QoS 0 message was discarded, because the streams were full while the client waited for an answer of the
+    /// server.
+    Overflowed {
+        /// Its topic.
+        topic: String,
+    },
+    /// A re-authentication has succeeded.
+    Authenticated,
+    /// This stream was not read in time, and so many events are missing here.
+    Missed(u64),
+}
+
+/// The events of a client from the moment it was made, in their order.
+///
+/// At most 1,024 wait to be read.
+#[derive(Debug)]
+pub struct Events {
+    queue: Arc<Mutex<Queue>>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    missed: u64,
+    ended: bool,
+    waker: Option<Waker>,
+}
+
+/// The other ends of all [`Events`].
+#[derive(Debug, Default)]
+pub(crate) struct EventSources {
+    queues: Vec<Weak<Mutex<Queue>>>,
+    ended: bool,
+}
+
+const WAITING_MAX: usize = 1_024;
+
+impl Events {
+    /// The next event; `None` after the last one, when the client has ended.
+    pub async fn recv(&mut self) -> Option<Event> {
+        std::future::poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    fn poll_recv(&mut self, context: &Context<'_>) -> Poll<Option<Event>> {
+        let mut queue = lock(&self.queue);
+        if queue.missed > 0 {
+            return Poll::Ready(Some(Event::Missed(std::mem::take(&mut queue.missed))));
+        }
+        match queue.events.pop_front() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if queue.ended => Poll::Ready(None),
+            None => {
+                queue.waker = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.get_mut().poll_recv(context)
+    }
+}
+
+impl EventSources {
+    pub(crate) fn subscribe(&mut self) -> Events {
+        let queue = Arc::new(Mutex::new(Queue { ended: self.ended, ..Queue::default() }));
+        self.queues.push(Arc::downgrade(&queue));
+        Events { queue }
+    }
+
+    pub(crate) fn send(&mut self, event: &Event) {
+        self.for_each(|queue| {
+            if queue.events.len() < WAITING_MAX {
+                queue.events.push_back(event.clone());
+            } else {
+                queue.missed += 1;
+            }
+        });
+    }
+
+    pub(crate) fn end(&mut self) {
+        self.ended = true;
+        self.for_each(|queue| queue.ended = true);
+    }
+
+    fn for_each(&mut self, mut with: impl FnMut(&mut Queue)) {
+        self.queues.retain(|queue| {
+            let Some(queue) = queue.upgrade() else { return false };
+            let mut queue = lock(&queue);
+            with(&mut queue);
+            if let Some(waker) = queue.waker.take() {
+                waker.wake();
+            }
+            true
+        });
+    }
+}
+
+fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}

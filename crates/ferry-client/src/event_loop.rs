@@ -1,0 +1,175 @@
+//! Keeps a session connected: connects, reads, writes, waits, connects again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{ReadHalf, WriteHalf};
+use tracing::{Instrument, debug, debug_span};
+
+use crate::clock::{milliseconds, random_seed};
+use crate::connection::Connection;
+use crate::session::{Backoff, CloseReason};
+use crate::shared::{Phase, Shared};
+use crate::transport::{self, BoxedStream};
+use crate::{ClientOptions, ConnectionError, Event, ReasonCode, ServerAddress};
+
+pub(crate) type Reader = ReadHalf<BoxedStream>;
+pub(crate) type Writer = WriteHalf<BoxedStream>;
+
+/// A connection that lasted that long was good, and the next one is tried soon.
+const GOOD_CONNECTION: Duration = Duration::from_secs(5);
+
+/// The life of a client. With `only_once` it ends if no server accepts the first connection.
+pub(crate) async fn run(shared: Arc<Shared>, options: Arc<ClientOptions>, only_once: bool) {
+    let reconnect = &options.reconnect;
+    let backoff =
+        Backoff::new(milliseconds(reconnect.delay_min), milliseconds(reconnect.delay_max), random_seed());
+    let servers = options.servers.clone();
+    let mut life =
+        Life { shared, options, backoff, servers, next_server: 0, only_once, was_connected: false };
+    let reason = life.run().instrument(debug_span!("mqtt")).await;
+    let mut state = life.shared.lock();
+    life.shared.end(&mut state, reason);
+}
+
+struct Life {
+    shared: Arc<Shared>,
+    options: Arc<ClientOptions>,
+    backoff: Backoff,
+    servers: Vec<ServerAddress>,
+    next_server: usize,
+    only_once: bool,
+    was_connected: bool,
+}
+
+impl Life {
+    async fn run(&mut self) -> ConnectionError {
+        let mut failures = 0;
+        loop {
+            let server = self.servers[self.next_server % self.servers.len()].clone();
+            let (reason, lasted) = self.connect(&server).await;
+            failures += 1;
+            if lasted.is_some_and(|lasted| lasted >= GOOD_CONNECTION) {
+                failures = 1;
+                self.backoff.reset();
+            }
+            let referred = self.follow_reference(&server, &reason);
+            let round_is_over = failures % self.servers.len() == 0;
+            let goes_on = self.goes_on(&reason, round_is_over && !referred);
+            // The other servers are tried at once, and after a good connection the same one.
+            let is_at_once = referred || !round_is_over;
+            let delay_ms = if is_at_once { 0 } else { self.backoff.next_delay_ms() };
+            let retry_in_ms = goes_on.then_some(delay_ms);
+            debug!(%server, %reason, ?retry_in_ms, "disconnected");
+            {
+                let mut state = self.shared.lock();
+                state.events.send(&Event::Disconnected { reason: reason.clone(), retry_in_ms });
+                if !goes_on {
+                    return reason;
+                }
+                self.shared.set_phase(&mut state, Phase::Disconnected);
+            }
+            if self.wait(Duration::from_millis(delay_ms)).await {
+                return ConnectionError::Ended;
+            }
+        }
+    }
+
+    /// One connection from beginning to end, and how long the server had accepted it.
+    async fn connect(&mut self, server: &ServerAddress) -> (ConnectionError, Option<Duration>) {
+        {
+            let mut state = self.shared.lock();
+            if state.is_leaving {
+                return (ConnectionError::Ended, None);
+            }
+            state.events.send(&Event::Connecting(server.clone()));
+        }
+        let stream = tokio::select! {
+            stream = transport::connect(server, &self.options.transport) => stream,
+            () = self.left() => Err(ConnectionError::Ended),
+        };
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => return (error, None),
+        };
+        {
+            let mut state = self.shared.lock();
+            if let Some(change) = &self.options.before_connect {
+                change(state.session.options_mut());
+            }
+            state.session.open(self.shared.now());
+        }
+        let (reader, writer) = tokio::io::split(stream);
+        let mut connection = Connection::new(Arc::clone(&self.shared), reader, writer);
+        let error = connection.run().await;
+        let connected_at = connection.connected_at();
+        let mut state = self.shared.lock();
+        let reason = state.session.closed().map_or(error, ConnectionError::Session);
+        self.was_connected |= connected_at.is_some();
+        (reason, connected_at.map(|at| at.elapsed()))
+    }
+
+    fn goes_on(&self, reason: &ConnectionError, every_server_failed: bool) -> bool {
+        let is_taken_over = reason.reason_code() == Some(ReasonCode::SESSION_TAKEN_OVER);
+        let is_wanted = !matches!(
+            reason,
+            ConnectionError::Ended
+                | ConnectionError::Options(_)
+                | ConnectionError::Session(CloseReason::Requested(_))
+        );
+        is_wanted
+            && !self.shared.lock().is_leaving
+            && (self.was_connected || !(self.only_once && every_server_failed))
+            && (self.options.reconnect.enabled || !(self.was_connected || every_server_failed))
+            && (self.options.reconnect.after_takeover || !is_taken_over)
+    }
+
+    /// The server has named another one (section 4.11): it is the next. With 0x9D for good. False if it named none.
+    fn follow_reference(&mut self, server: &ServerAddress, reason: &ConnectionError) -> bool {
+        let ConnectionError::Session(CloseReason::Refused(said) | CloseReason::Disconnected(said)) = reason
+        else {
+            self.next_server += 1;
+            return false;
+        };
+        let reference = said.server_reference.as_deref();
+        let Some(other) = reference.and_then(|reference| server.referred(reference)) else {
+            self.next_server += 1;
+            return false;
+        };
+        // One that is known already, or that refers back, is not tried without a delay.
+        if self.servers.contains(&other) {
+            self.next_server += 1;
+            return false;
+        }
+        let at = self.next_server % self.servers.len();
+        if said.reason_code == ReasonCode::SERVER_MOVED {
+            self.servers[at] = other;
+        } else {
+            self.servers.insert(at, other);
+            self.next_server = at;
+        }
+        true
+    }
+
+    /// Waits before the next attempt. True if the application has left meanwhile.
+    async fn wait(&self, delay: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(delay) => false,
+            () = self.left() => true,
+        }
+    }
+
+    /// The application wants no connection any more.
+    async fn left(&self) {
+        loop {
+            {
+                let mut state = self.shared.lock();
+                self.shared.heard(&mut state);
+                if state.is_leaving {
+                    return;
+                }
+            }
+            self.shared.bell.notified().await;
+        }
+    }
+}

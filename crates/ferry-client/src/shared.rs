@@ -1,0 +1,402 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use ferry_session::Timestamp;
+use tokio::sync::{Notify, oneshot};
+
+use crate::clock::Clock;
+use crate::event::{EventSources, Events};
+use crate::mailbox::{Delivered, MailboxId, Mailboxes, Taken};
+use crate::session::{
+    ClientSession, Connected, DisconnectOptions, Filter, PublishRefused, Published, SessionEvent,
+    SubscribeRefused,
+};
+use crate::{ConnectionError, Event, Message, PublishError, QoS, ReasonCode, SubscribeError};
+
+/// What the handles of a client and its event loop share: the session behind a lock that is never held while waiting.
+/// Whoever has something to say says it to the session itself, and rings the loop, which writes.
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    clock: Clock,
+    /// Rings the event loop.
+    pub(crate) bell: Notify,
+    /// Something left the session: there is room for more, or nothing is left.
+    progress: Notify,
+    /// [`Phase`] has changed.
+    phase_changed: Notify,
+    receive_messages_max: usize,
+    receive_bytes_max: usize,
+}
+
+pub(crate) struct State {
+    pub(crate) session: ClientSession,
+    pub(crate) mailboxes: Mailboxes,
+    pub(crate) events: EventSources,
+    pub(crate) phase: Phase,
+    /// The application wants no connection any more.
+    pub(crate) is_leaving: bool,
+    /// The loop has been rung and has not looked yet.
+    is_rung: bool,
+    publishes: HashMap<u64, oneshot::Sender<Result<Published, PublishError>>>,
+    requests: HashMap<u64, oneshot::Sender<Answer>>,
+    /// The filters of subscriptions, to be told of when they are made again.
+    filters: HashMap<u64, Vec<String>>,
+}
+
+/// The life of a client.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    /// It has not begun.
+    Idle,
+    /// It tries to connect.
+    Connecting,
+    Connected(Arc<Connected>),
+    /// It was connected, and will be again.
+    Disconnected,
+    Ended(ConnectionError),
+}
+
+/// What the server answered to a SUBSCRIBE or UNSUBSCRIBE.
+pub(crate) struct Answer {
+    pub(crate) reason_codes: Vec<ReasonCode>,
+    pub(crate) reason_string: Option<String>,
+}
+
+/// A message was taken.
+pub(crate) enum Accepted {
+    /// It is on its way, and nothing more will be known.
+    Sent,
+    Waiting(oneshot::Receiver<Result<Published, PublishError>>),
+}
+
+impl Shared {
+    pub(crate) fn new(session: ClientSession, receive_messages_max: usize, receive_bytes_max: usize) -> Self {
+        let state = State {
+            session,
+            mailboxes: Mailboxes::default(),
+            events: EventSources::default(),
+            phase: Phase::Idle,
+            is_leaving: false,
+            is_rung: false,
+            publishes: HashMap::new(),
+            requests: HashMap::new(),
+            filters: HashMap::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            clock: Clock::new(),
+            bell: Notify::new(),
+            progress: Notify::new(),
+            phase_changed: Notify::new(),
+            receive_messages_max,
+            receive_bytes_max,
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Rings the event loop, unless it has been rung and has not come yet.
+    pub(crate) fn ring(&self, state: &mut State) {
+        if !std::mem::replace(&mut state.is_rung, true) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// The event loop has come.
+    pub(crate) fn heard(&self, state: &mut State) {
+        state.is_rung = false;
+    }
+
+    pub(crate) fn publish(
+        &self,
+        message: Message,
+        wants_answer: bool,
+    ) -> Result<Accepted, (Message, PublishError)> {
+        let now = self.now();
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Ended(_)) || state.is_leaving {
+            return Err((message, PublishError::Ended));
+        }
+        let number = state.session.publish(now, message);
+        let number = number.map_err(|(message, refused)| (message, PublishError::Refused(refused)))?;
+        self.ring(&mut state);
+        let Some(number) = number.filter(|_| wants_answer) else { return Ok(Accepted::Sent) };
+        let (sender, receiver) = oneshot::channel();
+        state.publishes.insert(number, sender);
+        // It may have been sent, and done with, within the call.
+        self.dispatch(&mut state);
+        Ok(Accepted::Waiting(receiver))
+    }
+
+    /// As [`publish`](Self::publish), but waits for room.
+    pub(crate) async fn publish_when_possible(&self, mut message: Message) -> Result<Accepted, PublishError> {
+        loop {
+            let progress = self.progress.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            match self.publish(message, true) {
+                Ok(accepted) => return Ok(accepted),
+                Err((back, PublishError::Refused(PublishRefused::Full))) => message = back,
+                Err((_, error)) => return Err(error),
+            }
+            progress.await;
+        }
+    }
+
+    /// Waits until everything that was published is sent and acknowledged.
+    pub(crate) async fn flush(&self) -> Result<(), PublishError> {
+        loop {
+            let progress = self.progress.notified();
+            tokio::pin!(progress);
+            progress.as_mut().enable();
+            {
+                let state = self.lock();
+                if state.session.outgoing_len() == 0 && !state.session.has_output() {
+                    return Ok(());
+                }
+                if matches!(state.phase, Phase::Ended(_)) {
+                    return Err(PublishError::Ended);
+                }
+            }
+            progress.await;
+        }
+    }
+
+    /// Subscribes, for this mailbox.
+    pub(crate) fn subscribe(
+        &self,
+        mailbox: MailboxId,
+        filters: Vec<Filter>,
+    ) -> Result<oneshot::Receiver<Answer>, SubscribeError> {
+        let names = filters.iter().map(|filter| filter.filter.clone()).collect();
+        self.request(|now, state| {
+            let number = state.session.subscribe(now, filters)?;
+            state.mailboxes.subscribed(mailbox, number);
+            state.filters.insert(number, names);
+            Ok(number)
+        })
+    }
+
+    pub(crate) fn unsubscribe(
+        &self,
+        filters: Vec<String>,
+    ) -> Result<oneshot::Receiver<Answer>, SubscribeError> {
+        self.request(|now, state| state.session.unsubscribe(now, filters))
+    }
+
+    pub(crate) fn open_mailbox(&self, filters: &[String]) -> MailboxId {
+        self.lock().mailboxes.open(filters)
+    }
+
+    /// What was not taken is acknowledged and told.
+    pub(crate) fn close_mailbox(&self, mailbox: MailboxId) {
+        let mut state = self.lock();
+        for taken in state.mailboxes.close(mailbox) {
+            self.unclaimed(&mut state, taken.message.topic, taken.acknowledgement);
+        }
+    }
+
+    pub(crate) fn try_take(&self, mailbox: MailboxId) -> Option<Taken> {
+        let mut state = self.lock();
+        let taken = state.mailboxes.take(mailbox)?;
+        self.made_room(&mut state, &taken);
+        Some(taken)
+    }
+
+    pub(crate) fn poll_take(&self, mailbox: MailboxId, context: &Context<'_>) -> Poll<Option<Taken>> {
+        let mut state = self.lock();
+        let taken = state.mailboxes.poll_take(mailbox, context);
+        if let Poll::Ready(Some(taken)) = &taken {
+            self.made_room(&mut state, taken);
+        }
+        taken
+    }
+
+    pub(crate) fn acknowledge(&self, number: Option<u64>, reason_code: ReasonCode) {
+        let Some(number) = number else { return };
+        let now = self.now();
+        let mut state = self.lock();
+        if state.session.acknowledge(now, number, reason_code) {
+            self.ring(&mut state);
+        }
+    }
+
+    /// Whether so much waits to be taken that reading should stop.
+    pub(crate) fn is_full(&self, state: &State) -> bool {
+        let (messages, bytes) = state.mailboxes.waiting();
+        !self.has_room(messages, bytes)
+    }
+
+    pub(crate) fn events(&self) -> Events {
+        self.lock().events.subscribe()
+    }
+
+    pub(crate) fn disconnect(&self, options: &DisconnectOptions) {
+        let now = self.now();
+        let mut state = self.lock();
+        state.is_leaving = true;
+        state.session.disconnect(now, options);
+        if matches!(state.phase, Phase::Idle) {
+            self.end(&mut state, ConnectionError::Ended);
+        }
+        self.ring(&mut state);
+    }
+
+    pub(crate) fn re_authenticate(&self) -> bool {
+        let now = self.now();
+        let mut state = self.lock();
+        let begun = state.session.re_authenticate(now);
+        self.ring(&mut state);
+        begun
+    }
+
+    /// Waits until the phase is one that `wanted` takes something of.
+    pub(crate) async fn wait_for<R>(&self, wanted: impl Fn(&Phase) -> Option<R>) -> R {
+        loop {
+            let changed = self.phase_changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if let Some(found) = wanted(&self.lock().phase) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) fn set_phase(&self, state: &mut State, phase: Phase) {
+        state.phase = phase;
+        self.phase_changed.notify_waiters();
+    }
+
+    /// Nothing more will happen: whoever waits is told.
+    pub(crate) fn end(&self, state: &mut State, reason: ConnectionError) {
+        state.publishes.drain().for_each(|(_, sender)| drop(sender.send(Err(PublishError::Ended))));
+        state.requests.clear();
+        state.mailboxes.end();
+        state.events.end();
+        self.set_phase(state, Phase::Ended(reason));
+        self.progress.notify_waiters();
+    }
+
+    /// Passes on what the session tells.
+    pub(crate) fn dispatch(&self, state: &mut State) {
+        let mut has_progress = false;
+        while let Some(event) = state.session.next_event() {
+            has_progress |=
+                matches!(event, SessionEvent::Published { .. } | SessionEvent::NotPublished { .. });
+            self.dispatch_one(state, event);
+        }
+        if has_progress || state.session.outgoing_len() == 0 {
+            self.progress.notify_waiters();
+        }
+    }
+
+    fn dispatch_one(&self, state: &mut State, event: SessionEvent) {
+        match event {
+            SessionEvent::Message { message, acknowledgement } => {
+                self.deliver(state, message, acknowledgement);
+            }
+            SessionEvent::Published { number, outcome, refused_topic } => {
+                let is_error = outcome.reason_code.is_error();
+                let reason_code = outcome.reason_code;
+                let result = if is_error { Err(PublishError::Rejected(outcome)) } else { Ok(outcome) };
+                if !answer(&mut state.publishes, number, result) && is_error {
+                    let topic = refused_topic.unwrap_or_default();
+                    state.events.send(&Event::Rejected { topic, reason_code });
+                }
+            }
+            SessionEvent::NotPublished { number, topic, reason } => {
+                if !answer(&mut state.publishes, number, Err(PublishError::NotPublished(reason))) {
+                    state.events.send(&Event::NotPublished { topic, reason });
+                }
+            }
+            SessionEvent::Subscribed { number, reason_codes, reason_string, again } => {
+                if again {
+                    let filters = state.filters.get(&number).cloned().unwrap_or_default();
+                    state.events.send(&Event::Resubscribed { filters, reason_codes });
+                } else {
+                    answer(&mut state.requests, number, Answer { reason_codes, reason_string });
+                }
+            }
+            SessionEvent::Unsubscribed { number, reason_codes } => {
+                answer(&mut state.requests, number, Answer { reason_codes, reason_string: None });
+            }
+            SessionEvent::Connected(connected) => {
+                if connected.session_present {
+                    state.mailboxes.drop_unacknowledged_qos1();
+                }
+                state.events.send(&Event::Connected(connected.clone()));
+                self.set_phase(state, Phase::Connected(connected.into()));
+            }
+            SessionEvent::Authenticated => state.events.send(&Event::Authenticated),
+        }
+    }
+
+    fn deliver(&self, state: &mut State, message: Message, acknowledgement: Option<u64>) {
+        let topic = message.topic.clone();
+        // What was read before reading stops is taken: a few kilobytes. It does not stop while an answer is awaited.
+        let must_read = state.session.awaits_answer();
+        let delivered = state.mailboxes.deliver(message, acknowledgement, |messages, bytes| {
+            !must_read || self.has_room(messages / 2, bytes / 2)
+        });
+        match delivered {
+            Delivered::Yes => {}
+            Delivered::Unclaimed => self.unclaimed(state, topic, acknowledgement),
+            Delivered::Overflowed => state.events.send(&Event::Overflowed { topic }),
+        }
+    }
+
+    fn unclaimed(&self, state: &mut State, topic: String, acknowledgement: Option<u64>) {
+        if let Some(number) = acknowledgement {
+            let now = self.now();
+            state.session.acknowledge(now, number, ReasonCode::SUCCESS);
+            self.ring(state);
+        }
+        state.events.send(&Event::Unclaimed { topic });
+    }
+
+    fn request(
+        &self,
+        make: impl FnOnce(Timestamp, &mut State) -> Result<u64, SubscribeRefused>,
+    ) -> Result<oneshot::Receiver<Answer>, SubscribeError> {
+        let now = self.now();
+        let mut state = self.lock();
+        if matches!(state.phase, Phase::Ended(_)) || state.is_leaving {
+            return Err(SubscribeError::Ended);
+        }
+        let number = make(now, &mut state).map_err(SubscribeError::Refused)?;
+        let (sender, receiver) = oneshot::channel();
+        state.requests.insert(number, sender);
+        self.dispatch(&mut state);
+        self.ring(&mut state);
+        Ok(receiver)
+    }
+
+    /// A QoS 0 message was taken: reading may go on.
+    fn made_room(&self, state: &mut State, taken: &Taken) {
+        let (messages, bytes) = state.mailboxes.waiting();
+        let was_full = !self.has_room(messages + 1, bytes + taken.message.size_bytes());
+        if taken.message.qos == QoS::AtMostOnce && was_full && self.has_room(messages, bytes) {
+            self.ring(state);
+        }
+    }
+
+    fn has_room(&self, messages: usize, bytes: usize) -> bool {
+        messages < self.receive_messages_max && bytes < self.receive_bytes_max
+    }
+}
+
+fn answer<T>(waiting: &mut HashMap<u64, oneshot::Sender<T>>, number: u64, answer: T) -> bool {
+    waiting.remove(&number).is_some_and(|sender| sender.send(answer).is_ok())
+}

@@ -1,0 +1,138 @@
+//! The way to the server: TCP or a Unix socket, perhaps through a proxy, perhaps TLS, perhaps a WebSocket.
+
+mod proxy;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(feature = "websocket")]
+mod websocket;
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::{ConnectionError, Scheme, ServerAddress};
+pub use proxy::{Proxy, ProxyKind};
+#[cfg(feature = "tls")]
+pub use tls::{ClientCertificate, TlsOptions};
+
+/// How to get to the server.
+#[derive(Clone, Debug)]
+pub struct TransportOptions {
+    /// How long a connection may take, with TLS and all that comes before CONNECT; 30 seconds by default.
+    pub connect_timeout: Duration,
+    /// Through whom; directly by default.
+    pub proxy: Option<Proxy>,
+    /// More headers for the request that upgrades to a WebSocket, such as `Authorization`.
+    pub websocket_headers: Vec<(String, String)>,
+    /// For `mqtts` and `wss`.
+    #[cfg(feature = "tls")]
+    pub tls: TlsOptions,
+}
+
+/// Any stream of bytes, ordered and lossless `[MQTT3-7.1.2-1]`.
+pub(crate) trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for S {}
+
+pub(crate) type BoxedStream = Box<dyn ByteStream>;
+
+impl Default for TransportOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout: Duration::from_secs(30),
+            proxy: None,
+            websocket_headers: Vec::new(),
+            #[cfg(feature = "tls")]
+            tls: TlsOptions::default(),
+        }
+    }
+}
+
+/// Connects, up to where CONNECT can be sent.
+pub(crate) async fn connect(
+    server: &ServerAddress,
+    options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    let connect = connect_layers(server, options);
+    timeout(options.connect_timeout, connect).await.unwrap_or(Err(ConnectionError::Timeout))
+}
+
+async fn connect_layers(
+    server: &ServerAddress,
+    options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    let (scheme, host, port, path) = match server {
+        ServerAddress::Unix(path) => return unix_socket(path).await,
+        ServerAddress::Network { scheme, host, port, path } => (*scheme, host.as_str(), *port, path.as_str()),
+    };
+    let tcp = match &options.proxy {
+        None => TcpStream::connect((host, port)).await?,
+        Some(proxy) => proxy.connect(host, port).await?,
+    };
+    // Output is coalesced already: what is written is to leave.
+    tcp.set_nodelay(true)?;
+    let stream: BoxedStream =
+        if scheme.is_tls() { tls_stream(tcp, host, options).await? } else { Box::new(tcp) };
+    if scheme.is_websocket() {
+        websocket_stream(stream, scheme, host, port, path, options).await
+    } else {
+        Ok(stream)
+    }
+}
+
+#[cfg(unix)]
+async fn unix_socket(path: &std::path::Path) -> Result<BoxedStream, ConnectionError> {
+    Ok(Box::new(tokio::net::UnixStream::connect(path).await?))
+}
+
+#[cfg(not(unix))]
+async fn unix_socket(_path: &std::path::Path) -> Result<BoxedStream, ConnectionError> {
+    Err(ConnectionError::Options("there are no Unix sockets here".to_owned()))
+}
+
+#[cfg(feature = "tls")]
+async fn tls_stream(
+    tcp: TcpStream,
+    host: &str,
+    options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    Ok(Box::new(options.tls.connect(tcp, host).await?))
+}
+
+#[cfg(not(feature = "tls"))]
+async fn tls_stream(
+    _tcp: TcpStream,
+    _host: &str,
+    _options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    Err(ConnectionError::Options("built without the feature `tls`".to_owned()))
+}
+
+#[cfg(feature = "websocket")]
+async fn websocket_stream(
+    stream: BoxedStream,
+    scheme: Scheme,
+    host: &str,
+    port: u16,
+    path: &str,
+    options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    let is_default_port = port == if scheme.is_tls() { 443 } else { 80 };
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    let host = if is_default_port { host } else { format!("{host}:{port}") };
+    let stream = websocket::WebSocket::connect(stream, &host, path, &options.websocket_headers).await?;
+    Ok(Box::new(stream))
+}
+
+#[cfg(not(feature = "websocket"))]
+async fn websocket_stream(
+    _stream: BoxedStream,
+    _scheme: Scheme,
+    _host: &str,
+    _port: u16,
+    _path: &str,
+    _options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    Err(ConnectionError::Options("built without the feature `websocket`".to_owned()))
+}

@@ -1,0 +1,178 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::ConnectionError;
+
+/// Whom to trust, and who we are. Files are read at each connection: new certificates need no restart.
+#[derive(Clone, Debug, Default)]
+pub struct TlsOptions {
+    /// A PEM file of authorities to trust, instead of those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// The same as text; both together are possible.
+    pub ca_pem: Option<Vec<u8>>,
+    /// What to show to the server.
+    pub client_certificate: Option<ClientCertificate>,
+    /// The name that the server's certificate must have, if it is not the host of the URL.
+    pub server_name: Option<String>,
+    /// The protocols to offer (ALPN), such as `mqtt`.
+    pub alpn_protocols: Vec<String>,
+    /// Trust anybody. The connection is encrypted, but perhaps not with the right server: for tests only.
+    pub insecure: bool,
+}
+
+/// The certificate of a client, with its private key.
+#[derive(Clone, Debug)]
+pub enum ClientCertificate {
+    /// PEM files.
+    Files {
+        /// The certificate, then those of the authorities between it and the root.
+        certificate: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+    /// The same as text.
+    Pem {
+        /// As in the file.
+        certificate: Vec<u8>,
+        /// As in the file.
+        key: Vec<u8>,
+    },
+}
+
+impl TlsOptions {
+    pub(super) async fn connect(
+        &self,
+        tcp: TcpStream,
+        host: &str,
+    ) -> Result<TlsStream<TcpStream>, ConnectionError> {
+        let options = self.clone();
+        // Files, and the many certificates of the system.
+        let config = tokio::task::spawn_blocking(move || options.config()).await;
+        let config = config.map_err(|error| ConnectionError::Tls(error.to_string()))??;
+        let name = self.server_name.as_deref().unwrap_or(host).to_owned();
+        let name = ServerName::try_from(name).map_err(|error| ConnectionError::Tls(error.to_string()))?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+        stream.map_err(|error| ConnectionError::Tls(error.to_string()))
+    }
+
+    fn config(&self) -> Result<ClientConfig, ConnectionError> {
+        let provider = Arc::new(ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
+        let builder = builder.with_safe_default_protocol_versions().map_err(tls_error)?;
+        let builder = if self.insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
+        } else {
+            builder.with_root_certificates(self.roots()?)
+        };
+        let mut config = match &self.client_certificate {
+            None => builder.with_no_client_auth(),
+            Some(certificate) => {
+                let (chain, key) = certificate.load()?;
+                builder.with_client_auth_cert(chain, key).map_err(tls_error)?
+            }
+        };
+        config.alpn_protocols = self.alpn_protocols.iter().map(|name| name.clone().into_bytes()).collect();
+        Ok(config)
+    }
+
+    fn roots(&self) -> Result<RootCertStore, ConnectionError> {
+        let mut certificates = Vec::new();
+        if let Some(file) = &self.ca_file {
+            certificates.extend(certificates_in_file(file)?);
+        }
+        if let Some(pem) = &self.ca_pem {
+            certificates.extend(certificates_in(pem)?);
+        }
+        if self.ca_file.is_none() && self.ca_pem.is_none() {
+            certificates = rustls_native_certs::load_native_certs().certs;
+        }
+        let mut roots = RootCertStore::empty();
+        let (added, _ignored) = roots.add_parsable_certificates(certificates);
+        if added == 0 {
+            return Err(ConnectionError::Tls("there is no authority to trust".to_owned()));
+        }
+        Ok(roots)
+    }
+}
+
+type ChainAndKey = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+impl ClientCertificate {
+    fn load(&self) -> Result<ChainAndKey, ConnectionError> {
+        match self {
+            Self::Files { certificate, key } => {
+                let chain = certificates_in_file(certificate)?;
+                let loaded = PrivateKeyDer::from_pem_file(key);
+                Ok((chain, loaded.map_err(|error| of_file(key, &error))?))
+            }
+            Self::Pem { certificate, key } => {
+                Ok((certificates_in(certificate)?, PrivateKeyDer::from_pem_slice(key).map_err(tls_error)?))
+            }
+        }
+    }
+}
+
+fn certificates_in_file(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectionError> {
+    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| of_file(file, &error))?;
+    certificates.collect::<Result<_, _>>().map_err(|error| of_file(file, &error))
+}
+
+fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConnectionError> {
+    CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(tls_error)
+}
+
+fn of_file(file: &Path, error: &rustls::pki_types::pem::Error) -> ConnectionError {
+    ConnectionError::Tls(format!("{}: {error}", file.display()))
+}
+
+fn tls_error(error: impl std::fmt::Display) -> ConnectionError {
+    ConnectionError::Tls(error.to_string())
+}
+
+/// Checks signatures, but not whose they are.
+#[derive(Debug)]
+struct TrustAnybody(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for TrustAnybody {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

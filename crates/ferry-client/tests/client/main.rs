@@ -1,0 +1,65 @@
+//! The client against real brokers: Ferry in this process, and Mosquitto if it is installed. The same tests for both.
+
+mod brokers;
+mod certificates;
+mod scratch_directory;
+mod test_connect;
+mod test_publish;
+mod test_subscribe;
+mod test_transports;
+
+use ferry_client::{Client, ClientOptions, ConnectionError, ProtocolVersion};
+
+use brokers::{Broker, BrokerKind, Scheme};
+
+/// Longer than anything takes that works.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+
+/// Runs a test against each broker, in each version.
+fn with_each_broker<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
+    for kind in BrokerKind::installed() {
+        let broker = std::sync::Arc::new(Broker::start(kind));
+        for version in [ProtocolVersion::V5, ProtocolVersion::V311] {
+            let place = Place { broker: std::sync::Arc::clone(&broker), version };
+            run(async { tokio::time::timeout(PATIENCE, test(place)).await.expect("it ends in time") });
+        }
+    }
+}
+
+fn run<R>(test: impl Future<Output = R>) -> R {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(test)
+}
+
+/// Where a test takes place.
+#[derive(Clone)]
+struct Place {
+    broker: std::sync::Arc<Broker>,
+    version: ProtocolVersion,
+}
+
+impl Place {
+    fn options(&self, client_id: &str) -> ClientOptions {
+        let client_id = format!("{client_id}-{}", self.version.level());
+        let options = ClientOptions::new(&self.broker.url(Scheme::Tcp)).expect("a URL");
+        options.client_id(client_id).protocol_version(self.version)
+    }
+
+    async fn client(&self, client_id: &str) -> Client {
+        self.options(client_id).connect().await.expect("a connection")
+    }
+
+    fn is_v5(&self) -> bool {
+        self.version == ProtocolVersion::V5
+    }
+
+    /// A topic of this test and version alone.
+    fn topic(&self, topic: &str) -> String {
+        format!("{topic}/{}", self.version.level())
+    }
+}
+
+/// The words of an error, in short tests.
+fn text(error: &ConnectionError) -> String {
+    error.to_string()
+}

@@ -1,0 +1,116 @@
+use std::time::Duration;
+
+use ferry_client::{
+    Client, ClientOptions, ConnectionError, Event, Message, PublishError, QoS, ReasonCode, ReconnectOptions,
+    Will,
+};
+
+use crate::brokers::{BrokerKind, free_port};
+use crate::{run, text, with_each_broker};
+
+#[test]
+fn a_connection_begins_and_ends() {
+    with_each_broker(async |place| {
+        let client = place.client("begins").await;
+        assert!(client.is_connected());
+        let connected = client.connected().await.unwrap();
+        assert!(!connected.session_present);
+        client.disconnect().await;
+        assert!(!client.is_connected());
+        assert_eq!(
+            client.ended().await,
+            ConnectionError::Session(ferry_client::CloseReason::Requested(ReasonCode::SUCCESS))
+        );
+        assert_eq!(client.publish(Message::new("t", "x")).await, Err(PublishError::Ended));
+        assert!(client.subscribe("t").await.is_err());
+    });
+}
+
+#[test]
+fn nobody_listens() {
+    run(async {
+        let options = ClientOptions::new(&format!("mqtt://127.0.0.1:{}", free_port())).unwrap();
+        let error = options.connect().await.unwrap_err();
+        assert!(matches!(error, ConnectionError::Io { kind: std::io::ErrorKind::ConnectionRefused, .. }));
+    });
+}
+
+#[test]
+fn the_next_server_is_tried_when_one_is_not_there() {
+    with_each_broker(async |place| {
+        let first = format!("mqtt://127.0.0.1:{}", free_port());
+        let options = ClientOptions::new(&first).unwrap();
+        let options = options.server(&place.broker.url(crate::Scheme::Tcp)).unwrap();
+        let client = Client::new(options.protocol_version(place.version).client_id("fail-over"));
+        let mut events = client.events();
+        client.connect().await.unwrap();
+        let mut connecting = 0;
+        while let Some(event) = events.recv().await {
+            match event {
+                Event::Connecting(_) => connecting += 1,
+                Event::Disconnected { retry_in_ms, .. } => assert_eq!(retry_in_ms, Some(0)),
+                Event::Connected(_) => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(connecting, 2);
+    });
+}
+
+#[test]
+fn a_will_is_published_when_the_client_asks_for_it() {
+    with_each_broker(async |place| {
+        let topic = place.topic("will");
+        let watcher = place.client("watcher").await;
+        let mut wills = watcher.subscribe(topic.as_str()).await.unwrap();
+        let will = Will::new(Message::new(topic, "gone").qos(QoS::AtLeastOnce));
+        let client = place.options("dying").will(will).connect().await.unwrap();
+        let reason_code = ReasonCode::DISCONNECT_WITH_WILL_MESSAGE;
+        client.disconnect_with(ferry_client::DisconnectOptions { reason_code, ..Default::default() }).await;
+        assert_eq!(wills.recv().await.unwrap().text(), Ok("gone"));
+    });
+}
+
+/// Two clients with one identifier do not throw each other out for ever.
+#[test]
+fn a_client_that_was_taken_over_stays_away() {
+    with_each_broker(async |place| {
+        // Mosquitto 2.0.11 does not say why it closes a connection; then only the delays grow.
+        if !place.is_v5() || place.broker.kind != BrokerKind::Ferry {
+            return;
+        }
+        let first = place.client("twin").await;
+        let second = place.client("twin").await;
+        let reason = first.ended().await;
+        assert_eq!(reason.reason_code(), Some(ReasonCode::SESSION_TAKEN_OVER), "{}", text(&reason));
+        assert!(second.is_connected());
+    });
+}
+
+/// What was published without a connection is sent when there is one; the client is told of each attempt.
+#[test]
+fn it_starts_before_the_server() {
+    run(async {
+        let port = free_port();
+        let delay = ReconnectOptions { delay_min: Duration::from_millis(5), ..ReconnectOptions::default() };
+        let options = ClientOptions::new(&format!("mqtt://127.0.0.1:{port}")).unwrap().reconnect(delay);
+        let client = Client::new(options);
+        let mut events = client.events();
+        client.start();
+        let published = client.publish(Message::new("t", "x").qos(QoS::AtLeastOnce));
+        let mut failures = 0;
+        while failures < 3 {
+            if let Some(Event::Disconnected { retry_in_ms, .. }) = events.recv().await {
+                assert!(retry_in_ms.is_some());
+                failures += 1;
+            }
+        }
+        let mut config = ferry_broker::config::Config::default();
+        config.listeners.truncate(1);
+        config.listeners[0].address = format!("tcp://127.0.0.1:{port}").parse().unwrap();
+        config.storage.durability = ferry_broker::config::Durability::Memory;
+        let _broker = ferry_broker::Broker::start(config).unwrap();
+        assert!(!published.await.unwrap().reason_code.is_error());
+        client.disconnect().await;
+    });
+}

@@ -1,0 +1,88 @@
+use ferry_client::{ClientCertificate, ClientOptions, ConnectionError, Message, QoS, TlsOptions};
+
+use crate::brokers::{BrokerKind, Scheme};
+use crate::{Place, with_each_broker};
+
+fn options(place: &Place, scheme: Scheme) -> ClientOptions {
+    let certificates = &place.broker.certificates;
+    let options = ClientOptions::new(&place.broker.url(scheme)).expect("a URL");
+    let mut options = options.protocol_version(place.version);
+    options.transport.tls.ca_file = Some(certificates.authority.clone());
+    if scheme == Scheme::TlsWithClientCertificate {
+        options.transport.tls.client_certificate = Some(ClientCertificate::Files {
+            certificate: certificates.client.clone(),
+            key: certificates.client_key.clone(),
+        });
+    }
+    options
+}
+
+/// [MQTT-6.0.0-3], [MQTT3-6.0.0-3]: Ferry refuses a WebSocket without the sub-protocol. [MQTT3-7.1.2-1]:
+/// on each transport everything arrives, in order.
+#[test]
+fn every_transport_carries_everything() {
+    with_each_broker(async |place| {
+        for scheme in Scheme::ALL {
+            let mut options = options(&place, scheme);
+            options.connect.client_id = format!("{scheme:?}");
+            options.transport.websocket_headers = vec![("X-Test".to_owned(), "yes".to_owned())];
+            let client = options.connect().await.unwrap_or_else(|error| panic!("{scheme:?}: {error}"));
+            let topic = place.topic(&format!("transport/{scheme:?}"));
+            let mut messages = client.subscribe(topic.as_str()).await.unwrap();
+            // Mosquitto 2.0.11 sends large messages on such a WebSocket in pieces, with pauses.
+            let is_slow = place.broker.kind == BrokerKind::Mosquitto && scheme == Scheme::SecureWebSocket;
+            for length in [0, 1, 100, 130, 70_000, if is_slow { 10_000 } else { 300_000 }] {
+                let message = Message::new(topic.as_str(), vec![7; length]).qos(QoS::AtLeastOnce);
+                client.publish(message).await.unwrap();
+                assert_eq!(messages.recv().await.unwrap().payload.len(), length);
+            }
+            client.disconnect().await;
+        }
+    });
+}
+
+#[test]
+fn a_server_must_be_trusted() {
+    with_each_broker(async |place| {
+        let attempt = async |tls: TlsOptions| {
+            let mut options = ClientOptions::new(&place.broker.url(Scheme::Tls)).unwrap();
+            options.transport.tls = tls;
+            options.connect().await.map(drop)
+        };
+        let authority = &place.broker.certificates.authority;
+        let ca_file = Some(authority.clone());
+        let other_name = Some("other.example".to_owned());
+        let unknown_authority = Some(place.broker.certificates.client.clone());
+        assert!(attempt(TlsOptions { ca_file: ca_file.clone(), ..TlsOptions::default() }).await.is_ok());
+        let wrong_name =
+            TlsOptions { ca_file: ca_file.clone(), server_name: other_name, ..TlsOptions::default() };
+        assert!(matches!(attempt(wrong_name).await, Err(ConnectionError::Tls(_))));
+        let wrong_authority = TlsOptions { ca_file: unknown_authority, ..TlsOptions::default() };
+        assert!(matches!(attempt(wrong_authority).await, Err(ConnectionError::Tls(_))));
+        assert!(attempt(TlsOptions { insecure: true, ..TlsOptions::default() }).await.is_ok());
+        let text = std::fs::read(authority).unwrap();
+        assert!(attempt(TlsOptions { ca_pem: Some(text), ..TlsOptions::default() }).await.is_ok());
+        let missing = TlsOptions { ca_file: Some("missing.pem".into()), ..TlsOptions::default() };
+        assert!(matches!(attempt(missing).await, Err(ConnectionError::Tls(_))));
+    });
+}
+
+#[test]
+fn a_client_certificate_can_be_required() {
+    with_each_broker(async |place| {
+        let mut options = options(&place, Scheme::TlsWithClientCertificate);
+        options.transport.tls.client_certificate = None;
+        assert!(options.connect().await.is_err());
+    });
+}
+
+#[test]
+fn a_refused_upgrade_is_told() {
+    with_each_broker(async |place| {
+        if place.broker.kind == BrokerKind::Ferry {
+            let url = format!("{}/wrong", place.broker.url(Scheme::WebSocket));
+            let error = ClientOptions::new(&url).unwrap().connect().await.unwrap_err();
+            assert_eq!(error, ConnectionError::WebSocket("the server answers 404 Not Found".to_owned()));
+        }
+    });
+}
