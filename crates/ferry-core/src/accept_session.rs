@@ -10,7 +10,7 @@ use crate::connect::PendingConnect;
 use crate::disconnect::WillFate;
 use crate::fault::Fault;
 use crate::filter_set::FilterSet;
-use crate::response::{Response, Wait};
+use crate::response::Response;
 use crate::session::{Session, SessionId};
 use crate::shard::Shard;
 use crate::timers::TimerKey;
@@ -38,23 +38,21 @@ impl Shard {
             return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
         }
         let records_before = turn.effects.recorded();
-        let ended = self.session_ends.of(&identity.client_id, &self.commit);
         let existing = self.sessions.find(&identity.client_id);
         let resumed = existing.and_then(|existing| self.take_over(turn, existing, pending.clean_start));
         let session_id = match resumed {
             Some(session_id) => session_id,
             None => self.new_session(identity.clone()),
         };
+        let client_id = Arc::clone(&identity.client_id);
         self.begin_connection(turn, id, session_id, identity, &pending);
         let connack = self.connack(id, session_id, &pending, resumed.is_some(), authentication_data);
         self.move_will(turn, session_id, *pending);
         let recorded = turn.effects.recorded() > records_before;
-        // What is sent again waits for what a QoS 2 exchange that had just begun waited for.
         let wait = match resumed {
+            // What is sent again waits for what a QoS 2 exchange that had just begun waited for.
             Some(_) => self.exchange_wait(turn, recorded),
-            None if recorded => self.state_wait(turn, recorded),
-            // A restart must not bring back what the client is told is not there [MQTT-3.2.2-3] [MQTT3-3.2.2-3].
-            None => Wait { promise: ended, receipts: 0 },
+            None => self.new_session_wait(turn, &client_id, recorded),
         };
         match connack {
             // [MQTT-3.1.4-5] [MQTT3-3.1.4-4]; the state never comes back to here [MQTT-3.2.0-2].

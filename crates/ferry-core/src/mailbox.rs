@@ -85,6 +85,13 @@ pub(crate) fn arrived(forwarded: Option<u64>) -> Option<Record> {
     forwarded.map(|number| Record::ForwardedArrived { number })
 }
 
+/// Whether a full store may refuse a message from another shard. One that is on its way in the store was taken with
+/// the QoS 2 exchange it belongs to: when its publisher sends it again, those who have it must not get it twice
+/// [MQTT-4.3.3-10] [MQTT3-4.3.3-2].
+pub(crate) fn is_refusable(receipt: Option<Receipt>, forwarded: Option<u64>) -> bool {
+    receipt.is_some() && forwarded.is_none()
+}
+
 impl Mail {
     /// Bytes it counts for in a mailbox.
     #[must_use]
@@ -113,7 +120,7 @@ impl Shard {
             }
             Mail::Publish { message, receipt, forwarded } => {
                 let mut publication = Publication::from_message(&message, None, turn.now);
-                publication.is_refusable = receipt.is_some();
+                publication.is_refusable = is_refusable(receipt, forwarded);
                 (self.deliver_matching(turn, &mut publication).refused, receipt, forwarded)
             }
             Mail::SharePick { group, message, receipt, forwarded } => {
@@ -122,7 +129,7 @@ impl Shard {
                     return turn.effects.mail.push((from, returned));
                 }
                 let mut publication = Publication::from_message(&message, None, turn.now);
-                publication.is_refusable = receipt.is_some();
+                publication.is_refusable = is_refusable(receipt, forwarded);
                 (self.deliver_shared(turn, &mut publication, group), receipt, forwarded)
             }
             Mail::ShareReturned { group, message, receipt, forwarded } => {

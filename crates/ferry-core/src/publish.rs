@@ -149,7 +149,9 @@ impl Shard {
             Received::Fresh => {
                 self.count_excess(incoming);
                 match self.judge(incoming)? {
-                    None if self.store_refuses(&incoming.publication()) => Answer::unstorable(),
+                    None if self.store_refuses(&incoming.publication(), self.records_exchange(incoming)) => {
+                        Answer::unstorable()
+                    }
                     None => self.route_acknowledged(turn, incoming),
                     Some(refused) => refused,
                 }
@@ -252,6 +254,11 @@ impl Shard {
         let session_id = incoming.session;
         let session = self.sessions.get(session_id)?.recorded?;
         Some(ReceivedExchange { session_id, session, packet_id })
+    }
+
+    /// Whether a PUBLISH begins a QoS 2 exchange that the store is to know.
+    fn records_exchange(&self, incoming: &Incoming<'_>) -> bool {
+        self.config.durability_of(incoming.topic).is_stored() && self.recorded_exchange(incoming).is_some()
     }
 
     /// Where the operator lets clients exceed the Receive Maximum, that they do is counted.

@@ -224,7 +224,7 @@ impl Shard {
         let is_v5 = conn.as_ref().is_some_and(|conn| conn.version == ProtocolVersion::V5);
         let Some(pending) = conn.and_then(|conn| conn.responses.received(receipt.sequence)) else {
             if let (Some(refused), Some(exchange)) = (refused, receipt.exchange) {
-                self.refused_late(turn, exchange, refused);
+                self.refused_late(exchange, refused);
             }
             return;
         };
@@ -237,11 +237,8 @@ impl Shard {
                     session.receiver.refuse(packet_id, refused);
                 }
             }
-            Some(Refusal::StoreUnwritable) => {
-                pending.response.withhold();
-                // Even if the connection ends before it is this answer's turn.
-                receipt.exchange.into_iter().for_each(|exchange| self.free_exchange(turn, exchange));
-            }
+            // Its session is not recorded, so there is no exchange to go on with.
+            Some(Refusal::StoreUnwritable) => pending.response.withhold(),
             // A 3.x client cannot be told.
             Some(Refusal::QueueFull) | None => {}
         }
@@ -250,7 +247,7 @@ impl Shard {
 
     /// A message was refused whose publisher has lost its connection meanwhile: when it comes again, it must not be
     /// taken for one that was routed. If it has come, what it waits for follows this refusal.
-    fn refused_late(&mut self, turn: &mut Turn<'_>, exchange: ReceivedExchange, refused: Refusal) {
+    fn refused_late(&mut self, exchange: ReceivedExchange, refused: Refusal) {
         let session = self.sessions.get_mut(exchange.session_id);
         let Some(session) = session.filter(|session| session.recorded == Some(exchange.session)) else {
             return;
@@ -259,29 +256,15 @@ impl Shard {
         let is_v5 = conn.as_ref().is_some_and(|conn| conn.version == ProtocolVersion::V5);
         let again = conn.and_then(|conn| conn.responses.pubrec_of(exchange.packet_id));
         let code = refused.reason_code();
-        match (again, refused) {
-            (Some(again), _) if is_v5 => {
+        match again {
+            Some(again) if is_v5 => {
                 again.refuse(code);
                 session.receiver.refuse(exchange.packet_id, code);
             }
-            (again, Refusal::StoreUnwritable) => {
-                again.into_iter().for_each(Response::withhold);
-                self.free_exchange(turn, exchange);
-            }
-            (None, Refusal::QueueFull) => session.receiver.refuse(exchange.packet_id, code),
-            (Some(_), Refusal::QueueFull) => {}
+            None => session.receiver.refuse(exchange.packet_id, code),
+            // A 3.x client cannot be told.
+            Some(_) => {}
         }
-    }
-
-    /// A message was not taken: it is a new one when it comes again.
-    fn free_exchange(&mut self, turn: &mut Turn<'_>, exchange: ReceivedExchange) {
-        let ReceivedExchange { session_id, session: number, packet_id } = exchange;
-        let session = self.sessions.get_mut(session_id);
-        let Some(session) = session.filter(|session| session.recorded == Some(number)) else { return };
-        let was_stored = session.receiver.is_stored(packet_id);
-        session.receiver.pubrec_sent(packet_id, ReasonCode::QUOTA_EXCEEDED);
-        let released = Record::ReceivedReleased { session: number, packet_id };
-        turn.effects.records.extend(was_stored.then_some(released));
     }
 
     /// A PUBREC that refuses frees its packet identifier [MQTT-4.3.3-9]: if the store knows that as taken, it must

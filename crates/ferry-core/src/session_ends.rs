@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::commit::{Commit, Promise};
+use crate::response::Wait;
 use crate::shard::Shard;
 use crate::turn::Turn;
 use crate::{Record, SessionNumber};
@@ -53,9 +54,25 @@ impl SessionEnds {
 }
 
 impl Shard {
+    /// What a CONNACK without a session waits for: a restart must not bring back what the client is told is not there
+    /// [MQTT-3.2.2-3] [MQTT3-3.2.2-3].
+    pub(crate) fn new_session_wait(&self, turn: &mut Turn<'_>, client_id: &str, recorded: bool) -> Wait {
+        let wait = self.state_wait(turn, recorded);
+        match (self.session_ends.of(client_id, &self.commit), wait.promise) {
+            (None, _) => wait,
+            (ended, None) => Wait { promise: ended, receipts: 0 },
+            (Some(_), Some(_)) => {
+                Wait { promise: self.commit.promise(turn.effects, self.config.durability_max()), receipts: 0 }
+            }
+        }
+    }
+
     /// The store need not keep a session any longer. It is to know soon, even if nobody waits for it: if the power
     /// failed before, a restart would find the session, and its client may have been told that there is none
     /// [MQTT-3.2.2-3] [MQTT-4.1.0-2].
+    ///
+    /// The level is the strongest of all, even where that of sessions is weaker: what an old session knows of packet
+    /// identifiers must not be mixed with what is promised of the messages of a new one.
     pub(crate) fn record_session_ended(
         &mut self,
         turn: &mut Turn<'_>,
@@ -63,7 +80,7 @@ impl Shard {
         session: SessionNumber,
     ) {
         turn.effects.records.push(Record::SessionEnded { session });
-        if let Some(promise) = self.commit.promise(turn.effects, self.config.durability) {
+        if let Some(promise) = self.commit.promise(turn.effects, self.config.durability_max()) {
             self.session_ends.add(client_id, promise);
         }
     }

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::conn::Conn;
 use crate::deferred::Deferred;
 use crate::deliver::Target;
-use crate::mailbox::arrived;
+use crate::mailbox::{arrived, is_refusable};
 use crate::publication::Publication;
 use crate::session::SessionId;
 use crate::shard::Shard;
@@ -152,7 +152,7 @@ impl Shard {
             self.counters.drops.count(DropReason::SessionEnded, "", &message.topic);
         } else {
             let mut publication = Publication::from_message(&message, None, turn.now);
-            publication.is_refusable = receipt.is_some();
+            publication.is_refusable = is_refusable(receipt, forwarded);
             refused = self.deliver_shared(turn, &mut publication, group);
         }
         self.give_receipt_when_durable(turn, self.id, receipt, refused, records_before);

@@ -49,12 +49,13 @@ impl Shard {
 
     /// Whether a message needs the store, which does not take it now: looked at before anybody gets the message, so
     /// that those who could have it do not get it again when it is published again. Members of shared subscriptions
-    /// and other shards are asked later.
-    pub(crate) fn store_refuses(&self, publication: &Publication<'_>) -> bool {
+    /// and other shards are asked later, but not about a message whose QoS 2 exchange is recorded: it needs the store
+    /// in any case, and once it has been taken, nobody refuses it any more.
+    pub(crate) fn store_refuses(&self, publication: &Publication<'_>, records_exchange: bool) -> bool {
         if self.store_writable || !publication.is_stored(&self.config) {
             return false;
         }
-        if publication.retain && !publication.payload.is_empty() {
+        if records_exchange || (publication.retain && !publication.payload.is_empty()) {
             return true;
         }
         let mut needed = false;

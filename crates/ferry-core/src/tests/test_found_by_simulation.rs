@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use ferry_codec::{Connect, MessageProperties, Publish, Will};
+use ferry_codec::{Connect, MessageProperties, ProtocolVersion, Publish, Will};
 
 use super::harness::*;
 use crate::*;
@@ -199,33 +199,70 @@ fn a_packet_id_is_free_again_after_a_restart_and_pubrel() {
     assert_eq!(broker.read(client), ["PUBACK 1 0x10"]);
 }
 
+/// Subscribers to `t` on both shards, the one on shard 1 offline, and what a publisher on shard 0 connects with.
+fn both_shards(version: ProtocolVersion) -> (Broker, Client, Connect<'static>) {
+    let mut broker =
+        Broker::with_shards(2, Arc::new(AllowAll), |config| config.durability = Durability::Fsync);
+    let (here, there): (&'static str, &'static str) = (client_of(0).leak(), client_of(1).leak());
+    let subscriber = broker.online(&resume(there));
+    broker.subscribe(subscriber, "t", 2);
+    broker.cut(subscriber);
+    let local = broker.client(&format!("{here}-local"));
+    broker.subscribe(local, "t", 2);
+    (broker, local, Connect { protocol_version: version, ..resume(here) })
+}
+
+fn set_writable(broker: &mut Broker, writable: bool) {
+    (0..2).for_each(|shard| broker.handle(shard, Event::StoreHealth { writable }));
+}
+
 #[test]
-fn a_refusal_that_comes_too_late_for_the_connection_is_not_forgotten() {
-    // The other shard refused the message, but the connection that was to be told was gone; when the message came again
-    // it was taken for one that had been routed [MQTT-4.3.3-10], and acknowledged.
-    for version in [V5, V311] {
-        let mut broker =
-            Broker::with_shards(2, Arc::new(AllowAll), |config| config.durability = Durability::Fsync);
-        let (publisher_id, subscriber_id) = (client_of(0), client_of(1));
-        let subscriber = broker.online(&resume(&subscriber_id));
-        broker.subscribe(subscriber, "t", 1);
-        broker.cut(subscriber);
-        let mut connect = resume(&publisher_id);
-        connect.protocol_version = version;
+fn what_a_qos_2_exchange_has_sent_to_another_shard_is_not_refused_there() {
+    // It was refused by the other shard, whose store was full by then, when the subscribers on this one had it already.
+    // They got it twice when it came again [MQTT-4.3.3-10] [MQTT3-4.3.3-2]; and if the connection was gone before the
+    // refusal came, it was acknowledged and lost.
+    for (version, breaks) in [(V5, false), (V5, true), (V311, false), (V311, true)] {
+        let (mut broker, local, connect) = both_shards(version);
         let publisher = broker.online(&connect);
         broker.delivers = false;
         broker.publish(publisher, "t", 2, 1, "x");
-        broker.cut(publisher);
-        (0..2).for_each(|shard| broker.handle(shard, Event::StoreHealth { writable: false }));
+        if breaks {
+            broker.cut(publisher);
+        }
+        set_writable(&mut broker, false);
         broker.deliver();
-        (0..2).for_each(|shard| broker.handle(shard, Event::StoreHealth { writable: true }));
+        set_writable(&mut broker, true);
 
-        let publisher = broker.online_with_present(&connect);
-        let again = Publish { dup: true, topic: "t", payload: b"x", ..Publish::default() };
-        broker.publish_packet(publisher, 2, 1, again);
-        assert_eq!(broker.read(publisher), ["PUBREC 1"]);
-        let subscriber = broker.connect(&resume(&subscriber_id));
+        if breaks {
+            let publisher = broker.online_with_present(&connect);
+            let again = Publish { dup: true, topic: "t", payload: b"x", ..Publish::default() };
+            broker.publish_packet(publisher, 2, 1, again);
+            assert_eq!(broker.read(publisher), ["PUBREC 1"]);
+        } else {
+            assert_eq!(broker.read(publisher), ["PUBREC 1"]);
+        }
+        assert_eq!(broker.read(local), ["PUBLISH t q2 id=1 x"]);
+        let subscriber = broker.connect(&resume(&client_of(1)));
         assert_eq!(broker.read(subscriber).len(), 2, "CONNACK and the message");
+    }
+}
+
+#[test]
+fn a_qos_2_message_that_must_be_stored_is_refused_before_anybody_has_it() {
+    for version in [V5, V311] {
+        let (mut broker, local, connect) = both_shards(version);
+        let publisher = broker.online(&connect);
+        set_writable(&mut broker, false);
+        broker.publish(publisher, "t", 2, 1, "x");
+        let refused: &[&str] = if version == V5 { &["PUBREC 1 0x97"] } else { &[] };
+        assert_eq!(broker.read(publisher), refused);
+        assert_eq!(broker.read(local), [""; 0]);
+        set_writable(&mut broker, true);
+        assert_eq!(broker.is_closed(publisher), version == V311);
+        let publisher = if version == V311 { broker.online_with_present(&connect) } else { publisher };
+        broker.publish(publisher, "t", 2, 1, "x");
+        assert_eq!(broker.read(publisher), ["PUBREC 1"]);
+        assert_eq!(broker.read(local), ["PUBLISH t q2 id=1 x"]);
     }
 }
 
