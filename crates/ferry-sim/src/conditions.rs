@@ -7,6 +7,9 @@ use ferry_router::RetainedLimits;
 
 use crate::random::Random;
 
+/// Topics of which an acknowledgement may mean something else.
+const FILTERS: [&str; 9] = ["t/0", "t/a/#", "t/#", "q/a", "q/b/#", "r/1", "r/2/#", "r/+", "w/#"];
+
 /// Drawn once for each seed.
 pub(crate) struct Conditions {
     pub(crate) config: CoreConfig,
@@ -58,6 +61,12 @@ impl Conditions {
             queue_bytes_total_max: usize::MAX / 1024,
             ..CoreConfig::default()
         };
+        if random.chance(40) {
+            for _ in 0..random.between(1, 3) {
+                let level = *random.pick(&[Durability::Memory, Durability::Os, Durability::Fsync]);
+                config.durability_by_filter.push((Box::from(*random.pick(&FILTERS)), level));
+            }
+        }
         if may_drop {
             config.queue_messages_max = *random.pick(&[1, 5, 50]);
             config.queue_bytes_max = *random.pick(&[500, 100_000]);

@@ -1,7 +1,7 @@
 //! What the oracles are told.
 
 use ferry_codec::{PacketId, QoS};
-use ferry_core::{Record, Ticket};
+use ferry_core::{Durability, Record, Ticket};
 use ferry_router::ShardId;
 use ferry_session::{Message, Timestamp};
 
@@ -26,13 +26,14 @@ pub(crate) enum Fact<'a> {
     /// The broker took an UNSUBSCRIBE.
     Unsubscribing { client: usize, filter: &'a str },
     /// The broker took a PUBLISH. `message` is `None` for an empty payload; `is_repeated`: QoS 2, and it has it already;
-    /// not `is_certain`: perhaps it has it already.
+    /// not `is_certain`: perhaps it has it already; `is_whole`: then it was refused, or is not published again.
     Published {
         topic: &'a str,
         message: Option<MessageId>,
         retain: bool,
         is_repeated: bool,
         is_certain: bool,
+        is_whole: bool,
     },
     /// The broker sent PUBACK or PUBREC for a PUBLISH.
     Acknowledged { client: usize, packet_id: PacketId, message: Option<MessageId>, is_success: bool },
@@ -50,11 +51,10 @@ pub(crate) enum Fact<'a> {
     Delivered { client: usize, copy: Copy, is_new: bool },
     /// A shard recorded a change under the ticket.
     Recorded { shard: ShardId, ticket: Ticket, record: &'a Record },
-    /// A shard was told that the ticket and all before it are durable.
-    Committed { shard: ShardId, ticket: Ticket },
-    /// The broker's process has ended and another one begins. What happened before `durable_through` must survive;
-    /// nothing if that is `None`.
-    Crashed { durable_through: Option<Timestamp> },
+    /// A shard was told that the ticket and all before it are as durable as that.
+    Committed { shard: ShardId, ticket: Ticket, durability: Durability },
+    /// The broker's process has ended and another one begins.
+    Crashed { survival: Survival },
     /// The store takes no more than it must, or is well again.
     StoreHealth { writable: bool },
     /// A start did not find what it should have found.
@@ -65,6 +65,28 @@ pub(crate) enum Fact<'a> {
     Standstill { what: String },
     /// A client got something that no client should get.
     Misbehaved { client: usize, what: String },
+}
+
+/// What of the past a restart must find.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Survival {
+    /// The weakest promise that survives this end of the process.
+    pub(crate) weakest: Durability,
+    /// Of what is promised that much, what happened before this time, even if nobody was told.
+    pub(crate) durable_through: Timestamp,
+}
+
+impl Survival {
+    /// The process goes on.
+    pub(crate) fn of_all(durable_through: Timestamp) -> Self {
+        Self { weakest: Durability::Memory, durable_through }
+    }
+
+    /// What was promised so must survive if it happened before the time returned, or if somebody was told; `None` if
+    /// nothing needs to.
+    pub(crate) fn of(self, durability: Durability) -> Option<Timestamp> {
+        (durability >= self.weakest).then_some(self.durable_through)
+    }
 }
 
 /// One copy of a message, as it was in a PUBLISH.

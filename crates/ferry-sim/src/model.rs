@@ -6,11 +6,11 @@ use ferry_codec::topic::{matches, parse_shared};
 use ferry_codec::{
     Connect, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, SubscriptionOptions,
 };
-use ferry_core::{Record, SessionNumber, Ticket};
+use ferry_core::{CoreConfig, Durability, Record, SessionNumber, Ticket};
 use ferry_router::ShardId;
 use ferry_session::Timestamp;
 
-use crate::fact::{Copy, Fact};
+use crate::fact::{Copy, Fact, Survival};
 use crate::journal::{Journal, MessageId};
 use crate::network::LinkId;
 
@@ -30,6 +30,7 @@ pub(crate) struct Model {
     owners: BTreeMap<SessionNumber, usize>,
     /// The store takes whatever comes.
     pub(crate) is_store_writable: bool,
+    config: CoreConfig,
 }
 
 /// What is known of the session of one client.
@@ -45,7 +46,7 @@ pub(crate) struct Session {
     qos2_taken: BTreeMap<PacketId, Taken>,
     /// When something happened that nobody was told to be durable: the connection closed.
     changed_at: Timestamp,
-    /// Of the session before, if nobody was told that it is over: a restart may bring it back.
+    /// Of the session before, if nobody was told for sure that it is over: a restart may bring it back.
     former: BTreeMap<String, Subscription>,
 }
 
@@ -56,6 +57,10 @@ struct Taken {
     is_certain: bool,
     /// PUBREC was sent.
     is_acknowledged: bool,
+    /// What that means.
+    durability: Durability,
+    /// If it is not certain, because the store was full: then nobody has it, or it is not published again.
+    is_whole: bool,
 }
 
 /// Whether there is a session.
@@ -95,7 +100,7 @@ struct LinkState {
 }
 
 impl Model {
-    pub(crate) fn new(client_count: usize, now: Timestamp) -> Self {
+    pub(crate) fn new(client_count: usize, config: CoreConfig, now: Timestamp) -> Self {
         let sessions = (0..client_count).map(|_| Session::default()).collect();
         Self {
             now,
@@ -105,6 +110,7 @@ impl Model {
             links: BTreeMap::new(),
             owners: BTreeMap::new(),
             is_store_writable: true,
+            config,
         }
     }
 
@@ -202,11 +208,14 @@ impl Model {
             }
             Packet::Suback(suback) => self.suback(link, client, suback.packet_id, suback.reason_codes, tell),
             Packet::Unsuback(unsuback) => {
+                let are_weak = self.are_sessions_weak();
                 let Some(state) = self.links.get_mut(&link) else { return };
                 let filters = state.unsubscribes.remove(&unsuback.packet_id).unwrap_or_default();
                 // It may have been subscribed to again meanwhile.
                 for filter in filters.iter().filter(|filter| !state.is_asked_for(filter)) {
-                    self.sessions[client].subscriptions.remove(filter);
+                    let session = &mut self.sessions[client];
+                    let old = session.subscriptions.remove_entry(filter);
+                    session.former.extend(old.filter(|_| are_weak));
                 }
             }
             Packet::Puback(ack) | Packet::Pubrec(ack) => {
@@ -302,20 +311,40 @@ impl Model {
     pub(crate) fn store_health(&mut self, writable: bool, tell: Tell<'_>) {
         self.is_store_writable = writable;
         // Who cannot be told that a message was refused publishes it again, and then it is a new one.
-        let taken = self.sessions.iter_mut().flat_map(|session| session.qos2_taken.values_mut());
-        taken.for_each(|taken| taken.is_certain &= taken.is_acknowledged);
+        for taken in self.sessions.iter_mut().flat_map(|session| session.qos2_taken.values_mut()) {
+            taken.is_whole |= taken.is_certain && taken.durability.is_stored();
+            taken.is_certain &= taken.is_acknowledged;
+        }
         tell(self, &Fact::StoreHealth { writable });
     }
 
-    /// The broker's process has ended, and another one starts when its clock shows `clock`. What happened before
-    /// `durable_through` must have survived, and what clients were told; nothing if that is `None`.
-    pub(crate) fn crashed(&mut self, durable_through: Option<Timestamp>, clock: Timestamp, tell: Tell<'_>) {
+    /// What an acknowledgement of a message means.
+    pub(crate) fn durability_of(&self, message: MessageId) -> Durability {
+        self.config.durability_of(&self.journal.get(message).topic)
+    }
+
+    /// What that a session or a subscription was acknowledged means.
+    pub(crate) fn durability_of_sessions(&self) -> Durability {
+        self.config.durability
+    }
+
+    /// What is promised of sessions is less than what is promised of some messages: so a loss of power may bring back
+    /// any of their subscriptions, though clients were told otherwise.
+    fn are_sessions_weak(&self) -> bool {
+        self.config.durability < self.config.durability_max()
+    }
+
+    /// The broker's process has ended, and another one starts when its clock shows `clock`.
+    pub(crate) fn crashed(&mut self, survival: Survival, clock: Timestamp, tell: Tell<'_>) {
+        let durable_through = survival.of(self.config.durability);
+        let is_stored = self.config.durability_max().is_stored();
         self.is_store_writable = true;
         let links = std::mem::take(&mut self.links);
         for (link, state) in links.iter().filter(|(_, state)| !state.is_gone) {
             tell(self, &Fact::Gone { client: state.client, link: *link });
         }
-        tell(self, &Fact::Crashed { durable_through });
+        tell(self, &Fact::Crashed { survival });
+        let are_weak = self.are_sessions_weak();
         for client in 0..self.sessions.len() {
             let live = self.sessions[client].live.take().and_then(|live| links.get(&live));
             let connecting = |state: &&LinkState| state.client == client && state.is_connecting();
@@ -324,24 +353,24 @@ impl Model {
             let is_unknown = links.values().any(|state| connecting(&state))
                 || live.is_some_and(|state| state.is_graceful)
                 || self.sessions[client].presence == Presence::Unknown
-                || durable_through.is_some_and(|durable| self.sessions[client].changed_at >= durable);
-            let is_over =
-                durable_through.is_none() || (live.is_some() && self.sessions[client].expiry_seconds == 0);
+                || durable_through.is_none_or(|durable| self.sessions[client].changed_at >= durable);
+            let is_over = !is_stored || (live.is_some() && self.sessions[client].expiry_seconds == 0);
             if (is_unknown || is_over)
                 && let Some((message, _)) = live.and_then(|state| state.will)
             {
                 tell(self, &Fact::WillUncertain { message });
             }
-            if is_over && (!is_unknown || durable_through.is_none()) {
+            if is_over && (!is_unknown || !is_stored) {
                 self.lose_session(client, tell);
             } else if is_unknown {
                 let session = &mut self.sessions[client];
-                for (filter, old) in std::mem::take(&mut session.former) {
+                for (filter, mut old) in std::mem::take(&mut session.former) {
+                    old.options.no_local &= !are_weak;
                     session.subscriptions.entry(filter).or_insert(old);
                 }
                 self.forget(client, tell);
             } else {
-                self.sessions[client].survive(live, clock, self.network_now);
+                self.sessions[client].survive(live, survival, clock, self.network_now);
             }
         }
     }
@@ -374,6 +403,11 @@ impl Model {
         self.links.get(&link).map(|state| state.client)
     }
 
+    /// No later connection of the client is known.
+    pub(crate) fn is_latest(&self, client: usize, link: LinkId) -> bool {
+        !self.links.iter().any(|(other, state)| state.client == client && *other > link)
+    }
+
     fn accepted(&mut self, link: LinkId, client: usize, told: bool, tell: Tell<'_>) {
         let Some(state) = self.links.get_mut(&link) else { return };
         state.is_accepted = true;
@@ -403,10 +437,13 @@ impl Model {
             self.publish_pending_will(client, tell);
             self.end_session(client, tell);
         }
+        let are_weak = self.are_sessions_weak();
         let session = &mut self.sessions[client];
         session.presence = Presence::Yes;
         session.live = Some(link);
-        session.former.clear();
+        if !are_weak {
+            session.former.clear();
+        }
         session.changed_at = Timestamp::default();
         session.expiry_seconds = expiry_seconds;
         session.ends_at = None;
@@ -414,7 +451,7 @@ impl Model {
 
     fn took_publish(&mut self, link: LinkId, client: usize, publish: &Publish<'_>, tell: Tell<'_>) {
         let message = self.journal.identify(publish.payload);
-        let (mut is_repeated, mut is_certain) = (false, true);
+        let (mut is_repeated, mut is_certain, mut is_whole) = (false, true, false);
         if let Some(packet_id) = publish.packet_id {
             if let Some(state) = self.links.get_mut(&link) {
                 state.publishes.insert(packet_id, message);
@@ -423,15 +460,20 @@ impl Model {
                 let taken = self.sessions[client].qos2_taken.get(&packet_id).copied();
                 is_certain = taken.is_none_or(|taken| taken.is_certain);
                 is_repeated = taken.is_some_and(|taken| taken.is_certain);
+                is_whole = taken.is_some_and(|taken| taken.is_whole);
                 let is_acknowledged = taken.is_some_and(|taken| taken.is_acknowledged);
-                let taken = Taken { is_certain: is_acknowledged || self.is_store_writable, is_acknowledged };
+                let durability =
+                    message.map_or(self.config.durability_of(publish.topic), |id| self.durability_of(id));
+                let is_certain_now = is_acknowledged || self.is_store_writable;
+                let is_whole = durability.is_stored() && (is_whole || (taken.is_none() && !is_certain_now));
+                let taken = Taken { is_certain: is_certain_now, is_acknowledged, durability, is_whole };
                 self.sessions[client].qos2_taken.insert(packet_id, taken);
             }
         }
         // With a topic alias the packet may have no topic.
         let topic = message.map_or(publish.topic, |message| &self.journal.get(message).topic).to_owned();
         let (topic, retain) = (&*topic, publish.retain);
-        tell(self, &Fact::Published { topic, message, retain, is_repeated, is_certain });
+        tell(self, &Fact::Published { topic, message, retain, is_repeated, is_certain, is_whole });
     }
 
     fn suback(&mut self, link: LinkId, client: usize, packet_id: PacketId, codes: &[u8], tell: Tell<'_>) {
@@ -459,8 +501,12 @@ impl Model {
         self.publish_pending_will(client, tell);
         let old = std::mem::take(&mut self.sessions[client]);
         self.sessions[client].changed_at = old.changed_at;
-        self.sessions[client].former =
-            if old.subscriptions.is_empty() { old.former } else { old.subscriptions };
+        let are_weak = self.are_sessions_weak();
+        let former = &mut self.sessions[client].former;
+        if old.subscriptions.is_empty() || are_weak {
+            *former = old.former;
+        }
+        former.extend(old.subscriptions);
         if old.presence != Presence::No {
             tell(self, &Fact::SessionLost { client });
         }
@@ -472,7 +518,9 @@ impl Model {
         let live = session.live;
         session.presence = if live.is_some() { session.presence } else { Presence::Unknown };
         session.ends_at = None;
-        session.qos2_taken.values_mut().for_each(|taken| taken.is_certain = false);
+        for taken in session.qos2_taken.values_mut() {
+            (taken.is_certain, taken.is_whole) = (false, false);
+        }
         session.subscriptions.values_mut().for_each(|subscription| subscription.is_definite = false);
         if let Some((message, _)) = session.pending_will.take() {
             tell(self, &Fact::WillUncertain { message });
@@ -483,8 +531,17 @@ impl Model {
 
 impl Session {
     /// A restart finds it; `live` if its client was connected, which loses its connection when the clock shows `clock`.
-    fn survive(&mut self, live: Option<&LinkState>, clock: Timestamp, network_now: Timestamp) {
-        self.qos2_taken.values_mut().for_each(|taken| taken.is_certain &= taken.is_acknowledged);
+    fn survive(
+        &mut self,
+        live: Option<&LinkState>,
+        survival: Survival,
+        clock: Timestamp,
+        network_now: Timestamp,
+    ) {
+        for taken in self.qos2_taken.values_mut() {
+            taken.is_certain &= taken.is_acknowledged && survival.of(taken.durability).is_some();
+            taken.is_whole = false;
+        }
         let Some(live) = live else { return };
         self.changed_at = network_now;
         self.ends_at = after(clock, self.expiry_seconds);

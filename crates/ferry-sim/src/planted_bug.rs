@@ -45,6 +45,10 @@ pub enum PlantedBug {
     ForgetSubscription,
     /// That PUBREC came is not recorded.
     SkipReleased,
+    /// That a session has ended is not recorded.
+    ForgetSessionEnd,
+    /// What an acknowledgement means is the same for all topics.
+    IgnoreTopicDurability,
     /// What is sent again does not have the DUP flag.
     SendAgainWithoutDup,
     /// After a restart nobody knows which packet identifiers are in use.
@@ -73,7 +77,7 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 30] = [
         Self::DropPuback,
         Self::SkipDeduplication,
         Self::ReorderDeliveries,
@@ -90,6 +94,8 @@ impl PlantedBug {
         Self::DropSync,
         Self::ForgetSubscription,
         Self::SkipReleased,
+        Self::ForgetSessionEnd,
+        Self::IgnoreTopicDurability,
         Self::SendAgainWithoutDup,
         Self::ForgetPacketIds,
         Self::ForgetReceived,
@@ -114,6 +120,8 @@ impl PlantedBug {
                 | Self::DropSync
                 | Self::ForgetSubscription
                 | Self::SkipReleased
+                | Self::ForgetSessionEnd
+                | Self::IgnoreTopicDurability
                 | Self::ForgetPacketIds
                 | Self::ForgetReceived
                 | Self::ForgetWill
@@ -138,7 +146,8 @@ impl PlantedBug {
             let is_lost = match (self, record) {
                 (Self::LoseRecords, Record::Queued { .. }) => random.chance(20),
                 (Self::ForgetSubscription, Record::Subscribed { .. }) => random.chance(30),
-                (Self::SkipReleased, Record::Released { .. }) => true,
+                (Self::SkipReleased, Record::Released { .. })
+                | (Self::ForgetSessionEnd, Record::SessionEnded { .. }) => true,
                 _ => false,
             };
             index <= old || !is_lost
@@ -147,6 +156,9 @@ impl PlantedBug {
 
     /// The configuration of a core with this bug.
     pub(crate) fn change_config(self, config: &mut CoreConfig) {
+        if self == Self::IgnoreTopicDurability {
+            config.durability_by_filter.clear();
+        }
         if self == Self::IgnoreLimits {
             config.queue_messages_max = u32::MAX;
             config.queue_bytes_max = usize::MAX / 1024;

@@ -135,7 +135,7 @@ impl Store {
 
     fn try_step(&mut self, random: &mut Random, done: &mut Vec<Done>) -> io::Result<()> {
         // Who does not wait for syncs does not see that they take longer than all else.
-        let is_slow = self.planted_bug == Some(PlantedBug::AcknowledgeBeforeSync) && random.chance(90);
+        let is_slow = self.planted_bug == Some(PlantedBug::AcknowledgeBeforeSync) && random.chance(99);
         if self.sync_is_due && !is_slow {
             return self.sync(done);
         }

@@ -207,7 +207,7 @@ impl World {
             auditor,
         };
         let watch = Watch {
-            model: Model::new(clients.len(), START),
+            model: Model::new(clients.len(), conditions.config.clone(), START),
             oracles: Oracles::new(rules),
             digest: 0xCBF2_9CE4_8422_2325,
             deliveries: 0,

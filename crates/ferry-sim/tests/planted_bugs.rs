@@ -53,10 +53,21 @@ fn promises_before_anything_is_durable() {
 
 #[test]
 fn promises_that_a_restart_does_not_keep() {
-    is_caught(PlantedBug::AcknowledgeBeforeSync, "at least once");
+    is_caught(PlantedBug::AcknowledgeBeforeSync, "exactly once");
     is_caught(PlantedBug::DropSync, "at least once");
+}
+
+#[test]
+fn records_that_a_restart_misses() {
     is_caught(PlantedBug::ForgetSubscription, "at least once");
-    is_caught(PlantedBug::ForgetWill, "at least once");
+    is_caught(PlantedBug::ForgetWill, "retained last wins");
+    is_caught(PlantedBug::ForgetSessionEnd, "session present");
+}
+
+#[test]
+fn promises_that_differ_from_topic_to_topic() {
+    is_caught(PlantedBug::IgnoreTopicDurability, "acknowledged after commit");
+    is_caught(PlantedBug::IgnoreTopicDurability, "retained last wins");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ferry_store::{Batch, Fault, Log, SimulatedDisk};
 
 use super::{Broker, share, start};
 use crate::damage;
-use crate::fact::Fact;
+use crate::fact::{Fact, Survival};
 use crate::network::{Link, LinkId};
 use crate::planted_bug::PlantedBug;
 use crate::store::{Sender, Sink, Store};
@@ -28,8 +28,8 @@ pub(crate) enum Crash {
 impl Broker {
     /// The process ends, at once or in the middle of one of the next operations of the disk.
     pub(crate) fn end(&mut self, now: Timestamp, links: &mut [Link], agenda: &mut Agenda, watch: &mut Watch) {
-        // Who asks no more than to have it written is not promised to survive a loss of power.
-        let can_lose_power = self.config.durability != Durability::Os;
+        // Who asks no more than to have it written is promised nothing that a loss of power spares.
+        let can_lose_power = self.config.durability_max() != Durability::Os;
         match self.random.below(3) {
             0 if can_lose_power => self.store.plan(Fault::PowerFails, &mut self.random),
             1 if can_lose_power => self.crash(now, Crash::Power, links, agenda, watch),
@@ -62,8 +62,9 @@ impl Broker {
         self.store.disk.heal();
         self.ahead_milliseconds += *self.random.pick(&DOWN_MILLISECONDS);
         let clock = self.clock(now);
-        let survives = self.config.durability.is_stored().then_some(durable_through);
-        watch.see(|model, tell| model.crashed(survives, clock, tell));
+        let weakest = if crash == Crash::Power { Durability::Fsync } else { Durability::Os };
+        let survival = Survival { weakest, durable_through };
+        watch.see(|model, tell| model.crashed(survival, clock, tell));
         watch.see(|model, tell| model.advance(clock, now, tell));
         if self.random.chance(20)
             && let Err(what) =

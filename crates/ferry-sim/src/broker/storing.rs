@@ -94,14 +94,14 @@ impl Broker {
             match done {
                 Done::Written { shard, ticket } => {
                     self.hosts[shard].written = self.hosts[shard].written.max(ticket);
-                    if self.config.durability == Durability::Os {
-                        watch.tell(&Fact::Committed { shard: ShardId(shard as u16), ticket });
-                    }
+                    let (shard_id, durability) = (ShardId(shard as u16), Durability::Os);
+                    watch.tell(&Fact::Committed { shard: shard_id, ticket, durability });
                     self.committed(now, shard, agenda, watch);
                 }
                 Done::Synced { shard, ticket } => {
                     self.hosts[shard].synced = self.hosts[shard].synced.max(ticket);
-                    watch.tell(&Fact::Committed { shard: ShardId(shard as u16), ticket });
+                    let (shard_id, durability) = (ShardId(shard as u16), Durability::Fsync);
+                    watch.tell(&Fact::Committed { shard: shard_id, ticket, durability });
                     self.committed(now, shard, agenda, watch);
                 }
                 Done::Loaded { shard, request, copies } => {

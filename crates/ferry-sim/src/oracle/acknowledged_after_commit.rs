@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use ferry_core::{Record, SessionNumber, Ticket};
+use ferry_core::{Durability, Record, SessionNumber, Ticket};
 use ferry_router::ShardId;
 
 use super::{Oracle, is_shared_topic};
@@ -14,7 +14,9 @@ type Batch = (ShardId, Ticket);
 
 #[derive(Default)]
 pub(super) struct AcknowledgedAfterCommit {
-    committed: BTreeMap<ShardId, Ticket>,
+    committed: BTreeMap<(ShardId, Durability), Ticket>,
+    /// Batches with the end of a session that the client has not heard of.
+    ended: BTreeMap<String, Batch>,
     /// Whose session it is.
     owners: BTreeMap<SessionNumber, String>,
     /// Batches with copies of the message, for whom, or with it as retained.
@@ -29,8 +31,12 @@ pub(super) struct AcknowledgedAfterCommit {
 }
 
 impl AcknowledgedAfterCommit {
-    fn is_committed(&self, (shard, ticket): &Batch) -> bool {
-        self.committed.get(shard).is_some_and(|committed| committed >= ticket)
+    fn is_committed(&self, (shard, ticket): &Batch, durability: Durability) -> bool {
+        let as_durable = |level: Durability| {
+            level >= durability
+                && self.committed.get(&(*shard, level)).is_some_and(|committed| committed >= ticket)
+        };
+        [Durability::Os, Durability::Fsync].into_iter().any(as_durable) || !durability.is_stored()
     }
 
     fn recorded(&mut self, model: &Model, batch: Batch, record: &Record) -> Result<(), String> {
@@ -57,6 +63,10 @@ impl AcknowledgedAfterCommit {
             Record::Session { session, client_id, .. } => {
                 self.owners.insert(*session, client_id.to_string());
             }
+            Record::SessionEnded { session } => {
+                let owner = self.owners.get(session).cloned().unwrap_or_default();
+                self.ended.insert(owner, batch);
+            }
             Record::Subscribed { session, filter, .. } => {
                 let owner = self.owners.get(session).cloned().unwrap_or_default();
                 self.subscriptions.entry((owner, filter.to_string())).or_default().push_back(batch);
@@ -81,7 +91,17 @@ impl Oracle for AcknowledgedAfterCommit {
             Fact::Recorded { shard, ticket, record } => {
                 return self.recorded(model, (*shard, *ticket), record);
             }
-            Fact::Committed { shard, ticket } => drop(self.committed.insert(*shard, *ticket)),
+            Fact::Committed { shard, ticket, durability } => {
+                self.committed.insert((*shard, *durability), *ticket);
+            }
+            // Otherwise it was let in before another connection ended the session.
+            Fact::Connected { client, link, .. } if model.is_latest(*client, *link) => {
+                let ended = self.ended.remove(&crate::client_id(*client));
+                let durability = model.durability_of_sessions();
+                if let Some(batch) = ended.filter(|batch| !self.is_committed(batch, durability)) {
+                    return Err(format!("client {client} was let in before {batch:?}, its session's end"));
+                }
+            }
             Fact::Published { message: Some(message), is_repeated: false, .. }
                 if !self.published.insert(*message) =>
             {
@@ -93,7 +113,9 @@ impl Oracle for AcknowledgedAfterCommit {
                 let is_first = self.acknowledged.insert(*message);
                 let copies = self.copies.get(message).into_iter().flatten().map(|(_, batch)| batch);
                 let received = self.received.get(&(crate::client_id(*client), packet_id.get()));
-                let mut pending = copies.chain(received).filter(|batch| !self.is_committed(batch));
+                let durability = model.durability_of(*message);
+                let mut pending =
+                    copies.chain(received).filter(|batch| !self.is_committed(batch, durability));
                 if is_first && let Some(batch) = pending.next() {
                     return Err(format!("{message:?} of client {client} was acknowledged before {batch:?}"));
                 }
@@ -113,7 +135,8 @@ impl Oracle for AcknowledgedAfterCommit {
             Fact::Granted { client, filter, .. } => {
                 let made = self.subscriptions.get_mut(&(crate::client_id(*client), (*filter).to_owned()));
                 let oldest = made.and_then(VecDeque::pop_front);
-                if let Some(batch) = oldest.filter(|batch| !self.is_committed(batch)) {
+                let durability = model.durability_of_sessions();
+                if let Some(batch) = oldest.filter(|batch| !self.is_committed(batch, durability)) {
                     return Err(format!("{filter} of client {client} was granted before {batch:?}"));
                 }
             }

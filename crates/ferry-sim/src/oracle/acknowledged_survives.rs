@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use ferry_codec::QoS;
 use ferry_codec::topic::matches;
-use ferry_core::{Durability, Record, SessionNumber};
+use ferry_core::{Record, SessionNumber};
 use ferry_session::Timestamp;
 
 use super::{ON_THE_WAY_MILLISECONDS, Oracle, Rules, is_shared_topic};
@@ -43,6 +43,8 @@ impl Owed {
 struct Recorded {
     /// What it is owed, by sequence number.
     copies: BTreeMap<u64, Option<MessageId>>,
+    /// Sequence numbers of copies of which only the packet identifier is recorded.
+    only_sent: BTreeSet<u64>,
     /// What was sent under each packet identifier last.
     sent: BTreeMap<u16, Option<MessageId>>,
     /// Everything that it was ever owed.
@@ -97,6 +99,7 @@ impl AcknowledgedSurvives {
         let Some(session) = session else {
             return Err(format!("{record:?} for a session that is not recorded"));
         };
+        let has_memory = self.rules.has_memory();
         let is_owed = match record {
             Record::Queued { sequence, message, packet_id, .. } => {
                 let message = model.journal.identify(&message.payload);
@@ -108,10 +111,14 @@ impl AcknowledgedSurvives {
             Record::Sent { sequence, packet_id, .. } => {
                 let message = session.copies.get(sequence).copied();
                 session.sent.extend(message.map(|message| (packet_id.get(), message)));
-                message.is_some()
+                if message.is_none() {
+                    session.sent.remove(&packet_id.get());
+                    session.only_sent.insert(*sequence);
+                }
+                message.is_some() || has_memory
             }
             Record::Completed { copy, .. } | Record::Dropped { copy, .. } => {
-                session.copies.remove(&copy.sequence).is_some()
+                session.copies.remove(&copy.sequence).is_some() || session.only_sent.remove(&copy.sequence)
             }
             _ => true,
         };
@@ -131,6 +138,12 @@ impl AcknowledgedSurvives {
         let (Some(packet_id), Some(session)) = (copy.packet_id, self.session(model, client)) else {
             return Ok(());
         };
+        // An empty payload does not say which topic it was for.
+        let is_stored =
+            copy.message.map_or(!self.rules.has_memory(), |message| model.durability_of(message).is_stored());
+        if !is_stored {
+            return Ok(());
+        }
         match session.sent.get(&packet_id.get()) {
             Some(message) if *message == copy.message => Ok(()),
             other => Err(format!("client {client} was sent {copy:?}, but {other:?} is recorded for it")),
@@ -144,9 +157,6 @@ impl Oracle for AcknowledgedSurvives {
     }
 
     fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
-        if self.rules.config.durability != Durability::Fsync {
-            return Ok(());
-        }
         match fact {
             Fact::Recorded { record, .. } => return self.recorded(model, record),
             Fact::Sent { client, copy, .. } if copy.qos > QoS::AtMostOnce => {
@@ -155,6 +165,7 @@ impl Oracle for AcknowledgedSurvives {
             Fact::Published {
                 message: Some(message), is_repeated: false, is_certain: true, topic, ..
             } if model.is_store_writable
+                && model.durability_of(*message).is_stored()
                 && self.rules.must_arrive(model, *message)
                 && !is_shared_topic(topic) =>
             {

@@ -8,7 +8,7 @@ use ferry_codec::topic::{matches, parse_shared};
 use ferry_session::Timestamp;
 
 use super::{ON_THE_WAY_MILLISECONDS, Oracle, Rest, Rules, is_shared_topic};
-use crate::fact::{Copy, Fact};
+use crate::fact::{Copy, Fact, Survival};
 use crate::journal::MessageId;
 use crate::model::{Model, Presence};
 
@@ -36,9 +36,11 @@ impl AtLeastOnce {
         }
     }
 
-    /// What was never acknowledged, and wills of lately, may be lost: the former must be published again.
-    fn lose_unacknowledged(&mut self, model: &Model, durable_through: Timestamp) {
+    /// What was never acknowledged, and wills of lately, may be lost: the former must be published again. So may
+    /// what was acknowledged with a promise that does not go that far.
+    fn lose_unacknowledged(&mut self, model: &Model, survival: Survival) {
         let may_be_lost = |message: &MessageId, published: &Timestamp| {
+            let Some(durable_through) = survival.of(model.durability_of(*message)) else { return true };
             let is_will = model.journal.get(*message).is_will;
             if is_will { *published >= durable_through } else { !self.acknowledged.contains(message) }
         };
@@ -106,11 +108,11 @@ impl Oracle for AtLeastOnce {
             Fact::Acknowledged { message: Some(message), is_success: true, .. } => {
                 self.acknowledged.insert(*message);
             }
-            Fact::Crashed { durable_through } => {
-                self.lose_unacknowledged(model, durable_through.unwrap_or_default());
-            }
+            Fact::Crashed { survival } => self.lose_unacknowledged(model, *survival),
             // Who cannot be told that a message was refused publishes it again.
-            Fact::StoreHealth { writable: false } => self.lose_unacknowledged(model, Timestamp(u64::MAX)),
+            Fact::StoreHealth { writable: false } => {
+                self.lose_unacknowledged(model, Survival::of_all(Timestamp::NEVER));
+            }
             Fact::Acknowledged { message: Some(message), is_success: false, .. } => {
                 self.owed.retain(|(_, other)| other != message);
                 self.owed_to_group.remove(message);

@@ -69,8 +69,10 @@ impl Allowance {
 
     /// A publication gives every subscriber of that moment a right to its copies.
     pub(super) fn grow(&mut self, model: &Model, fact: &Fact<'_>) {
-        let message = match fact {
-            Fact::Published { message: Some(message), is_repeated: false, .. } => message,
+        let (message, is_whole) = match fact {
+            Fact::Published { message: Some(message), is_repeated: false, is_whole, .. } => {
+                (message, *is_whole)
+            }
             Fact::Subscribing { client } => return self.catch_up(model, *client),
             Fact::Sent { client, copy: Copy { message: Some(message), qos, .. }, .. } => {
                 let is_shared = is_shared_topic(&model.journal.get(*message).topic);
@@ -80,19 +82,22 @@ impl Allowance {
                 }
                 return;
             }
-            Fact::Crashed { durable_through: Some(durable_through) } => {
-                return self.send_again(*durable_through);
+            // Of what is on the disk the end is lost, whatever was promised of it.
+            Fact::Crashed { survival } if self.rules.config.durability_max().is_stored() => {
+                return self.send_again(survival.durable_through);
             }
             _ => return,
         };
         if is_shared_topic(&model.journal.get(*message).topic) {
-            *self.copies.entry((None, *message)).or_default() += 1;
+            let copies = self.copies.entry((None, *message)).or_default();
+            *copies = if is_whole { (*copies).max(1) } else { *copies + 1 };
             return;
         }
         let clients = 0..model.sessions.len();
         let copies: Vec<_> = clients.map(|client| self.rules.copies_max(model, client, *message)).collect();
         for (client, copies) in copies.iter().enumerate() {
-            *self.copies.entry((Some(client), *message)).or_default() += copies;
+            let allowed = self.copies.entry((Some(client), *message)).or_default();
+            *allowed = if is_whole { (*allowed).max(*copies) } else { *allowed + copies };
         }
         self.recent.push_back(Recent { at: model.network_now, message: *message, copies });
     }

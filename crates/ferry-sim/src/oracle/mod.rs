@@ -67,6 +67,12 @@ impl Rules {
 }
 
 impl Rules {
+    /// Whether the messages of some topics are not stored.
+    fn has_memory(&self) -> bool {
+        let mut by_filter = self.config.durability_by_filter.iter().map(|(_, durability)| durability);
+        !self.config.durability.is_stored() || by_filter.any(|durability| !durability.is_stored())
+    }
+
     /// Whether subscribers with QoS 1 or 2 have a right to the message.
     fn must_arrive(&self, model: &Model, message: MessageId) -> bool {
         let authored = model.journal.get(message);

@@ -39,9 +39,9 @@ impl Oracle for NoExpired {
                 self.received.insert(*message, received);
                 Ok(())
             }
-            Fact::Crashed { durable_through } => {
+            Fact::Crashed { survival } => {
                 // These wills may be published now.
-                let durable_through = durable_through.unwrap_or_default();
+                let durable_through = survival.of(model.durability_of_sessions()).unwrap_or_default();
                 self.received.retain(|message, received| {
                     !model.journal.get(*message).is_will || received.network < durable_through
                 });

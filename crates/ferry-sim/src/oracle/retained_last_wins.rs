@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ferry_codec::QoS;
+use ferry_core::Durability;
 use ferry_session::Timestamp;
 
 use super::{Oracle, Rest, Rules};
-use crate::fact::{Copy, Fact};
+use crate::fact::{Copy, Fact, Survival};
 use crate::journal::MessageId;
 use crate::model::Model;
 
@@ -65,15 +66,19 @@ impl RetainedLastWins {
         Ok(())
     }
 
-    /// Changes of lately that were not acknowledged may be lost, or all.
-    fn crashed(&mut self, durable_through: Option<Timestamp>) {
-        let Some(durable_through) = durable_through else {
-            self.current.clear();
-            return self.uncertain.clear();
-        };
+    /// Changes of lately that were not acknowledged may be lost, and all that only memory had are.
+    fn crashed(&mut self, survival: Survival) {
         for (topic, (at, message)) in &self.changed {
+            let durability = self.rules.config.durability_of(topic);
+            if durability == Durability::Memory && survival.weakest > durability {
+                self.current.remove(topic);
+                // A will of before may be published again.
+                self.live.retain(|(_, other, _), _| other != topic);
+                continue;
+            }
             let is_acknowledged = message.is_some_and(|message| self.acknowledged.contains(&message));
-            if *at >= durable_through && !is_acknowledged {
+            let must_survive = |durable: Timestamp| *at < durable || is_acknowledged;
+            if !survival.of(durability).is_some_and(must_survive) {
                 self.uncertain.insert(topic.clone());
                 self.live.retain(|(_, other, _), _| other != topic);
             }
@@ -112,7 +117,7 @@ impl Oracle for RetainedLastWins {
 
     fn observe(&mut self, model: &Model, fact: &Fact<'_>) -> Result<(), String> {
         match fact {
-            Fact::Published { topic, message, retain: true, is_repeated: false, is_certain } => {
+            Fact::Published { topic, message, retain: true, is_repeated: false, is_certain, .. } => {
                 self.set(model, topic, *message);
                 if !is_certain {
                     self.uncertain.insert((*topic).to_owned());
@@ -146,11 +151,12 @@ impl Oracle for RetainedLastWins {
                     self.uncertain.insert(model.journal.get(*message).topic.clone());
                 }
             }
-            Fact::Crashed { durable_through } => {
-                self.crashed(*durable_through);
-                self.forget_cancelled(model, durable_through.unwrap_or_default());
+            Fact::Crashed { survival } => {
+                self.crashed(*survival);
+                let durable_through = survival.of(model.durability_of_sessions()).unwrap_or_default();
+                self.forget_cancelled(model, durable_through);
             }
-            Fact::StoreHealth { writable: false } => self.crashed(Some(Timestamp::default())),
+            Fact::StoreHealth { writable: false } => self.crashed(Survival::of_all(Timestamp::default())),
             _ => {}
         }
         Ok(())

@@ -73,7 +73,9 @@ impl Oracle for WillOnce {
                 self.cancelled.insert(*message, model.network_now);
             }
             Fact::WillUncertain { message } => drop(self.uncertain.insert(*message)),
-            Fact::Crashed { durable_through } => self.crashed(durable_through.unwrap_or_default()),
+            Fact::Crashed { survival } => {
+                self.crashed(survival.of(model.durability_of_sessions()).unwrap_or_default());
+            }
             Fact::Subscribing { client } => {
                 let count = model.sessions[*client].subscriptions.len() as u32;
                 let most = self.subscriptions_max.entry(*client).or_default();
