@@ -1,6 +1,7 @@
 //! The tasks of this repository: `cargo xtask TASK`.
 #![allow(clippy::print_stdout, reason = "a task talks to the person who started it")]
 
+mod bench;
 mod ci;
 mod conformance;
 mod crash;
@@ -43,6 +44,8 @@ cargo xtask TASK
                      kill the broker N times (100) under real clients: nothing acknowledged may be lost
   store-bench [--directory DIR] [--ferry] [acknowledged] [queued] [restart]
                      acknowledged messages per second, memory of queues, restarts; next to Mosquitto
+  bench [--runs N] [--seconds N] [--only SCENARIO] [--peer NAME]... [--quick] [--install-peers] [--output FILE]
+                     Ferry and every broker of xtask/peers.toml that is on this machine: docs/benchmarks.md
   load [--runs N] [--seconds N] [--clients N] [--baseline PROGRAM] [--store] [--shards N] [--alone] [FILTER]
                      processor time per message, next to Mosquitto if it is installed (not with --alone), another
                      build, and the same with its store or more shards
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
     let (task, rest) =
         arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
     let outcome = match task {
+        "bench" => bench::run(rest),
         "ci" => ci::run(rest),
         "spec" => spec::run(rest),
         "test" => test::run(rest),

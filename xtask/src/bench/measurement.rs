@@ -1,0 +1,102 @@
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::broker_process::BrokerProcess;
+use super::peer::Need;
+
+/// What all runs of one broker in one scenario came to.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Measurement {
+    /// Results of `ferry bench --json`.
+    pub(super) runs: Vec<Value>,
+    /// Why there are none, or less than wanted.
+    pub(super) why_not: Option<String>,
+}
+
+impl Measurement {
+    /// What was wrong with runs, the first of each kind; empty if everything was delivered as it must be.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let mut failures: Vec<String> = Vec::new();
+        for failure in self.runs.iter().filter_map(|run| run["failures"].as_array()).flatten() {
+            let failure = failure.as_str().unwrap_or_default().to_owned();
+            let kind = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+            if failures.iter().all(|other| kind(other) != kind(&failure)) {
+                failures.push(failure);
+            }
+        }
+        failures
+    }
+}
+
+/// A run that takes longer than this, besides its seconds, is given up: the broker cannot do it.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How long an idle broker settles and is then watched.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+const WATCHED: Duration = Duration::from_secs(10);
+
+/// Loads a broker.
+///
+/// # Errors
+/// Why there is no result: what `ferry bench` says, or that it took too long.
+pub(super) fn load(
+    ferry: &Path,
+    broker: &BrokerProcess,
+    need: Need,
+    arguments: &[String],
+    directory: &Path,
+) -> Result<Value, String> {
+    let json = directory.join("result.json");
+    let _ = std::fs::remove_file(&json);
+    let scheme = if need.tls { "mqtts" } else { "mqtt" };
+    let mut command = Command::new(ferry);
+    command.arg("bench").args(arguments).arg("--url").arg(format!("{scheme}://127.0.0.1:{}", broker.port));
+    for pid in broker.pids() {
+        command.args(["--pid", &pid.to_string()]);
+    }
+    command.arg("--json").arg(&json).stdin(Stdio::null()).stdout(Stdio::null());
+    let log = directory.join("bench.log");
+    let stderr = std::fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
+    let mut child =
+        command.stderr(stderr).spawn().map_err(|error| format!("{}: {error}", ferry.display()))?;
+    let ended = await_end(&mut child);
+    let said = std::fs::read_to_string(&log).unwrap_or_default();
+    if !ended {
+        return Err(format!("no result after {} s", PATIENCE.as_secs()));
+    }
+    // With failures there is a result too; they are in it.
+    let Ok(text) = std::fs::read_to_string(&json) else {
+        let last = said.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("For more"));
+        return Err(last.unwrap_or("ferry bench gave no result").trim_start_matches("error: ").to_owned());
+    };
+    serde_json::from_str(&text).map_err(|error| format!("{}: {error}", json.display()))
+}
+
+/// Watches a broker that has nothing to do.
+pub(super) fn watch(broker: &BrokerProcess, seconds_max: Option<f64>) -> Value {
+    let time = seconds_max.map_or(WATCHED, Duration::from_secs_f64);
+    std::thread::sleep(SETTLED_AFTER);
+    let before = broker.wakeups();
+    std::thread::sleep(time);
+    let wakeups = broker.wakeups().saturating_sub(before) as f64 * WATCHED.as_secs_f64() / time.as_secs_f64();
+    json!({ "failures": [], "watched": { "resident_bytes": broker.resident_bytes(), "wakeups": wakeups.round() } })
+}
+
+/// False: it took too long, and was ended.
+fn await_end(child: &mut Child) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(20)),
+            Ok(None) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return false;
+            }
+            _ => return true,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `cargo xtask bench`: Ferry and its peers, one after the other, scenario by scenario, as a table.
+
+mod broker_process;
+mod document;
+mod figures;
+mod install;
+mod measurement;
+mod options;
+mod peer;
+mod scenario;
+mod suite;
+#[cfg(test)]
+mod tests;
+
+use crate::Outcome;
+use crate::progress::run as run_command;
+use crate::workspace::{cargo, root, target_directory};
+use options::Options;
+use peer::Peer;
+use suite::Suite;
+
+/// # Errors
+/// When Ferry cannot be built or started, the arguments are wrong, or the table cannot be written.
+pub(crate) fn run(arguments: &[String]) -> Outcome {
+    let options = Options::parse(arguments)?;
+    if options.install_peers {
+        install::install_peers()?;
+    }
+    println!("building ferry");
+    run_command(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "ferry"]))?;
+    let peers = Peer::all()?;
+    let suite = Suite::new(&options, peers, target_directory().join("release/ferry"))?;
+    let results = suite.run()?;
+    let text = document::document(&results, &options.shown());
+    println!("\n{text}");
+    let Some(file) = options.document() else {
+        println!("only a complete run is written to {}; --output FILE writes any", options::DOCUMENT);
+        return Ok(());
+    };
+    let path = root().join(&file);
+    std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+    println!("written to {file}");
+    Ok(())
+}
