@@ -16,14 +16,14 @@ pub(crate) enum Fault {
     Damages,
 }
 
-/// Begins to serve MQTT 3.1.1 to one subscriber and one publisher, at QoS 0 or 1, with a fault. Returns the port. It ends
-/// with the connections.
+/// Begins to serve MQTT 3.1.1, at QoS 0 or 1, with a fault: to one who asks for the version, one subscriber and one
+/// publisher. Returns the port. It ends with the connections.
 pub(crate) fn start(fault: Fault) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let subscriber = Arc::new(Mutex::new(None));
     std::thread::spawn(move || {
-        for stream in listener.incoming().flatten().take(2) {
+        for stream in listener.incoming().flatten().take(3) {
             let subscriber = Arc::clone(&subscriber);
             std::thread::spawn(move || serve(stream, &subscriber, fault));
         }

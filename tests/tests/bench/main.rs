@@ -3,6 +3,7 @@
 mod faulty_broker;
 mod found;
 mod scenarios;
+mod transports;
 
 use ferry_bench::plan::{Overrides, resolve};
 use ferry_bench::report::Report;

@@ -31,12 +31,13 @@ pub(crate) enum Client {
 }
 
 /// ```text
-/// Closed -> Connecting -> AwaitConnack -> AwaitSuback -> Ready
+/// Closed -> Connecting -> Handshaking -> AwaitConnack -> AwaitSuback -> Ready
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Closed,
     Connecting,
+    Handshaking,
     AwaitConnack,
     AwaitSuback,
     Ready,
@@ -73,6 +74,7 @@ impl Connection {
     /// The connection is gone.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
+        stream.flush_layers()?;
         while self.written < self.output.len() {
             match stream.write(&self.output[self.written..]) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

@@ -17,7 +17,7 @@ use crate::clock::{Clock, from_seconds};
 use crate::packets::{DISCONNECT, connect, first_frame, remove_retained};
 use crate::plan::{Credentials, Load, Plan};
 use crate::topology::parts;
-use crate::transport::{Addresses, Stream};
+use crate::transport::{Addresses, Stream, TlsClient};
 
 /// What an event loop needs to begin.
 pub(crate) struct WorkerSetup {
@@ -44,6 +44,7 @@ pub(crate) struct Worker {
     words: Sender<(usize, Word)>,
     timer: Timer,
     addresses: Addresses,
+    tls: Option<TlsClient>,
     connector: Connector,
     connections: Vec<Connection>,
     clients: Clients,
@@ -94,6 +95,12 @@ impl Worker {
         let subscribers = (0..clients.subscribers.len()).map(Client::Subscriber);
         Ok(Self {
             addresses: Addresses::of(&plan)?,
+            tls: plan
+                .target
+                .scheme
+                .is_secure()
+                .then(|| TlsClient::new(&plan.target, &credentials))
+                .transpose()?,
             connector: Connector::new(&plan),
             connections: publishers.chain(subscribers).map(Connection::new).collect(),
             scratch: vec![0; SCRATCH_BYTES],
@@ -332,7 +339,8 @@ impl Worker {
             Some(broker) => Stream::tcp(broker, self.addresses.source(client)),
             None => Stream::unix(&self.plan.target.path),
         };
-        let registered = stream.and_then(|mut stream| {
+        let registered = stream.and_then(|stream| {
+            let mut stream = stream.layered(&self.plan.target, self.tls.as_ref(), client)?;
             stream.register(self.poll.registry(), Token(index))?;
             Ok(stream)
         });
@@ -351,12 +359,12 @@ impl Worker {
         let state = self.connections[index].state;
         let result = match state {
             State::Closed => return,
-            State::Connecting => self.connected_below(index, is_writable || is_readable),
+            State::Connecting | State::Handshaking => self.connected_below(index, is_writable || is_readable),
             _ if is_readable => self.read(index),
             _ => Ok(()),
         };
         let result = result.and_then(|()| {
-            if is_writable && self.connections[index].backlog_bytes() > 0 {
+            if is_writable {
                 self.connections[index].flush().map_err(|error| format!("writing: {error}"))?;
             }
             Ok(())
@@ -384,9 +392,19 @@ impl Worker {
         }
         let now = self.clock.now();
         let connection = &mut self.connections[index];
-        let Some(stream) = &connection.stream else { return Ok(()) };
-        stream.connected().map_err(|error| format!("connecting: {error}"))?;
-        self.connector.outcome.tcp.record(now - connection.since);
+        let Some(stream) = &mut connection.stream else { return Ok(()) };
+        if connection.state == State::Connecting {
+            stream.connected().map_err(|error| format!("connecting: {error}"))?;
+            self.connector.outcome.tcp.record(now - connection.since);
+            connection.since = now;
+            connection.state = State::Handshaking;
+        }
+        if !stream.handshake(&self.plan.target).map_err(|error| format!("handshake: {error}"))? {
+            return Ok(());
+        }
+        if stream.is_layered() {
+            self.connector.outcome.handshake.record(now - connection.since);
+        }
         connection.since = now;
         connection.state = State::AwaitConnack;
         let client_id = self.clients.client_id(connection.client);
@@ -404,6 +422,7 @@ impl Worker {
             }
             self.scratch[..kept].copy_from_slice(&connection.rest);
             let Some(stream) = &mut connection.stream else { return Ok(()) };
+            let is_layered = stream.is_layered();
             let room = self.scratch.len() - kept;
             let count = match stream.read(&mut self.scratch[kept..]) {
                 Ok(0) => return Err("the broker closed the connection".to_owned()),
@@ -425,7 +444,7 @@ impl Worker {
             if !connection.output.is_empty() {
                 self.clients.mark_dirty(connection, index);
             }
-            if count < room {
+            if count < room && !is_layered {
                 return Ok(());
             }
         }

@@ -20,7 +20,8 @@ impl Report {
 
     fn write_summary(&self, out: &mut String) -> fmt::Result {
         let plan = &self.plan;
-        writeln!(out, "{} against {}, MQTT {}", plan.name, plan.target, protocol(self))?;
+        let version = self.broker.version.as_ref().map_or(String::new(), |version| format!(" ({version})"));
+        writeln!(out, "{} against {}{version}, MQTT {}", plan.name, plan.target, protocol(self))?;
         let connect = &self.connect;
         writeln!(
             out,
@@ -46,9 +47,10 @@ impl Report {
         if total.sent > 0 {
             writeln!(
                 out,
-                "messages   {} sent, {} acknowledged; {} of {} copies delivered, {} lost, {} duplicates, {} out of order, \
+                "messages   {} sent, {} unsent, {} acknowledged; {} of {} copies delivered, {} lost, {} duplicates, {} out of order, \
                  {} corrupt",
                 total.sent,
+                total.unsent,
                 total.acknowledged,
                 total.delivered,
                 total.expected,

@@ -2,6 +2,7 @@
 
 mod agent_process;
 mod broker_under_fire;
+mod broker_version;
 mod coordinator;
 mod links;
 mod series;
@@ -60,5 +61,8 @@ pub fn run(
     limits::check(&plan)?;
     let broker = plan.kill_broker.as_deref().map(|command| broker_under_fire::start(command, &plan.target));
     let broker = broker.transpose()?;
-    Coordinator::start(plan, environment, progress)?.go_through(broker)
+    let version = broker_version::broker_version(&plan, &environment.credentials);
+    let mut coordinator = Coordinator::start(plan, environment, progress)?;
+    coordinator.report.broker.version = version;
+    coordinator.go_through(broker)
 }

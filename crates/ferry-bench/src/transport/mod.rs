@@ -1,8 +1,11 @@
-//! Byte streams to a broker that never block: TCP and Unix sockets.
+//! Byte streams to a broker that never block: TCP and Unix sockets, with TLS and WebSocket on them.
 
 mod addresses;
+mod tls;
+mod websocket;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use tls::TlsClient;
 
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
@@ -10,11 +13,22 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 
 use mio::net::{TcpStream, UnixStream};
 use mio::{Interest, Registry, Token};
+use rustls::ClientConnection;
 use socket2::{Domain, Protocol, Socket as Socket2, Type};
+use websocket::WebSocket;
+
+use crate::plan::Target;
 
 /// A connection to the broker, below MQTT.
 pub(crate) struct Stream {
+    below: Below,
+    web_socket: Option<Box<WebSocket>>,
+}
+
+/// What a WebSocket, or MQTT, is on.
+struct Below {
     socket: Socket,
+    tls: Option<Box<ClientConnection>>,
 }
 
 enum Socket {
@@ -39,7 +53,7 @@ impl Stream {
             Err(error) if is_in_progress(&error) => {}
             Err(error) => return Err(error),
         }
-        Ok(Self { socket: Socket::Tcp(TcpStream::from_std(socket.into())) })
+        Ok(Self::on(Socket::Tcp(TcpStream::from_std(socket.into()))))
     }
 
     /// Connects to a Unix socket.
@@ -49,7 +63,45 @@ impl Stream {
     pub(crate) fn unix(path: &str) -> io::Result<Self> {
         let socket = StdUnixStream::connect(path)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { socket: Socket::Unix(UnixStream::from_std(socket)) })
+        Ok(Self::on(Socket::Unix(UnixStream::from_std(socket))))
+    }
+
+    /// Adds TLS and WebSocket, as the target wants them; `number` is the client's.
+    ///
+    /// # Errors
+    /// The configuration of TLS does not fit.
+    pub(crate) fn layered(
+        mut self,
+        target: &Target,
+        tls: Option<&TlsClient>,
+        number: usize,
+    ) -> io::Result<Self> {
+        if let Some(tls) = tls {
+            self.below.tls = Some(Box::new(tls.connection()?));
+        }
+        if target.scheme.is_web_socket() {
+            self.web_socket = Some(Box::new(WebSocket::new(number as u32)));
+        }
+        Ok(self)
+    }
+
+    /// Goes on with the handshakes of the layers; whether they are over.
+    ///
+    /// # Errors
+    /// One of them failed.
+    pub(crate) fn handshake(&mut self, target: &Target) -> io::Result<bool> {
+        let Self { below, web_socket } = self;
+        if let Some(tls) = &mut below.tls
+            && !tls::handshake(tls, &mut below.socket)?
+        {
+            return Ok(false);
+        }
+        web_socket.as_mut().map_or(Ok(true), |web_socket| web_socket.handshake(target, below))
+    }
+
+    /// Whether there is something between MQTT and the socket. Then a short read does not mean that nothing is left.
+    pub(crate) fn is_layered(&self) -> bool {
+        self.web_socket.is_some() || self.below.tls.is_some()
     }
 
     /// Reports all readiness under this token, once for each change.
@@ -58,7 +110,7 @@ impl Stream {
     /// The system refuses.
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         let interest = Interest::READABLE | Interest::WRITABLE;
-        match &mut self.socket {
+        match &mut self.below.socket {
             Socket::Tcp(socket) => registry.register(socket, token, interest),
             Socket::Unix(socket) => registry.register(socket, token, interest),
         }
@@ -69,7 +121,7 @@ impl Stream {
     /// # Errors
     /// The broker cannot be reached.
     pub(crate) fn connected(&self) -> io::Result<()> {
-        let error = match &self.socket {
+        let error = match &self.below.socket {
             Socket::Tcp(socket) => socket.take_error()?,
             Socket::Unix(socket) => socket.take_error()?,
         };
@@ -82,9 +134,9 @@ impl Stream {
     /// As a non-blocking socket has them.
     #[inline]
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.read(buffer),
-            Socket::Unix(socket) => socket.read(buffer),
+        match &mut self.web_socket {
+            None => self.below.read(buffer),
+            Some(web_socket) => web_socket.read(&mut self.below, buffer),
         }
     }
 
@@ -94,10 +146,70 @@ impl Stream {
     /// As a non-blocking socket has them.
     #[inline]
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.socket {
-            Socket::Tcp(socket) => socket.write(bytes),
-            Socket::Unix(socket) => socket.write(bytes),
+        match &mut self.web_socket {
+            None => self.below.write(bytes),
+            Some(web_socket) => web_socket.write(&mut self.below, bytes),
         }
+    }
+
+    /// Writes what the layers hold back, as far as the socket takes it.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    pub(crate) fn flush_layers(&mut self) -> io::Result<()> {
+        if let Some(web_socket) = &mut self.web_socket {
+            web_socket.flush(&mut self.below)?;
+        }
+        match &mut self.below.tls {
+            Some(tls) => tls::flush(tls, &mut self.below.socket),
+            None => Ok(()),
+        }
+    }
+
+    fn on(socket: Socket) -> Self {
+        Self { below: Below { socket, tls: None }, web_socket: None }
+    }
+}
+
+impl Below {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.socket.read(buffer),
+            Some(tls) => tls::read(tls, &mut self.socket, buffer),
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.tls {
+            None => self.socket.write(bytes),
+            Some(tls) => tls::write(tls, &mut self.socket, bytes),
+        }
+    }
+}
+
+impl Read for Socket {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.read(buffer),
+            Self::Unix(socket) => socket.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.write(bytes),
+            Self::Unix(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -42,6 +42,22 @@ pub(crate) struct BenchArguments {
     )]
     password: Option<String>,
 
+    /// Trust these authorities for mqtts:// and wss://, a PEM file [default: those of the system]
+    #[arg(long, value_name = "FILE", help_heading = "Broker")]
+    cafile: Option<String>,
+
+    /// The clients' certificate chain, a PEM file
+    #[arg(long, value_name = "FILE", requires = "key", help_heading = "Broker")]
+    cert: Option<String>,
+
+    /// The private key of that certificate, a PEM file
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Broker")]
+    key: Option<String>,
+
+    /// Take any certificate of the broker
+    #[arg(long, help_heading = "Broker")]
+    insecure: bool,
+
     /// Clients that publish
     #[arg(long, value_name = "NUMBER", help_heading = "Load")]
     publishers: Option<usize>,
@@ -228,8 +244,14 @@ impl BenchArguments {
             kill_broker: self.kill_broker,
             kill_interval_seconds: self.kill_interval,
         };
-        let credentials =
-            Credentials { user_name: self.user, password: self.password, ..Credentials::default() };
+        let credentials = Credentials {
+            user_name: self.user,
+            password: self.password,
+            ca_file: self.cafile,
+            certificate_file: self.cert,
+            key_file: self.key,
+            insecure: self.insecure,
+        };
         let plan = resolve(&self.scenario, &overrides).map_err(|error| error.to_string())?;
         Ok((plan, credentials))
     }
