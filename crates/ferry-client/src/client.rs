@@ -1,8 +1,13 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use tokio::sync::{OnceCell, oneshot};
 
 use crate::event_loop;
-use crate::session::{ClientSession, Connected, DisconnectOptions, IntoFilters, PublishRefused, Published};
+use crate::session::{
+    ClientSession, Connected, DisconnectOptions, Filter, IntoFilters, PublishRefused, Published,
+};
 use crate::shared::{Accepted, Answer, Phase, Shared};
 use crate::{
     ClientOptions, ConnectionError, Events, Message, PublishError, ReasonCode, SubscribeError, Subscription,
@@ -33,6 +38,9 @@ pub struct Client {
 pub(crate) struct Inner {
     pub(crate) shared: Arc<Shared>,
     options: Arc<ClientOptions>,
+    /// The topic below which answers to requests come, once it is subscribed to.
+    pub(crate) response_base: OnceCell<String>,
+    pub(crate) last_request: AtomicU64,
 }
 
 impl Client {
@@ -43,7 +51,13 @@ impl Client {
         let mut session = ClientSession::new(options.connect.clone());
         session.set_mechanism(options.mechanism.as_ref().map(|mechanism| mechanism()));
         let shared = Shared::new(session, options.receive_messages_max, options.receive_bytes_max);
-        Self { inner: Arc::new(Inner { shared: Arc::new(shared), options: Arc::new(options) }) }
+        let inner = Inner {
+            shared: Arc::new(shared),
+            options: Arc::new(options),
+            response_base: OnceCell::new(),
+            last_request: AtomicU64::new(0),
+        };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Begins to connect, and goes on until a server accepts; what happens is told by [`events`](Self::events). What is
@@ -123,6 +137,20 @@ impl Client {
         self.inner.shared.publish(message, false).map(drop)
     }
 
+    /// Takes the message now or not at all; its end can be awaited.
+    pub(crate) fn publish_now(
+        &self,
+        message: Message,
+    ) -> Result<impl Future<Output = Result<Published, PublishError>> + Send + 'static, PublishError> {
+        let accepted = self.inner.shared.publish(message, true).map_err(|(_, error)| error)?;
+        Ok(async move {
+            match accepted {
+                Accepted::Sent => Ok(Published::default()),
+                Accepted::Waiting(receiver) => receiver.await.unwrap_or(Err(PublishError::Ended)),
+            }
+        })
+    }
+
     /// Waits until everything published so far is sent and acknowledged.
     ///
     /// # Errors
@@ -131,7 +159,7 @@ impl Client {
         self.inner.shared.flush().await
     }
 
-    /// Subscribes to one filter or several (`"a/+"`, `["a", "b"]`, [`Filter`](crate::Filter)), and waits for the answer.
+    /// Subscribes to one filter or several (`"a/+"`, `["a", "b"]`, [`Filter`]), and waits for the answer.
     ///
     /// # Errors
     /// A filter is not one, the server has refused all of them, or the client has ended.
@@ -203,6 +231,17 @@ impl Client {
 }
 
 impl Inner {
+    /// Subscribes; the messages go to whoever listens.
+    pub(crate) fn subscribe_without_stream(
+        &self,
+        filters: Vec<Filter>,
+    ) -> Result<oneshot::Receiver<Answer>, SubscribeError> {
+        let mailbox = self.shared.open_mailbox(&[]);
+        let answer = self.shared.subscribe(mailbox, filters);
+        self.shared.close_mailbox(mailbox);
+        answer
+    }
+
     pub(crate) async fn unsubscribe(&self, filters: Vec<String>) -> Result<Vec<ReasonCode>, SubscribeError> {
         let answer = self.shared.unsubscribe(filters)?.await;
         answer.map(|answer| answer.reason_codes).map_err(|_| SubscribeError::Ended)

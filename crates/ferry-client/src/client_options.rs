@@ -74,7 +74,11 @@ impl ClientOptions {
     /// # Errors
     /// The URL names no server.
     pub fn new(url: &str) -> Result<Self, AddressError> {
-        let options = Self {
+        Self::without_server().server(url)
+    }
+
+    pub(crate) fn without_server() -> Self {
+        Self {
             servers: Vec::new(),
             connect: ConnectOptions::default(),
             transport: TransportOptions::default(),
@@ -83,8 +87,7 @@ impl ClientOptions {
             receive_bytes_max: 16 * 1024 * 1024,
             mechanism: None,
             before_connect: None,
-        };
-        options.server(url)
+        }
     }
 
     /// One more server, to be used when those before it cannot be reached.

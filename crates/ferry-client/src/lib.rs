@@ -31,6 +31,7 @@
 //! | subscribe | [`Client::subscribe`] with a string, several, or [`Filter`]s; gives a [`Subscription`] |
 //! | take messages | [`Subscription::recv`]; [`Subscription::recv_unacknowledged`] to acknowledge when done |
 //! | take up the subscriptions of an earlier program | [`Client::listen`] before [`Client::connect`] |
+//! | ask, and wait for one answer or many | [`Client::request`], [`Client::request_many`]; answer with [`Message::response`] |
 //! | see what happens | [`Client::events`] |
 //! | end | [`Client::disconnect`], [`Client::disconnect_with`] |
 //!
@@ -46,12 +47,15 @@
 //! - **A handler may publish and wait.** Answers of the server are read however full the streams are.
 //! - **A quiet client does nothing**: its only timer is Keep Alive.
 //!
-//! The protocol itself is in [`session`], without input or output, for those who have a loop of their own.
+//! Threads that wait have [`blocking::Client`]; programs of callbacks, such as those that come from Paho,
+//! [`callback::Client`]. The protocol itself is in [`session`], without input or output, for those who have a loop of their own.
 //!
 //! # Features
 //!
-//! `tls` and `websocket` (default).
+//! `tls` and `websocket` (default). `json`, `cbor` and `messagepack`: payloads as values of serde, such as `Message::json`.
 
+pub mod blocking;
+pub mod callback;
 mod client;
 mod client_options;
 mod clock;
@@ -61,6 +65,9 @@ mod event;
 mod event_loop;
 mod mailbox;
 mod message;
+#[cfg(any(feature = "json", feature = "cbor", feature = "messagepack"))]
+mod payload;
+mod request;
 mod server_address;
 pub mod session;
 mod shared;
@@ -73,6 +80,9 @@ pub use error::{ConnectionError, PublishError, SubscribeError};
 pub use event::{Event, Events};
 pub use ferry_codec::{ProtocolVersion, QoS, ReasonCode, RetainHandling, SubscriptionOptions};
 pub use message::{Message, Properties};
+#[cfg(any(feature = "json", feature = "cbor", feature = "messagepack"))]
+pub use payload::PayloadError;
+pub use request::{RequestError, Responses};
 pub use server_address::{AddressError, Scheme, ServerAddress};
 pub use session::{
     AuthMechanism, CloseReason, ConnectOptions, Connected, DisconnectOptions, Fault, Filter, IntoFilters,

@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use ferry_codec::{DecodeLimits, Packet, encode};
+use ferry_codec::{DecodeLimits, Packet, ProtocolVersion, encode};
 use ferry_session::{Receiver, Sender, Timestamp, TopicAliasIn, TopicAliasOut};
 
 use super::acknowledgements::Acknowledgements;
@@ -84,6 +84,12 @@ impl ClientSession {
     /// What the next CONNECT says. Later changes of the limits are of no effect on what is there already.
     pub fn options_mut(&mut self) -> &mut ConnectOptions {
         &mut self.options
+    }
+
+    /// The version spoken.
+    #[must_use]
+    pub fn protocol_version(&self) -> ProtocolVersion {
+        self.options.protocol_version
     }
 
     /// What the server accepted, while connected.

@@ -3,8 +3,10 @@
 mod brokers;
 mod certificates;
 mod scratch_directory;
+mod test_blocking;
 mod test_connect;
 mod test_publish;
+mod test_request;
 mod test_subscribe;
 mod test_transports;
 
@@ -22,6 +24,16 @@ fn with_each_broker<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
         for version in [ProtocolVersion::V5, ProtocolVersion::V311] {
             let place = Place { broker: std::sync::Arc::clone(&broker), version };
             run(async { tokio::time::timeout(PATIENCE, test(place)).await.expect("it ends in time") });
+        }
+    }
+}
+
+/// As [`with_each_broker`], without a runtime.
+fn with_each_broker_blocking(test: impl Fn(Place)) {
+    for kind in BrokerKind::installed() {
+        let broker = std::sync::Arc::new(Broker::start(kind));
+        for version in [ProtocolVersion::V5, ProtocolVersion::V311] {
+            test(Place { broker: std::sync::Arc::clone(&broker), version });
         }
     }
 }

@@ -1,0 +1,37 @@
+//! A dashboard: the last value of every topic below `sensor`, and the state of the connection.
+//!
+//! `cargo run -p ferry-client --example dashboard -- mqtt://localhost`
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+
+use ferry_client::{Client, ClientOptions, Event};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let url = std::env::args().nth(1).unwrap_or_else(|| "mqtt://localhost".to_owned());
+    let client = Client::new(ClientOptions::new(&url)?.client_id("dashboard"));
+    let mut events = client.events();
+    client.start();
+    let mut readings = client.subscribe("sensor/#").await?;
+    let mut values = BTreeMap::new();
+    let mut connection = "connected".to_owned();
+    loop {
+        tokio::select! {
+            Some(message) = readings.recv() => {
+                values.insert(message.topic, String::from_utf8_lossy(&message.payload).into_owned());
+            }
+            Some(event) = events.recv() => match event {
+                Event::Connected(_) => connection = "connected".to_owned(),
+                Event::Disconnected { reason, .. } => connection = reason.to_string(),
+                _ => continue,
+            },
+            else => return Ok(()),
+        }
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "--- {connection}")?;
+        for (topic, value) in &values {
+            writeln!(out, "{topic:40} {value}")?;
+        }
+    }
+}
