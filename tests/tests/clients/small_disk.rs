@@ -1,6 +1,6 @@
 //! A file system of a few MiB that a test can fill.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -42,15 +42,17 @@ impl SmallDisk {
         PathBuf::from(seen)
     }
 
-    /// Fills it but for so many bytes; fewer than before makes room.
+    /// Fills it but for so many bytes, or makes room for as many. It never has more room on the way there.
     pub(crate) fn leave_free(&self, bytes: u64) {
-        let path = self.path("filler");
-        let _none_before = std::fs::remove_file(&path);
         let free_bytes = || {
             let figures = rustix::fs::statvfs(self.path("")).expect("it is mounted");
             figures.f_bavail * figures.f_frsize
         };
-        let mut filler = File::create(&path).expect("made");
+        let mut filler = OpenOptions::new();
+        let mut filler = filler.create(true).append(true).open(self.path("filler")).expect("opened");
+        let length = filler.metadata().expect("it is there").len();
+        let missing = bytes.saturating_sub(free_bytes());
+        filler.set_len(length.saturating_sub(missing)).expect("shorter");
         while free_bytes() > bytes {
             let length = (free_bytes() - bytes).min(64 * 1024) as usize;
             match filler.write_all(&vec![b'x'; length]) {
