@@ -7,19 +7,27 @@ use ferry_core::persistence::{Restored, Restorer};
 use ferry_core::{AllowAll, CoreConfig, Effects, Event, Shard, Shared, home_shard};
 use ferry_router::ShardId;
 use ferry_session::Timestamp;
-use ferry_store::{Key, Log, LogOptions, RecoveryReport, SimulatedDisk};
+use ferry_store::{Key, Log, LogOptions, Problem, ProblemKind, RecoveryReport, SimulatedDisk};
 
 use crate::random::Random;
 use crate::store::{entry_key, key, read};
 
-type Entries = BTreeMap<Key, Option<Vec<u8>>>;
+type Entries = BTreeMap<Key, Value>;
 
-/// Flips a bit of what the disk would have after a restart, and starts with and without that: it must start, and
-/// whatever is different must be in the report.
+/// What a key has, as far as it can be read, and what it refers to.
+#[derive(PartialEq, Eq)]
+struct Value {
+    bytes: Option<Vec<u8>>,
+    refers_to: Option<Key>,
+}
+
+/// Flips a bit of what the disk would have after a restart, and starts with and without that: it must start, whatever
+/// is different must be in the report, and what was not damaged must be there. A planted bug `loses_more` than that.
 pub(crate) fn probe(
     disk: &SimulatedDisk,
     options: &LogOptions,
     config: &Arc<CoreConfig>,
+    loses_more: bool,
     random: &mut Random,
 ) -> Result<(), String> {
     let (whole, damaged) = (copy(disk, random), copy(disk, random));
@@ -34,15 +42,43 @@ pub(crate) fn probe(
     }
     let (offset, bit) = (random.below(length as u64) as usize, random.below(8) as u8);
     damaged.flip_bit(name, offset, bit);
+    if loses_more {
+        (0..length).step_by(length / 20 + 1).for_each(|offset| damaged.flip_bit(name, offset, bit));
+    }
     let place = format!("bit {bit} at {offset} of {name} flipped");
-    let (before, _, _) = open(&whole, options)?;
+    let (before, report_before, _) = open(&whole, options)?;
     let (after, report, mut log) = open(&damaged, options).map_err(|error| format!("{place}: {error}"))?;
     if report.problem_count == 0 && before != after {
         let lost: Vec<_> = before.keys().filter(|key| after.get(key) != before.get(key)).collect();
         return Err(format!("{place}: nothing is reported, but {lost:?} are different"));
     }
+    let is_torn = |problem: &&Problem| matches!(problem.kind, ProblemKind::TornTail { .. });
+    let torn =
+        report.problems.iter().filter(is_torn).find(|problem| !report_before.problems.contains(problem));
+    match torn {
+        // What was not known to be durable ends where it is damaged, and no earlier.
+        Some(_) => {
+            let cut = copy(disk, random);
+            cut.cut(name, offset);
+            if after != open(&cut, options)?.0 {
+                return Err(format!("{place}: not all before it is there, or more: {:?}", report.problems));
+            }
+        }
+        None => one_entry_at_most(&before, &after).map_err(|lost| format!("{place}: {lost}"))?,
+    }
     start(&mut log, config, random);
     Ok(())
+}
+
+/// One bit is in one entry: all others must be as they were, but for those that refer to its value.
+fn one_entry_at_most(before: &Entries, after: &Entries) -> Result<(), String> {
+    let lost: Vec<_> = before.iter().filter(|(key, value)| after.get(key) != Some(*value)).collect();
+    let hit = lost.first().map(|(key, value)| value.refers_to.unwrap_or(**key));
+    let goes_along = |(key, value): &(&Key, &Value)| hit == Some(**key) || hit == value.refers_to;
+    if lost.len() <= 1 || lost.iter().all(goes_along) {
+        return Ok(());
+    }
+    Err(format!("{:?} are lost", lost.iter().map(|(key, _)| key).collect::<Vec<_>>()))
 }
 
 fn copy(disk: &SimulatedDisk, random: &mut Random) -> SimulatedDisk {
@@ -63,7 +99,8 @@ fn open(
     let visited: Result<(), ()> = log.visit(&mut |stored| {
         let mut value = Vec::new();
         let is_read = stored.read(&mut value).is_ok();
-        entries.insert(stored.key, is_read.then_some(value));
+        let value = Value { bytes: is_read.then_some(value), refers_to: stored.shared };
+        entries.insert(stored.key, value);
         Ok(())
     });
     debug_assert!(visited.is_ok());

@@ -57,6 +57,8 @@ pub enum PlantedBug {
     ForgetReceived,
     /// After a restart there are no wills.
     ForgetWill,
+    /// A damaged log is taken for more damaged than it is.
+    LoseUndamaged,
     /// Message expiry is ignored.
     IgnoreExpiry,
     /// Some retained messages are not retained.
@@ -77,7 +79,7 @@ pub enum PlantedBug {
 
 impl PlantedBug {
     /// All of them.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::DropPuback,
         Self::SkipDeduplication,
         Self::ReorderDeliveries,
@@ -100,6 +102,7 @@ impl PlantedBug {
         Self::ForgetPacketIds,
         Self::ForgetReceived,
         Self::ForgetWill,
+        Self::LoseUndamaged,
         Self::IgnoreExpiry,
         Self::LoseRetained,
         Self::SendRetainedLate,
@@ -125,6 +128,7 @@ impl PlantedBug {
                 | Self::ForgetPacketIds
                 | Self::ForgetReceived
                 | Self::ForgetWill
+                | Self::LoseUndamaged
         )
     }
 

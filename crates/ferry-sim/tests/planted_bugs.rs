@@ -65,6 +65,11 @@ fn records_that_a_restart_misses() {
 }
 
 #[test]
+fn more_than_was_damaged() {
+    is_caught(PlantedBug::LoseUndamaged, "recovers");
+}
+
+#[test]
 fn promises_that_differ_from_topic_to_topic() {
     is_caught(PlantedBug::IgnoreTopicDurability, "acknowledged after commit");
     is_caught(PlantedBug::IgnoreTopicDurability, "retained last wins");

@@ -66,9 +66,10 @@ impl Broker {
         let survival = Survival { weakest, durable_through };
         watch.see(|model, tell| model.crashed(survival, clock, tell));
         watch.see(|model, tell| model.advance(clock, now, tell));
+        let loses_more = self.planted_bug == Some(PlantedBug::LoseUndamaged);
+        let (disk, options) = (&self.store.disk, &self.log_options);
         if self.random.chance(20)
-            && let Err(what) =
-                damage::probe(&self.store.disk, &self.log_options, &self.config, &mut self.random)
+            && let Err(what) = damage::probe(disk, options, &self.config, loses_more, &mut self.random)
         {
             watch.tell(&Fact::BadRecovery { what });
         }
