@@ -1,6 +1,9 @@
+use std::fmt;
+use std::sync::Arc;
+
 /// What a client says of itself when it connects. Owned, so that a slow judgement need not borrow from the
 /// connection it is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// The client identifier as the session will use it (assigned by the server when the client sent none).
     pub client_id: Box<str>,
@@ -12,6 +15,22 @@ pub struct Credentials {
     pub peer_address: Box<str>,
     /// Common name of the verified TLS client certificate, when one was presented.
     pub certificate_common_name: Option<Box<str>>,
+    /// By whom the listener wants its clients to be judged, in this order.
+    pub authenticators: Arc<[Box<str>]>,
     /// Whether the listener lets clients in that prove nothing.
     pub anonymous_allowed: bool,
+}
+
+impl fmt::Debug for Credentials {
+    /// Without the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .field("client_id", &self.client_id)
+            .field("user_name", &self.user_name)
+            .field("has_password", &self.password.is_some())
+            .field("peer_address", &self.peer_address)
+            .field("certificate_common_name", &self.certificate_common_name)
+            .finish_non_exhaustive()
+    }
 }

@@ -98,6 +98,11 @@ impl PasswordFile {
     pub fn weak_hashes(&self) -> usize {
         self.weak
     }
+
+    /// All hashes, in no order.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = &PasswordHash> {
+        self.users.values()
+    }
 }
 
 /// The text of a password file, to be changed without touching the lines of others.

@@ -11,6 +11,9 @@ use crate::HashCost;
 /// Bytes of a fresh salt (RFC 9106, section 3.1).
 const SALT_BYTES: usize = 16;
 
+/// Bytes of a fresh salt for PBKDF2: Mosquitto reads no others but 64.
+const PBKDF2_SALT_BYTES: usize = 12;
+
 /// Bytes of a fresh Argon2 hash.
 const ARGON2_BYTES: usize = 32;
 
@@ -83,7 +86,7 @@ impl PasswordHash {
             },
             HashCost::Pbkdf2Sha512 { iterations } => Kind::Pbkdf2Sha512 {
                 iterations: pbkdf2_iterations(iterations)?,
-                salt: salt.into(),
+                salt: salt[..PBKDF2_SALT_BYTES].into(),
                 hash: vec![0; SHA512_BYTES].into(),
             },
         };

@@ -31,7 +31,12 @@ pub enum Outcome {
         user_name: Option<Box<str>>,
     },
     /// Turned away.
-    Refuse(Refusal),
+    Refuse {
+        /// What the client is told.
+        refusal: Refusal,
+        /// Why, for the log alone: a client that tries names must not learn which are right.
+        detail: Box<str>,
+    },
 }
 
 /// Why a client was turned away, in the words of MQTT 5.0 table 3-1 (CONNECT reason codes).
@@ -43,6 +48,8 @@ pub enum Refusal {
     NotAuthorized,
     /// 0x88: the judge cannot be reached.
     ServerUnavailable,
+    /// 0x89: too many wait to be judged.
+    ServerBusy,
     /// 0x8A: barred by the operator.
     Banned,
     /// 0x8C: the authentication method is not known.

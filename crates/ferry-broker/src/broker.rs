@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
-use ferry_auth::{AnonymousAuthenticator, Authenticator};
+use ferry_auth::Authenticator;
 use ferry_core::persistence::Restored;
 use ferry_core::{AllowAll, Authorizer, Shard, ShardId, Shared};
 use ferry_store::Disk;
 use tokio::sync::watch;
 
 use crate::accept::Accepting;
+use crate::authenticators::Authenticators;
 use crate::config::{Config, Problems};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
@@ -93,7 +94,13 @@ impl BrokerBuilder {
     pub fn start(self) -> Result<RunningBroker, StartError> {
         let users_known = self.authenticator.is_some();
         check(&self.config, users_known)?;
-        let authenticator = self.authenticator.unwrap_or_else(|| Arc::new(AnonymousAuthenticator));
+        let (authenticator, authenticators) = match self.authenticator {
+            Some(authenticator) => (authenticator, None),
+            None => {
+                let authenticators = Authenticators::new(&self.config);
+                (authenticators.make(&self.config)?, Some(authenticators))
+            }
+        };
         let clock = Clock::start();
         let shard_count = shard_count(&self.config);
         let mailboxes = mailboxes(shard_count, self.config.limits.mailbox_bytes_max);
@@ -113,7 +120,7 @@ impl BrokerBuilder {
         if let Some(storage) = &storage {
             storage.give(restored, &mut shards, &shared);
         }
-        let (listeners, handles) = Listeners::bind(&self.config.listeners)?;
+        let (listeners, handles) = Listeners::bind(&self.config)?;
         let accepting = Arc::new(Accepting::new(accept_limits(&self.config)));
         let (sys_interval_seconds, sys_interval_changes) = watch::channel(self.config.sys.interval_seconds);
         let mut running = RunningBroker {
@@ -122,7 +129,7 @@ impl BrokerBuilder {
             mailboxes: Arc::clone(&mailboxes),
             accepting: Arc::clone(&accepting),
             authorizer: self.authorizer,
-            users_known,
+            authenticators,
             storage: storage.clone(),
             sys_interval_seconds,
             local_addresses: listeners.local_addresses(),

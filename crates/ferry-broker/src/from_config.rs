@@ -10,7 +10,8 @@ use ferry_router::RetainedLimits;
 
 use crate::accept::AcceptLimits;
 use crate::config::{
-    self, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions, TakeoverPolicy,
+    self, Authentication, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions,
+    TakeoverPolicy,
 };
 
 /// The limits and choices of the core.
@@ -87,11 +88,16 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
 
 /// What the connections of a listener may do.
 #[must_use]
-pub fn listener_policy(listener: &Listener) -> ListenerPolicy {
+pub fn listener_policy(listener: &Listener, authentication: &Authentication) -> ListenerPolicy {
     let allowed = |version| listener.protocol_versions.contains(&version);
     ListenerPolicy {
         name: listener.address.to_string().into(),
-        anonymous_allowed: listener.anonymous_allowed(),
+        authenticators: listener
+            .authenticators(authentication)
+            .iter()
+            .map(|kind| kind.name().into())
+            .collect(),
+        anonymous_allowed: listener.anonymous_allowed(authentication),
         v31_allowed: allowed(ProtocolVersion::V31),
         v311_allowed: allowed(ProtocolVersion::V311),
         v5_allowed: allowed(ProtocolVersion::V5),

@@ -4,6 +4,7 @@
 //! program, which may have several.
 
 mod accept;
+mod authenticators;
 mod broker;
 pub mod config;
 mod driver;

@@ -7,7 +7,7 @@ use ferry_core::ListenerPolicy;
 use ferry_net::{BindError, BoundListener, ListenAddress, TlsAcceptor};
 
 use crate::accept::ListenerSetup;
-use crate::config::{Listener, Place, Problem, Problems, pairs};
+use crate::config::{Authentication, Config, Listener, Place, Problem, Problems, pairs};
 use crate::from_config::{listener_options, listener_policy};
 use crate::start_error::StartError;
 
@@ -26,6 +26,7 @@ pub(crate) struct ListenerHandle {
 #[derive(Default)]
 pub(crate) struct Listeners {
     open: Vec<OpenListener>,
+    authentication: Authentication,
     next_id: u32,
 }
 
@@ -60,10 +61,10 @@ impl ListenerHandle {
 
 impl Listeners {
     /// Binds all listeners of a configuration.
-    pub(crate) fn bind(configs: &[Listener]) -> Result<(Self, Vec<ListenerHandle>), StartError> {
-        let mut listeners = Self::default();
+    pub(crate) fn bind(config: &Config) -> Result<(Self, Vec<ListenerHandle>), StartError> {
+        let mut listeners = Self { authentication: config.authentication.clone(), ..Self::default() };
         let mut handles = Vec::new();
-        for config in configs {
+        for config in &config.listeners {
             let handle = listeners.bind_one(config)?;
             handles.push(handle.share()?);
             listeners.add(config.clone(), &handle);
@@ -85,12 +86,14 @@ impl Listeners {
     ///
     /// # Errors
     /// A new listener cannot be bound: nothing has changed.
-    pub(crate) fn prepare(&mut self, configs: &[Listener]) -> Result<ListenerChanges, Problems> {
+    pub(crate) fn prepare(&mut self, config: &Config) -> Result<ListenerChanges, Problems> {
+        let configs = &config.listeners;
         let pairs = pairs(&self.configs(), configs);
         let is_removed = |index: &usize| !pairs.contains(&Some(*index));
         let removed: Vec<usize> = (0..self.open.len()).filter(is_removed).collect();
         let mut next = Vec::new();
         let mut problems = Vec::new();
+        let before = std::mem::replace(&mut self.authentication, config.authentication.clone());
         for (config, pair) in configs.iter().zip(&pairs) {
             if let Some(index) = pair {
                 next.push(NextListener::Kept(*index, config.clone()));
@@ -107,6 +110,7 @@ impl Listeners {
             }
         }
         if !problems.is_empty() {
+            self.authentication = before;
             return Err(Problems(problems));
         }
         Ok(ListenerChanges { next, removed: removed.iter().map(|index| self.open[*index].id).collect() })
@@ -125,7 +129,7 @@ impl Listeners {
             match next {
                 NextListener::Kept(index, config) => {
                     let Some(mut listener) = before[index].take() else { continue };
-                    listener.change(config);
+                    listener.change(config, &self.authentication);
                     changed(listener.id, &listener.setup);
                     self.open.push(listener);
                 }
@@ -163,8 +167,8 @@ impl Listeners {
             .map_err(|error| StartError::Tls { address: address.clone(), error })?;
         let bound = BoundListener::bind(address, &config.bind_options())?;
         let options = listener_options(config, tls.map(Arc::new));
-        let setup =
-            ListenerSetup::new(named_policy(config, bound.address()), options, config.connections_max);
+        let policy = named_policy(config, &self.authentication, bound.address());
+        let setup = ListenerSetup::new(policy, options, config.connections_max);
         let id = ListenerId(self.next_id);
         self.next_id += 1;
         Ok(ListenerHandle { id, bound, setup: Arc::new(setup) })
@@ -183,7 +187,7 @@ impl Listeners {
 }
 
 impl OpenListener {
-    fn change(&mut self, config: Listener) {
+    fn change(&mut self, config: Listener, authentication: &Authentication) {
         let tls = self.setup.options.tls.clone();
         if let (Some(acceptor), Some(options)) = (&tls, config.tls_options())
             && let Err(error) = acceptor.reload(&options)
@@ -191,8 +195,8 @@ impl OpenListener {
             tracing::error!(listener = %config.address, %error, "the certificates stay as they were");
         }
         let options = listener_options(&config, tls);
-        let setup =
-            self.setup.changed(named_policy(&config, &self.local_address), options, config.connections_max);
+        let policy = named_policy(&config, authentication, &self.local_address);
+        let setup = self.setup.changed(policy, options, config.connections_max);
         self.setup = Arc::new(setup);
         // These are properties of the socket, which stays.
         let (backlog, unix_socket_mode) = (self.config.backlog, self.config.unix_socket_mode);
@@ -201,8 +205,12 @@ impl OpenListener {
 }
 
 /// The policy under the address that the listener has: port 0 is none to look for in a log.
-fn named_policy(config: &Listener, local_address: &ListenAddress) -> ListenerPolicy {
-    ListenerPolicy { name: local_address.to_string().into(), ..listener_policy(config) }
+fn named_policy(
+    config: &Listener,
+    authentication: &Authentication,
+    local_address: &ListenAddress,
+) -> ListenerPolicy {
+    ListenerPolicy { name: local_address.to_string().into(), ..listener_policy(config, authentication) }
 }
 
 fn problem(config: &Listener, error: &StartError) -> Problem {

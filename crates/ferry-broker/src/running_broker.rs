@@ -9,8 +9,9 @@ use ferry_net::ListenAddress;
 use tokio::sync::watch;
 
 use crate::accept::{Accepting, ListenerSetup};
+use crate::authenticators::Authenticators;
 use crate::broker::check;
-use crate::config::{Changes, Config, Listener, Problems, diff};
+use crate::config::{Changes, Config, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
@@ -29,8 +30,8 @@ pub struct RunningBroker {
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) accepting: Arc<Accepting>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
-    /// The program has an authenticator of its own.
-    pub(crate) users_known: bool,
+    /// `None`: the program has an authenticator of its own.
+    pub(crate) authenticators: Option<Authenticators>,
     /// `None`: everything is in memory.
     pub(crate) storage: Option<Arc<Storage>>,
     pub(crate) sys_interval_seconds: watch::Sender<u32>,
@@ -66,12 +67,18 @@ impl RunningBroker {
     /// # Errors
     /// The configuration cannot work: nothing has changed.
     pub fn reload(&mut self, config: Config) -> Result<Changes, Problems> {
-        check(&config, self.users_known)?;
+        check(&config, self.authenticators.is_none())?;
         let changes = diff(&self.config, &config);
-        self.reload_listeners(&config.listeners)?;
+        let authenticator =
+            self.authenticators.as_ref().map(|authenticators| authenticators.make(&config)).transpose()?;
+        self.reload_listeners(&config)?;
         // Options that need a restart stay as they are, so that the next reload names them again.
         self.config = Config {
             listeners: self.listeners.configs(),
+            authentication: crate::config::Authentication {
+                hash_threads: self.config.authentication.hash_threads,
+                ..config.authentication
+            },
             limits: config.limits,
             session: config.session,
             sys: config.sys,
@@ -94,6 +101,7 @@ impl RunningBroker {
             mailbox.command(Command::Reload {
                 config: Arc::clone(&core_config),
                 authorizer: Arc::clone(&self.authorizer),
+                authenticator: authenticator.clone(),
             });
         }
         self.accepting.reload(accept_limits(&self.config));
@@ -168,8 +176,8 @@ impl RunningBroker {
     ///
     /// # Errors
     /// A new one cannot be opened: all stay as they were.
-    fn reload_listeners(&mut self, configs: &[Listener]) -> Result<(), Problems> {
-        let changes = self.listeners.prepare(configs)?;
+    fn reload_listeners(&mut self, config: &Config) -> Result<(), Problems> {
+        let changes = self.listeners.prepare(config)?;
         if !changes.removed.is_empty() {
             let (done, stopped) = mpsc::channel();
             for mailbox in &*self.mailboxes {

@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use ferry_codec::{Auth, Direction, Packet, ReasonCode, decode};
 use ferry_session::Timestamp;
 
 use crate::conn::{Conn, ConnState, Paused};
+use crate::connect::Rejection;
 use crate::counters::packet_type;
 use crate::fault::Fault;
 use crate::shard::Shard;
@@ -122,7 +125,7 @@ impl Shard {
                 self.reauthenticated(turn, id, user_name, data.as_deref());
             }
             AuthOutcome::Accept { user_name, data } => self.accept(turn, id, user_name, data.as_deref()),
-            AuthOutcome::Reject { reason_code, reason_string, server_reference } if connected => {
+            AuthOutcome::Reject { reason_code, reason_string, server_reference, .. } if connected => {
                 // [MQTT-4.12.1-2]: there is no second CONNACK.
                 self.disconnect_with(
                     turn,
@@ -132,15 +135,15 @@ impl Shard {
                     server_reference.as_deref(),
                 );
             }
-            AuthOutcome::Reject { reason_code, reason_string, server_reference } => {
+            AuthOutcome::Reject { reason_code, reason_string, server_reference, detail } => {
                 // [MQTT-4.12.0-1] [MQTT-4.12.0-4]
-                self.reject_connect(
-                    turn,
-                    id,
+                let rejection = Rejection {
                     reason_code,
-                    reason_string.as_deref(),
-                    server_reference.as_deref(),
-                );
+                    reason_string: reason_string.as_deref(),
+                    server_reference: server_reference.as_deref(),
+                    detail: detail.as_deref(),
+                };
+                self.reject(turn, id, &rejection);
             }
         }
     }
@@ -224,6 +227,7 @@ impl Shard {
                 password: None,
                 peer_address: conn.info.peer_address().into(),
                 certificate_common_name: conn.info.certificate_common_name().map(Into::into),
+                authenticators: Arc::clone(&conn.info.listener.authenticators),
                 anonymous_allowed: conn.info.listener.anonymous_allowed,
             };
         }

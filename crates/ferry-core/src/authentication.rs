@@ -1,3 +1,6 @@
+use std::fmt;
+use std::sync::Arc;
+
 use crate::ConnId;
 
 /// Asks the driver to judge a client. It answers, at once or later, with
@@ -34,7 +37,7 @@ pub enum AuthStep {
 }
 
 /// What a client says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// The client identifier as the session will use it, assigned if the client sent none.
     pub client_id: Box<str>,
@@ -47,7 +50,23 @@ pub struct Credentials {
     /// As in [`ConnInfo`](crate::ConnInfo).
     pub certificate_common_name: Option<Box<str>>,
     /// As in [`ListenerPolicy`](crate::ListenerPolicy).
+    pub authenticators: Arc<[Box<str>]>,
+    /// As in [`ListenerPolicy`](crate::ListenerPolicy).
     pub anonymous_allowed: bool,
+}
+
+impl fmt::Debug for Credentials {
+    /// Without the password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Credentials")
+            .field("client_id", &self.client_id)
+            .field("user_name", &self.user_name)
+            .field("has_password", &self.password.is_some())
+            .field("peer_address", &self.peer_address)
+            .field("certificate_common_name", &self.certificate_common_name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The judgement on an [`AuthRequest`].
@@ -71,6 +90,8 @@ pub enum AuthOutcome {
         reason_code: ferry_codec::ReasonCode,
         /// Words for people.
         reason_string: Option<Box<str>>,
+        /// Words for the log, which the client is not told.
+        detail: Option<Box<str>>,
         /// Another server, with 0x9C or 0x9D.
         server_reference: Option<Box<str>>,
     },

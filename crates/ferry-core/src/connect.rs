@@ -1,4 +1,5 @@
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use ferry_codec::{Connack, encoded_length};
 use ferry_codec::{Connect, DecodeError, Packet, ProtocolVersion, ReasonCode, decode_connect, encode};
@@ -25,6 +26,15 @@ pub(crate) struct PendingConnect {
     pub(crate) topic_alias_maximum: u16,
     pub(crate) request_response_information: bool,
     pub(crate) will: Option<Box<StoredWill>>,
+}
+
+/// What a client that may not connect is told.
+pub(crate) struct Rejection<'a> {
+    pub(crate) reason_code: ReasonCode,
+    pub(crate) reason_string: Option<&'a str>,
+    pub(crate) server_reference: Option<&'a str>,
+    /// Words for the log in the place of the reason string.
+    pub(crate) detail: Option<&'a str>,
 }
 
 impl Shard {
@@ -134,6 +144,7 @@ impl Shard {
             password: connect.password.map(Into::into),
             peer_address: conn.info.peer_address().into(),
             certificate_common_name: conn.info.certificate_common_name().map(Into::into),
+            authenticators: Arc::clone(&conn.info.listener.authenticators),
             anonymous_allowed: conn.info.listener.anonymous_allowed,
         }
     }
@@ -193,8 +204,15 @@ impl Shard {
         reason_string: Option<&str>,
         server_reference: Option<&str>,
     ) {
-        let reason_code = in_connack(reason_code);
-        self.note_refused_client(turn, id, reason_code, reason_string);
+        let rejection = Rejection { reason_code, reason_string, server_reference, detail: None };
+        self.reject(turn, id, &rejection);
+    }
+
+    /// As [`reject_connect`](Self::reject_connect), with words for the log.
+    pub(crate) fn reject(&mut self, turn: &mut Turn<'_>, id: ConnId, rejection: &Rejection<'_>) {
+        let Rejection { reason_string, server_reference, detail, .. } = *rejection;
+        let reason_code = in_connack(rejection.reason_code);
+        self.note_refused_client(turn, id, reason_code, detail.or(reason_string));
         let Some(conn) = self.conns.get_mut(id) else { return };
         self.counters.refusals.count(reason_code);
         conn.end_reason = reason_code;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use ferry_codec::{ProtocolVersion, QoS};
 
 /// What the connections of one listener may do; shared by all of them.
@@ -5,6 +7,8 @@ use ferry_codec::{ProtocolVersion, QoS};
 pub struct ListenerPolicy {
     /// Name of the listener in logs and `$SYS`, such as `tcp://127.0.0.1:1883`.
     pub name: Box<str>,
+    /// Who judges its clients, in this order, by the names that the authenticator knows. Nothing to the core.
+    pub authenticators: Arc<[Box<str>]>,
     /// Let in clients that prove nothing. The authenticator decides; this is what it is told.
     pub anonymous_allowed: bool,
     /// Accept MQTT 3.1.
@@ -37,6 +41,7 @@ impl Default for ListenerPolicy {
     fn default() -> Self {
         Self {
             name: Box::from(""),
+            authenticators: Arc::default(),
             anonymous_allowed: true,
             v31_allowed: true,
             v311_allowed: true,

@@ -69,6 +69,10 @@ pub(crate) struct ServeArguments {
     #[arg(long)]
     allow_anonymous: bool,
 
+    /// Users and the hashes of their passwords, a file made by `ferry passwd`
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+
     /// Certificate chain for tls and wss, a PEM file
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -105,7 +109,7 @@ const SERVE_HELP: &str = "\
 Examples:
   ferry serve --listen tcp://127.0.0.1:1884
   ferry serve --listen 'tcp://*:1883' --allow-anonymous
-  ferry serve --listen 'tls://*:8883' --tls-cert chain.pem --tls-key key.pem --allow-anonymous
+  ferry serve --listen 'tls://*:8883' --tls-cert chain.pem --tls-key key.pem --password-file passwords
   ferry serve --listen unix:///run/ferry.sock --log debug
   ferry serve --data /srv/ferry
   ferry serve --memory
@@ -259,6 +263,7 @@ impl ServeArguments {
     pub(crate) fn into_sources(self) -> Sources {
         let flags = Flags {
             listen: self.listen,
+            password_file: self.password_file,
             tls_certificate_file: self.tls_cert,
             tls_key_file: self.tls_key,
             tls_client_ca_file: self.tls_client_ca,
@@ -290,13 +295,14 @@ mod tests {
 
     #[test]
     fn flags_reach_the_configuration() {
-        let line = "ferry serve --listen tcp://127.0.0.1:1 -l unix:///a --allow-anonymous --tls-cert c --tls-key k \
+        let line = "ferry serve --listen tcp://127.0.0.1:1 -l unix:///a --allow-anonymous --password-file p --tls-cert c --tls-key k \
                     --tls-client-ca a --memory --log debug --shards 3";
         let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
         let Some(Command::Serve(serve)) = arguments.command else { panic!("not serve") };
         let flags = serve.into_sources().flags;
         assert_eq!(flags.listen, ["tcp://127.0.0.1:1", "unix:///a"]);
         assert!(flags.allow_anonymous && flags.memory);
+        assert_eq!(flags.password_file, Some("p".into()));
         assert_eq!(flags.tls_certificate_file, Some("c".into()));
         assert_eq!(flags.tls_key_file, Some("k".into()));
         assert_eq!(flags.tls_client_ca_file, Some("a".into()));

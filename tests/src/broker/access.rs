@@ -83,5 +83,10 @@ fn password(access: &Access, credentials: &Credentials) -> AuthOutcome {
 }
 
 fn reject(reason_code: ReasonCode) -> AuthOutcome {
-    AuthOutcome::Reject { reason_code, reason_string: Some("not you".into()), server_reference: None }
+    AuthOutcome::Reject {
+        reason_code,
+        reason_string: Some("not you".into()),
+        server_reference: None,
+        detail: None,
+    }
 }

@@ -68,7 +68,7 @@ impl CoreBroker {
         loaded.config.storage.durability = if setup.durable { Durability::Fsync } else { Durability::Memory };
         let config = Arc::new(ferry_broker::core_config(&loaded.config));
         let listener = loaded.config.listeners.first().ok_or("a configuration without a listener")?;
-        let listener = Arc::new(ferry_broker::listener_policy(listener));
+        let listener = Arc::new(ferry_broker::listener_policy(listener, &loaded.config.authentication));
         let access = Access::new(header);
         let authorizer = Arc::new(access.clone());
         let shared = Arc::new(Shared::new(setup.shards, 7, Arc::clone(&config), authorizer));

@@ -57,7 +57,7 @@ fn tool(variable: &str, place: &str) -> PathBuf {
     path
 }
 
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     tool("FERRY_TEST_PYTHON", "python/bin/python")
 }
 

@@ -6,12 +6,14 @@ mod full_disk;
 mod library;
 mod line;
 mod mosquitto;
+mod mosquitto_broker;
 mod mosquitto_program;
 mod rumqttc_transport;
 mod rumqttc_v4;
 mod rumqttc_v5;
 mod scenario;
 mod small_disk;
+mod users;
 
 use ferry_tests::ferry::Transport;
 use libtest_mimic::{Arguments, Trial};
@@ -102,6 +104,7 @@ fn main() {
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let mut trials = mosquitto::trials();
     trials.extend(full_disk::trials());
+    trials.extend(users::trials());
     trials.extend(RUNS.iter().flat_map(Run::trials));
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -7,13 +7,15 @@ use ferry_net::{
     BindOptions, ClientCertificates, HostPort, ListenAddress, OriginRule, TlsOptions, TlsVersion, Transport,
 };
 
+use super::authentication::{Authentication, AuthenticatorKind};
 use super::option::{Field, choices, section};
 use super::value::{Kind, Setting};
 
 choices! {
     /// Whether clients may connect without a user name.
     pub enum AllowAnonymous {
-        /// Only if the listener cannot be reached from other machines: a loopback address or a Unix socket.
+        /// Only if the listener cannot be reached from other machines (a loopback address or a Unix socket), and nobody
+        /// judges clients there.
         Local = "local",
         /// Yes.
         Yes = "true",
@@ -125,9 +127,17 @@ section! {
         /// `tcp://[::1]:1883`. Port 0 takes any free port. The path of a WebSocket is `/mqtt` if none is given.
         address: ListenAddress = ListenAddress::Tcp(loopback(1883)), Kind::Address, Live;
 
-        /// Whether clients may connect without a user name: `true`, `false`, or `"local"`, which is true on loopback
-        /// addresses and Unix sockets. A listener that other machines can reach does not start without a way to tell
-        /// who a client is, unless this is `true`.
+        /// Who judges clients here, in this order; the first that can has decided. `"password_file"` compares user name and
+        /// password with `authentication.password_file`; `"certificate"` takes the common name of a client's certificate
+        /// for its user name, and leaves a client without one to the next. `"auto"`: the password file if there is one,
+        /// else nobody.
+        authentication: Option<Vec<AuthenticatorKind>> = None,
+            Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;
+
+        /// Whether clients that offer neither user name nor password nor certificate may connect: `true`, `false`, or
+        /// `"local"`, which is true on loopback addresses and Unix sockets if nobody judges clients there. Where nobody
+        /// does, user names and passwords say nothing. A listener that other machines can reach does not start without a
+        /// way to tell who a client is, unless this is `true`.
         allow_anonymous: AllowAnonymous = AllowAnonymous::Local, Kind::Choice(AllowAnonymous::NAMES), Live;
 
         /// The versions of MQTT that are served here.
@@ -199,12 +209,23 @@ impl Listener {
         matches!(self.address.transport(), Transport::Tls | Transport::Wss)
     }
 
-    /// Whether clients may connect without a user name, with `"local"` resolved.
-    pub fn anonymous_allowed(&self) -> bool {
+    /// Who judges clients here, with `"auto"` resolved.
+    pub fn authenticators(&self, authentication: &Authentication) -> Vec<AuthenticatorKind> {
+        match &self.authentication {
+            Some(kinds) => kinds.clone(),
+            None if authentication.password_file.is_some() => vec![AuthenticatorKind::PasswordFile],
+            None => Vec::new(),
+        }
+    }
+
+    /// Whether clients may connect that prove nothing, with `"local"` resolved.
+    pub fn anonymous_allowed(&self, authentication: &Authentication) -> bool {
         match self.allow_anonymous {
             AllowAnonymous::Yes => true,
             AllowAnonymous::No => false,
-            AllowAnonymous::Local => self.address.is_local_only(),
+            AllowAnonymous::Local => {
+                self.address.is_local_only() && self.authenticators(authentication).is_empty()
+            }
         }
     }
 

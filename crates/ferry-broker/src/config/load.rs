@@ -42,6 +42,8 @@ pub struct Flags {
     pub listen: Vec<String>,
     /// Certificate chain for every `tls` and `wss` listener.
     pub tls_certificate_file: Option<PathBuf>,
+    /// Users and the hashes of their passwords.
+    pub password_file: Option<PathBuf>,
     /// Private key for every `tls` and `wss` listener.
     pub tls_key_file: Option<PathBuf>,
     /// Authorities of clients' certificates, which are then required on every `tls` and `wss` listener.
@@ -198,6 +200,10 @@ impl Loader {
             }
         }
         self.tls_flags(flags);
+        if let Some(file) = &flags.password_file {
+            let target = Target::Section("authentication");
+            self.assign_flag(target, "password_file", &file.to_string_lossy(), "--password-file");
+        }
         if flags.memory {
             self.assign_flag(Target::Section("storage"), "data_directory", "", "--memory");
             self.assign_flag(Target::Section("storage"), "durability", "memory", "--memory");

@@ -3,6 +3,7 @@
 //! This is the only place that reads configuration files and the environment. Every option stands in one table (see
 //! [`option`]), from which parser, example file and reference are made.
 
+mod authentication;
 mod document;
 mod environment;
 mod file;
@@ -11,6 +12,7 @@ mod limits;
 mod listener;
 mod load;
 pub mod option;
+mod password_file;
 mod problem;
 mod quantity;
 mod reload;
@@ -23,6 +25,7 @@ mod tests;
 mod validate;
 mod value;
 
+pub use authentication::{Authentication, AuthenticatorKind};
 pub use document::{example, reference};
 pub use limits::Limits;
 pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};
@@ -33,13 +36,21 @@ pub use sections::{Log, LogLevel, Server, Sys};
 pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
 pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
-pub(crate) use {file_watch::FileWatch, reload::pairs};
+pub(crate) use {file_watch::FileWatch, password_file::read_password_file, reload::pairs};
 
 use option::{Section, SectionSpec};
 
 /// Every section, in the order in which they are documented.
-pub const SECTIONS: [&SectionSpec; 7] =
-    [&Server::SPEC, &Listener::SPEC, &Limits::SPEC, &Session::SPEC, &Storage::SPEC, &Log::SPEC, &Sys::SPEC];
+pub const SECTIONS: [&SectionSpec; 8] = [
+    &Server::SPEC,
+    &Listener::SPEC,
+    &Authentication::SPEC,
+    &Limits::SPEC,
+    &Session::SPEC,
+    &Storage::SPEC,
+    &Log::SPEC,
+    &Sys::SPEC,
+];
 
 /// The whole configuration, checked: every value is in its range, and the listeners may start as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +59,8 @@ pub struct Config {
     pub server: Server,
     /// Where clients connect; never empty.
     pub listeners: Vec<Listener>,
+    /// How clients tell who they are.
+    pub authentication: Authentication,
     /// The bound of everything.
     pub limits: Limits,
     /// How sessions live.
@@ -65,6 +78,7 @@ impl Default for Config {
         Self {
             server: Server::default(),
             listeners: vec![Listener::default(), Listener::default_websocket()],
+            authentication: Authentication::default(),
             limits: Limits::default(),
             session: Session::default(),
             storage: Storage::default(),
@@ -79,6 +93,7 @@ impl Config {
     pub fn section(&self, name: &str) -> Option<&dyn Section> {
         Some(match name {
             "server" => &self.server,
+            "authentication" => &self.authentication,
             "limits" => &self.limits,
             "session" => &self.session,
             "storage" => &self.storage,
@@ -91,6 +106,7 @@ impl Config {
     fn section_mut(&mut self, name: &str) -> Option<&mut dyn Section> {
         Some(match name {
             "server" => &mut self.server,
+            "authentication" => &mut self.authentication,
             "limits" => &mut self.limits,
             "session" => &mut self.session,
             "storage" => &mut self.storage,

@@ -1,9 +1,9 @@
 //! The configuration in a few lines, for the start message and `ferry check`.
 
-use super::Config;
 use super::listener::{ClientCertificate, Listener};
 use super::quantity::show_bytes;
 use super::storage::{Durability, Storage};
+use super::{Authentication, AuthenticatorKind, Config};
 
 impl Config {
     /// Listeners, storage and the main limits, one per line, without a final line break.
@@ -11,7 +11,7 @@ impl Config {
         let mut lines = Vec::new();
         for (index, listener) in self.listeners.iter().enumerate() {
             let title = if index == 0 { "listeners" } else { "" };
-            lines.push(format!("{title:<11}{}", listener.summary()));
+            lines.push(format!("{title:<11}{}", listener.summary(&self.authentication)));
         }
         lines.push(format!("storage    {}", self.storage.summary()));
         let limits = &self.limits;
@@ -48,11 +48,17 @@ impl Storage {
 }
 
 impl Listener {
-    fn summary(&self) -> String {
+    fn summary(&self, authentication: &Authentication) -> String {
         let mut text = self.address.to_string();
-        let anonymous = if self.anonymous_allowed() { "anonymous allowed" } else { "users only" };
         text.push_str("  (");
-        text.push_str(anonymous);
+        for kind in self.authenticators(authentication) {
+            text.push_str(match kind {
+                AuthenticatorKind::PasswordFile => "password, ",
+                AuthenticatorKind::Certificate => "certificate, ",
+            });
+        }
+        let anonymous = self.anonymous_allowed(authentication);
+        text.push_str(if anonymous { "anonymous allowed" } else { "users only" });
         match self.tls_client_certificate {
             ClientCertificate::None => {}
             ClientCertificate::Optional => text.push_str(", client certificate optional"),

@@ -188,7 +188,7 @@ fn a_listener_off_loopback_is_refused_without_users() {
     assert!(error.contains("--allow-anonymous"), "{error}");
     let loaded = load("", &[], flags(true)).unwrap();
     assert_eq!(loaded.warnings.len(), 1);
-    assert!(loaded.config.listeners[0].anonymous_allowed());
+    assert!(loaded.config.listeners[0].anonymous_allowed(&loaded.config.authentication));
 }
 
 #[test]
@@ -424,4 +424,87 @@ proptest::proptest! {
             proptest::prop_assert!(!problems.0.is_empty());
         }
     }
+}
+
+/// A file of users with these lines.
+fn users(test: &str, lines: &str, mode: u32) -> String {
+    use std::os::unix::fs::PermissionsExt;
+    let file = std::env::temp_dir().join(format!("ferry-config-{}-{test}", std::process::id()));
+    std::fs::write(&file, lines).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+    file.display().to_string()
+}
+
+const USER: &str = "ada:$2b$04$weZYFtV2KpNJcJoVYMyaeeUSeybMgJv7IQFBx5f8hcYeO3EJCQBVm\n";
+
+#[test]
+fn a_password_file_replaces_anonymous_clients_unless_they_are_allowed() {
+    let file = users("replaces", USER, 0o640);
+    let text = format!(
+        "[authentication]\npassword_file = \"{file}\"\n\
+         [[listener]]\naddress = \"tcp://127.0.0.1:1\"\n\
+         [[listener]]\naddress = \"tcp://*:2\"\nproxy_protocol = true\n\
+         [[listener]]\naddress = \"tcp://127.0.0.1:3\"\nallow_anonymous = true\n\
+         [[listener]]\naddress = \"tcp://127.0.0.1:4\"\nauthentication = []\n"
+    );
+    let error = load(&text, &[], Flags::default()).unwrap_err().to_string();
+    assert!(error.contains("listener[3].authentication"), "an empty list is none: {error}");
+    let loaded = load(
+        text.split("[[listener]]\naddress = \"tcp://127.0.0.1:4\"").next().unwrap(),
+        &[],
+        Flags::default(),
+    );
+    let loaded = loaded.unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let config = loaded.config;
+    let allowed = |index: usize| config.listeners[index].anonymous_allowed(&config.authentication);
+    assert_eq!([allowed(0), allowed(1), allowed(2)], [false, false, true]);
+    assert!(
+        config.summary().contains("tcp://127.0.0.1:3  (password, anonymous allowed)"),
+        "{}",
+        config.summary()
+    );
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn mistakes_in_a_password_file_are_told_with_their_line() {
+    let file = users("mistakes", &format!("{USER}ben:hunter2\ncarol\n"), 0o600);
+    let flags = Flags { password_file: Some(file.clone().into()), ..Flags::default() };
+    let error = load("", &[], flags).unwrap_err().to_string();
+    let expected =
+        format!("{file}:2:1: authentication.password_file: user \"ben\": the password is in plain text");
+    assert!(error.contains(&expected) && error.contains(&format!("{file}:3:1: ")), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn a_password_file_that_is_not_there_or_open_to_all_is_told() {
+    let flags = |file: &str| Flags { password_file: Some(file.into()), ..Flags::default() };
+    let error = load("", &[], flags("/nowhere/passwords")).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/passwords: authentication.password_file"), "{error}");
+    assert!(error.contains("ferry passwd -c"), "{error}");
+    let file = users("open", &format!("{USER}ben:$6$dGVzdA==${}\n", "A".repeat(86) + "=="), 0o644);
+    let warnings = load("", &[], flags(&file)).unwrap().warnings;
+    let messages: Vec<&str> = warnings.iter().map(|warning| &*warning.message).collect();
+    assert_eq!(
+        messages,
+        [
+            "everyone on this machine may read it, or write to it",
+            "whoever gets the file can try passwords quickly: 1 of 2 users have a weak hash",
+        ]
+    );
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn an_authenticator_needs_what_it_judges() {
+    let text = "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\nauthentication = [\"password_file\", \"certificate\"]\n";
+    let error = load(text, &[], Flags::default()).unwrap_err().to_string();
+    assert!(error.contains("there is no password file"), "{error}");
+    assert!(error.contains("clients are not asked for a certificate here"), "{error}");
+    let text = "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\nallow_anonymous = false\n";
+    let error = load(text, &[], Flags::default()).unwrap_err().to_string();
+    assert!(error.contains("nobody judges clients here"), "{error}");
 }

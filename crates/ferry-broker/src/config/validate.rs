@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use ferry_net::{ListenAddress, TlsAcceptor};
 
 use super::Config;
+use super::authentication::{Authentication, AuthenticatorKind};
 use super::limits::Limits;
 use super::listener::{AllowAnonymous, ClientCertificate, Listener};
 use super::load::Places;
 use super::option::Section;
+use super::password_file::read_password_file;
 use super::problem::{Place, Problem};
 use super::storage::{Durability, Storage};
 use super::value::Setting;
@@ -25,10 +27,12 @@ pub(super) fn validate(
 ) {
     let mut before: Vec<&Listener> = Vec::new();
     for (index, listener) in config.listeners.iter().enumerate() {
-        let mut check = ListenerCheck { index, listener, places, problems, warnings };
+        let authentication = &config.authentication;
+        let mut check = ListenerCheck { index, listener, authentication, places, problems, warnings };
         // Of a listener whose address is wrong nothing can be said.
         if check.has_address() {
             check.address();
+            check.authenticators();
             check.anonymous();
             check.tls();
             check.twice(&before);
@@ -42,6 +46,11 @@ pub(super) fn validate(
             message: "there is no listener".to_owned(),
             remedy: "add one, for example tcp://127.0.0.1:1883".to_owned(),
         });
+    }
+    if let Some(path) = &config.authentication.password_file
+        && let Err(wrong) = read_password_file(path, warnings)
+    {
+        problems.extend(wrong);
     }
     storage(&config.storage, places, warnings);
     limits(&config.limits, places, problems, warnings);
@@ -131,6 +140,7 @@ const ORDERS: [(&str, &str, &str, Severity); 5] = [
 struct ListenerCheck<'a> {
     index: usize,
     listener: &'a Listener,
+    authentication: &'a Authentication,
     places: &'a Places,
     problems: &'a mut Vec<Problem>,
     warnings: &'a mut Vec<Problem>,
@@ -182,9 +192,38 @@ impl ListenerCheck<'_> {
         self.warning("address", swapped.to_owned(), "check scheme and port".to_owned());
     }
 
+    fn authenticators(&mut self) {
+        let listener = self.listener;
+        let kinds = listener.authenticators(self.authentication);
+        for kind in &kinds {
+            match kind {
+                AuthenticatorKind::PasswordFile if self.authentication.password_file.is_none() => {
+                    let message = "there is no password file".to_owned();
+                    let remedy = "set authentication.password_file = \"FILE\"".to_owned();
+                    self.problem("authentication", message, remedy);
+                }
+                AuthenticatorKind::Certificate
+                    if !listener.uses_tls() || listener.tls_client_certificate == ClientCertificate::None =>
+                {
+                    let message = "clients are not asked for a certificate here".to_owned();
+                    let remedy = "listen on tls:// or wss://, and set tls_client_certificate = \"required\"";
+                    self.problem("authentication", message, remedy.to_owned());
+                }
+                AuthenticatorKind::PasswordFile | AuthenticatorKind::Certificate => {}
+            }
+        }
+        let is_open = !listener.uses_tls() && !listener.address.is_local_only() && !listener.proxy_protocol;
+        if kinds.contains(&AuthenticatorKind::PasswordFile) && is_open {
+            let message = format!("passwords travel unencrypted to {}", listener.address);
+            self.warning("address", message, "listen on tls:// or wss://".to_owned());
+        }
+    }
+
     fn anonymous(&mut self) {
         let address = &self.listener.address;
+        let judged = !self.listener.authenticators(self.authentication).is_empty();
         match self.listener.allow_anonymous {
+            AllowAnonymous::Local | AllowAnonymous::No if judged => {}
             AllowAnonymous::Yes if !address.is_local_only() => {
                 let mut message =
                     format!("everyone who reaches {address} may publish and subscribe to everything");
@@ -199,12 +238,13 @@ impl ListenerCheck<'_> {
                 let message = format!(
                     "other machines can reach {address}, and there is no way to tell who a client is"
                 );
-                let remedy = "if everyone in that network may do everything, set allow_anonymous = true on this listener (or start with --allow-anonymous); else listen on 127.0.0.1".to_owned();
+                let remedy = "name the users in authentication.password_file (or start with --password-file FILE); if everyone in that network may do everything, set allow_anonymous = true on this listener (or start with --allow-anonymous); else listen on 127.0.0.1".to_owned();
                 self.problem("address", message, remedy);
             }
             AllowAnonymous::No => {
-                let message = "no client could connect: users cannot be configured yet".to_owned();
-                self.problem("allow_anonymous", message, "remove the line, or set it to true".to_owned());
+                let message = "no client could connect: nobody judges clients here".to_owned();
+                let remedy = "name the users in authentication.password_file, or remove the line".to_owned();
+                self.problem("allow_anonymous", message, remedy);
             }
             AllowAnonymous::Yes | AllowAnonymous::Local => {}
         }

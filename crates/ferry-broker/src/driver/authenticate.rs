@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ferry_auth::{Credentials, Outcome, Refusal, Step, Verdict};
 use ferry_codec::ReasonCode;
@@ -12,13 +13,14 @@ impl Driver {
         let conn = request.conn;
         match request.step {
             AuthStep::Connect(credentials) => {
-                let verdict = self.authenticator.authenticate(judged(credentials));
+                let verdict = self.authenticator.borrow().authenticate(judged(credentials));
                 self.answer(conn, verdict, connect_outcome);
             }
             AuthStep::Start { credentials, method, data, .. } => {
-                let Some(mechanism) = self.authenticator.mechanism(&method) else {
+                let authenticator = Arc::clone(&self.authenticator.borrow());
+                let Some(mechanism) = authenticator.mechanism(&method) else {
                     // An unknown method, also when re-authenticating [MQTT-4.12.0-1].
-                    self.authenticated(conn, refused(Refusal::BadAuthenticationMethod));
+                    self.authenticated(conn, refused(Refusal::BadAuthenticationMethod, None));
                     return;
                 };
                 let mut exchange = mechanism.start(judged(credentials));
@@ -30,7 +32,7 @@ impl Driver {
                 let verdict = self.exchanges.borrow_mut().get_mut(&conn).map(|exchange| exchange.step(data));
                 match verdict {
                     Some(verdict) => self.answer(conn, verdict, step_outcome),
-                    None => self.authenticated(conn, refused(Refusal::NotAuthorized)),
+                    None => self.authenticated(conn, refused(Refusal::NotAuthorized, None)),
                 }
             }
         }
@@ -65,6 +67,7 @@ fn judged(credentials: ferry_core::Credentials) -> Credentials {
         password: credentials.password,
         peer_address: credentials.peer_address,
         certificate_common_name: credentials.certificate_common_name,
+        authenticators: credentials.authenticators,
         anonymous_allowed: credentials.anonymous_allowed,
     }
 }
@@ -72,7 +75,7 @@ fn judged(credentials: ferry_core::Credentials) -> Credentials {
 fn connect_outcome(outcome: Outcome) -> AuthOutcome {
     match outcome {
         Outcome::Accept { user_name } => AuthOutcome::Accept { user_name, data: None },
-        Outcome::Refuse(refusal) => refused(refusal),
+        Outcome::Refuse { refusal, detail } => refused(refusal, Some(detail)),
     }
 }
 
@@ -80,17 +83,18 @@ fn step_outcome(step: Step) -> AuthOutcome {
     match step {
         Step::Continue { data } => AuthOutcome::Continue { data },
         Step::Accept { user_name, data } => AuthOutcome::Accept { user_name, data },
-        Step::Refuse(refusal) => refused(refusal),
+        Step::Refuse(refusal) => refused(refusal, None),
     }
 }
 
-fn refused(refusal: Refusal) -> AuthOutcome {
+fn refused(refusal: Refusal, detail: Option<Box<str>>) -> AuthOutcome {
     let reason_code = match refusal {
         Refusal::BadUserNameOrPassword => ReasonCode::BAD_USER_NAME_OR_PASSWORD,
         Refusal::NotAuthorized => ReasonCode::NOT_AUTHORIZED,
         Refusal::ServerUnavailable => ReasonCode::SERVER_UNAVAILABLE,
+        Refusal::ServerBusy => ReasonCode::SERVER_BUSY,
         Refusal::Banned => ReasonCode::BANNED,
         Refusal::BadAuthenticationMethod => ReasonCode::BAD_AUTHENTICATION_METHOD,
     };
-    AuthOutcome::Reject { reason_code, reason_string: None, server_reference: None }
+    AuthOutcome::Reject { reason_code, reason_string: None, server_reference: None, detail }
 }

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, mpsc};
 
+use ferry_auth::Authenticator;
 use ferry_codec::ReasonCode;
 use ferry_core::{Authorizer, CoreConfig, Counters, LoadRequest, LoadedCopy};
 use ferry_session::Timestamp;
@@ -37,7 +38,12 @@ pub(crate) enum Command {
     /// The store has failed, or works again.
     StoreHealth { is_writable: bool },
     /// Work with a new configuration.
-    Reload { config: Arc<CoreConfig>, authorizer: Arc<dyn Authorizer> },
+    Reload {
+        config: Arc<CoreConfig>,
+        authorizer: Arc<dyn Authorizer>,
+        /// `None`: the one that is there.
+        authenticator: Option<Arc<dyn Authenticator>>,
+    },
     /// Accept nobody any more, and publish the wills that the shutdown causes; then answer.
     PublishWills(mpsc::Sender<()>),
     /// Disconnect everybody and end the thread, at `deadline` even if output is left.

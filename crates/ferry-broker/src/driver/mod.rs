@@ -88,7 +88,7 @@ pub(crate) struct Driver {
     storage: RefCell<Option<ShardStorage>>,
     /// The newest tickets that the core knows to be written and synced.
     committed: Cell<(Ticket, Ticket)>,
-    authenticator: Arc<dyn Authenticator>,
+    authenticator: RefCell<Arc<dyn Authenticator>>,
     /// Enhanced authentications under way.
     exchanges: RefCell<HashMap<ConnId, Box<dyn Exchange>>>,
 

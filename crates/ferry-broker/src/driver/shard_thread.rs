@@ -103,7 +103,7 @@ impl Driver {
             held: RefCell::default(),
             committed: Cell::default(),
             storage: RefCell::new(setup.storage),
-            authenticator: setup.authenticator,
+            authenticator: RefCell::new(setup.authenticator),
             exchanges: RefCell::default(),
             accepting: setup.accepting,
             acceptors: RefCell::default(),

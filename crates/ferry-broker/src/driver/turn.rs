@@ -177,7 +177,12 @@ impl Driver {
                 self.handle(Event::StoreHealth { writable: is_writable });
                 self.watcher.borrow_mut().alarm();
             }
-            Command::Reload { config, authorizer } => self.handle(Event::Reload { config, authorizer }),
+            Command::Reload { config, authorizer, authenticator } => {
+                if let Some(authenticator) = authenticator {
+                    self.authenticator.replace(authenticator);
+                }
+                self.handle(Event::Reload { config, authorizer });
+            }
             Command::PublishWills(done) => {
                 self.stop_accepting();
                 self.handle(Event::PublishWills);

@@ -1,8 +1,13 @@
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use ferry_auth::{Authenticator, Credentials, Exchange, Later, Mechanism, Outcome, Refusal, Step, Verdict};
-use ferry_broker::Broker;
-use ferry_codec::{Auth, ConnectProperties, Packet, QoS, ReasonCode};
+use ferry_auth::{
+    Authenticator, Credentials, Exchange, HashCost, Later, Mechanism, Outcome, PasswordFileText,
+    PasswordHash, Refusal, Step, Verdict,
+};
+use ferry_broker::config::{AllowAnonymous, Config};
+use ferry_broker::{Broker, RunningBroker};
+use ferry_codec::{Auth, Connect, ConnectProperties, Packet, ProtocolVersion, QoS, ReasonCode};
 use tokio::sync::oneshot;
 
 use crate::client::{Client, connect_packet};
@@ -18,7 +23,7 @@ impl Authenticator for Doorkeeper {
     fn authenticate(&self, _credentials: Credentials) -> Verdict<Outcome> {
         let (answer, answered) = oneshot::channel();
         *self.asked.lock().expect("not poisoned") = Some(answer);
-        let unreachable = Outcome::Refuse(Refusal::ServerUnavailable);
+        let unreachable = Outcome::Refuse { refusal: Refusal::ServerUnavailable, detail: "".into() };
         Verdict::Later(Box::pin(async move { answered.await.unwrap_or(unreachable) }))
     }
 }
@@ -55,7 +60,7 @@ fn a_refusal_closes_the_connection_with_its_reason() {
     let mut client = Client::open(&broker);
     client.send(&Packet::Connect(connect_packet("c")));
     client.publish("t", b"never seen", QoS::AtMostOnce, None);
-    doorkeeper.answer(Outcome::Refuse(Refusal::BadUserNameOrPassword));
+    doorkeeper.answer(Outcome::Refuse { refusal: Refusal::BadUserNameOrPassword, detail: "".into() });
     client.receive(|packet| {
         let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
         assert_eq!(connack.reason_code, ReasonCode::BAD_USER_NAME_OR_PASSWORD);
@@ -72,7 +77,7 @@ struct TwiceExchange {
 
 impl Authenticator for Twice {
     fn authenticate(&self, _credentials: Credentials) -> Verdict<Outcome> {
-        Verdict::Now(Outcome::Refuse(Refusal::NotAuthorized))
+        Verdict::Now(Outcome::Refuse { refusal: Refusal::NotAuthorized, detail: "".into() })
     }
 
     fn mechanism(&self, method: &str) -> Option<&dyn Mechanism> {
@@ -164,4 +169,80 @@ fn an_unknown_method_is_refused() {
         assert_eq!(connack.reason_code, ReasonCode::BAD_AUTHENTICATION_METHOD);
     });
     client.receive_end();
+}
+
+/// A broker with a password file, in which `ada` has the password `one`.
+fn with_users(test: &str, change: impl FnOnce(&mut Config)) -> (RunningBroker, PathBuf) {
+    let directory = std::env::temp_dir().join(format!("ferry-users-{}-{test}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory for the test");
+    let file = directory.join("passwords");
+    write_users(&file, &["ada"]);
+    let mut config = config();
+    config.authentication.password_file = Some(file);
+    change(&mut config);
+    (Broker::start(config).expect("started"), directory)
+}
+
+fn write_users(file: &Path, names: &[&str]) {
+    let mut text = PasswordFileText::default();
+    for name in names {
+        let hash = PasswordHash::create(b"one", HashCost::Pbkdf2Sha512 { iterations: 1 }).expect("a hash");
+        text.set(name, &hash).expect("a name");
+    }
+    std::fs::write(file, text.to_string()).expect("written");
+}
+
+fn code(broker: &RunningBroker, version: ProtocolVersion, who: (Option<&str>, Option<&[u8]>)) -> ReasonCode {
+    let mut client = Client::open(broker).speaking(version);
+    let (user_name, password) = who;
+    let connect = Connect { user_name, password, protocol_version: version, ..connect_packet("c") };
+    client.send(&Packet::Connect(connect));
+    client.receive(|packet| {
+        let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
+        assert_eq!(connack.properties.reason_string, None, "nothing that tells more than the code");
+        connack.reason_code
+    })
+}
+
+#[test]
+fn users_are_let_in_and_others_told_why_not() {
+    // Although it is a loopback address: there are users.
+    let (broker, directory) = with_users("codes", |_| {});
+    let (bad, unauthorized) = (ReasonCode::BAD_USER_NAME_OR_PASSWORD, ReasonCode::NOT_AUTHORIZED);
+    for version in [ProtocolVersion::V31, ProtocolVersion::V311, ProtocolVersion::V5] {
+        assert_eq!(code(&broker, version, (Some("ada"), Some(b"one"))), ReasonCode::SUCCESS);
+        assert_eq!(code(&broker, version, (Some("ada"), Some(b"two"))), bad);
+        assert_eq!(code(&broker, version, (Some("ben"), Some(b"one"))), bad);
+        assert_eq!(code(&broker, version, (Some("ada"), None)), bad);
+        assert_eq!(code(&broker, version, (Some(""), None)), bad);
+        assert_eq!(code(&broker, version, (None, None)), unauthorized);
+    }
+    assert_eq!(code(&broker, ProtocolVersion::V5, (None, Some(b"one"))), bad);
+    let _ = std::fs::remove_dir_all(directory);
+}
+
+#[test]
+fn a_reload_reads_the_users_again_and_a_broken_file_changes_nothing() {
+    let (mut broker, directory) = with_users("reload", |_| {});
+    let file = directory.join("passwords");
+    let ben = (Some("ben"), Some(&b"one"[..]));
+    assert_eq!(code(&broker, ProtocolVersion::V5, ben), ReasonCode::BAD_USER_NAME_OR_PASSWORD);
+    write_users(&file, &["ada", "ben"]);
+    broker.reload(broker.config().clone()).expect("reloaded");
+    assert_eq!(code(&broker, ProtocolVersion::V5, ben), ReasonCode::SUCCESS);
+    std::fs::write(&file, "ben:secret\n").expect("written");
+    let problems = broker.reload(broker.config().clone()).expect_err("broken").to_string();
+    assert!(problems.contains("passwords:1:1") && !problems.contains("secret"), "{problems}");
+    assert_eq!(code(&broker, ProtocolVersion::V5, ben), ReasonCode::SUCCESS);
+    let _ = std::fs::remove_dir_all(directory);
+}
+
+#[test]
+fn anonymous_clients_stay_welcome_where_the_listener_says_so() {
+    let (broker, directory) =
+        with_users("anonymous", |config| config.listeners[0].allow_anonymous = AllowAnonymous::Yes);
+    assert_eq!(code(&broker, ProtocolVersion::V5, (None, None)), ReasonCode::SUCCESS);
+    let wrong = (Some("ada"), Some(&b"two"[..]));
+    assert_eq!(code(&broker, ProtocolVersion::V5, wrong), ReasonCode::BAD_USER_NAME_OR_PASSWORD);
+    let _ = std::fs::remove_dir_all(directory);
 }

@@ -50,6 +50,11 @@ impl Client {
         Self { socket, version: ProtocolVersion::V5, input: Vec::new() }
     }
 
+    /// Of another version than 5.0.
+    pub(crate) fn speaking(self, version: ProtocolVersion) -> Self {
+        Self { version, ..self }
+    }
+
     /// A client with a CONNACK.
     pub(crate) fn connect(broker: &RunningBroker, client_id: &str) -> Self {
         let mut client = Self::open(broker);

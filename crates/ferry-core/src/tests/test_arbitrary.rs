@@ -215,6 +215,7 @@ fn run_outside(broker: &mut Broker, of: impl Fn(&Broker, u8) -> Option<Client>, 
                         reason_code: ReasonCode::BANNED,
                         reason_string: None,
                         server_reference: None,
+                        detail: None,
                     },
                 };
                 broker.authenticated(client, outcome);

@@ -30,7 +30,12 @@ fn go_on(data: &str) -> AuthOutcome {
 }
 
 fn reject(reason_code: ReasonCode) -> AuthOutcome {
-    AuthOutcome::Reject { reason_code, reason_string: Some("no".into()), server_reference: None }
+    AuthOutcome::Reject {
+        reason_code,
+        reason_string: Some("no".into()),
+        server_reference: None,
+        detail: None,
+    }
 }
 
 /// A broker whose authenticator is the test, and a client with a method that is connected.
@@ -228,6 +233,7 @@ fn credentials_are_handed_on() {
             password: Some(b"secret"[..].into()),
             peer_address: "192.0.2.1:5".into(),
             certificate_common_name: Some("device".into()),
+            authenticators: std::sync::Arc::default(),
             anonymous_allowed: true,
         }
     );
@@ -244,6 +250,7 @@ fn another_server() {
             reason_code: ReasonCode::USE_ANOTHER_SERVER,
             reason_string: None,
             server_reference: Some("other:1883".into()),
+            detail: None,
         },
     );
     broker.read_with(client, |packet| {

@@ -289,6 +289,7 @@ fn packets_behind_a_refused_connect_are_not_processed() {
                 reason_code: ferry_codec::ReasonCode::NOT_AUTHORIZED,
                 reason_string: Some("no".into()),
                 server_reference: None,
+                detail: None,
             },
         );
         // [MQTT-3.2.2-7] [MQTT3-3.2.2-5] [MQTT-3.1.4-2] [MQTT-3.2.2-6] [MQTT3-3.2.2-4]

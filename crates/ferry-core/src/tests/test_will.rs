@@ -234,6 +234,7 @@ fn a_refused_connect_has_no_will() {
             reason_code: ReasonCode::NOT_AUTHORIZED,
             reason_string: None,
             server_reference: None,
+            detail: None,
         },
     );
     let client = broker.connect(&with_will(WILL));

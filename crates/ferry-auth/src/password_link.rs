@@ -1,0 +1,93 @@
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use crate::{
+    Credentials, HashCost, HashQueue, Judgement, Link, Outcome, PasswordFile, PasswordHash, Refusal, Verdict,
+};
+
+/// Judges user names and passwords by a [`PasswordFile`]. A client that offers neither is left to the next judge.
+///
+/// A user that is not there costs as much time as one that is, and gets the same answer: nobody finds out by trying who
+/// has an account. Only the log tells.
+pub struct PasswordLink {
+    file: PasswordFile,
+    /// All hashes of the file, or one of nobody's: what passwords of unknown users are compared with.
+    decoys: Vec<PasswordHash>,
+    /// Which decoy an unknown user gets: always the same, as a known user has always the same hash, but nobody can tell
+    /// which one.
+    secret: RandomState,
+    queue: Arc<HashQueue>,
+}
+
+impl PasswordLink {
+    /// Passwords are compared by `queue`.
+    #[must_use]
+    pub fn new(file: PasswordFile, queue: Arc<HashQueue>) -> Self {
+        let mut decoys: Vec<PasswordHash> = file.hashes().cloned().collect();
+        if decoys.is_empty() {
+            // Without random bytes there is no decoy either, but nobody to be found out.
+            decoys.extend(PasswordHash::create(b"", HashCost::default()));
+        }
+        Self { file, decoys, secret: RandomState::new(), queue }
+    }
+
+    fn decoy(&self, user_name: &str) -> Option<&PasswordHash> {
+        // The remainder is below the length, which is an usize.
+        let index = self.secret.hash_one(user_name).checked_rem(self.decoys.len() as u64)? as usize;
+        self.decoys.get(index)
+    }
+}
+
+impl Link for PasswordLink {
+    fn judge(&self, credentials: &Arc<Credentials>) -> Verdict<Judgement> {
+        if credentials.user_name.is_none() && credentials.password.is_none() {
+            return Verdict::Now(Judgement::Pass);
+        }
+        // Without a name there is nobody to compare with; without a password, what is compared is empty and never right.
+        let user_name = credentials.user_name.as_deref().unwrap_or_default();
+        let known = self.file.get(user_name);
+        let Some(hash) = known.or_else(|| self.decoy(user_name)).cloned() else {
+            return Verdict::Now(wrong(credentials, false));
+        };
+        let is_known = known.is_some();
+        let judged = Arc::clone(credentials);
+        let comparison = self.queue.submit(move || {
+            let password = judged.password.as_deref();
+            let is_right = hash.verify(password.unwrap_or_default()) & password.is_some();
+            is_right & is_known
+        });
+        let Some(comparison) = comparison else { return Verdict::Now(busy()) };
+        let credentials = Arc::clone(credentials);
+        Verdict::Later(Box::pin(async move {
+            match comparison.await {
+                Ok(true) => Judgement::Final(Outcome::Accept { user_name: credentials.user_name.clone() }),
+                Ok(false) => wrong(&credentials, is_known),
+                Err(_) => busy(),
+            }
+        }))
+    }
+}
+
+fn wrong(credentials: &Credentials, is_known: bool) -> Judgement {
+    let detail = match (&credentials.user_name, is_known, &credentials.password) {
+        (None, ..) => "a password without a user name".to_owned(),
+        (Some(name), false, _) => format!("there is no user {}", shown(name)),
+        (Some(name), true, None) => format!("no password for user {}", shown(name)),
+        (Some(name), true, Some(_)) => format!("wrong password for user {}", shown(name)),
+    };
+    Judgement::Final(Outcome::Refuse { refusal: Refusal::BadUserNameOrPassword, detail: detail.into() })
+}
+
+fn busy() -> Judgement {
+    let detail = "too many passwords wait to be checked".into();
+    Judgement::Final(Outcome::Refuse { refusal: Refusal::ServerBusy, detail })
+}
+
+/// As much of a name as belongs into a line of a log, which escapes what would break it.
+fn shown(name: &str) -> String {
+    const CHARACTERS_MAX: usize = 64;
+    let start: String = name.chars().take(CHARACTERS_MAX).collect();
+    let more = if start.len() < name.len() { "..." } else { "" };
+    format!("{start}{more}")
+}
