@@ -242,6 +242,16 @@ pub(crate) const fn header_length(body_length: usize) -> usize {
     variable_byte_integer_length(body_length).saturating_add(1)
 }
 
+/// Bytes of the fixed header of a packet of so many bytes in all.
+pub(crate) const fn header_length_of(length: usize) -> usize {
+    match length {
+        0..=0x81 => 2,
+        0x82..=0x4002 => 3,
+        0x4003..=0x0020_0003 => 4,
+        _ => 5,
+    }
+}
+
 /// Bytes of a Variable Byte Integer (Table 1-1).
 pub(crate) const fn variable_byte_integer_length(value: usize) -> usize {
     match value {
@@ -249,5 +259,18 @@ pub(crate) const fn variable_byte_integer_length(value: usize) -> usize {
         0x80..=0x3FFF => 2,
         0x4000..=0x001F_FFFF => 3,
         _ => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_is_found_from_either_length() {
+        for edge in [0, 0x7F, 0x80, 0x3FFF, 0x4000, 0x001F_FFFF, 0x0020_0000, 0x0FFF_FFFF] {
+            let header = header_length(edge);
+            assert_eq!(header_length_of(edge + header), header, "{edge}");
+        }
     }
 }

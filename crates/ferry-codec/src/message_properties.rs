@@ -23,6 +23,17 @@ pub struct MessageProperties<'a> {
 }
 
 impl<'a> MessageProperties<'a> {
+    /// Whether there is none of them.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.payload_format_indicator.is_none()
+            && self.message_expiry_interval.is_none()
+            && self.content_type.is_none()
+            && self.response_topic.is_none()
+            && self.correlation_data.is_none()
+            && self.user_properties.is_empty()
+    }
+
     /// False if the properties promise UTF-8 and `payload` is not (`U5-053`, `U5-022`); a receiver may then
     /// answer 0x99. Not checked by `decode`, because it costs a pass over the payload and is optional.
     #[must_use]

@@ -13,6 +13,9 @@ impl StoredProperties {
     #[must_use]
     pub fn new(properties: &MessageProperties<'_>) -> Self {
         let forwarded = MessageProperties { message_expiry_interval: None, ..*properties };
+        if forwarded.is_empty() {
+            return Self::default();
+        }
         let mut encoded = Vec::new();
         forwarded.encode_into(&mut encoded);
         Self(encoded.into_boxed_slice())

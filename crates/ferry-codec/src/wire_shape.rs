@@ -4,7 +4,9 @@
 //! whether it has a topic alias. For each shape that a message needs it is encoded once; a copy for one more
 //! connection is an append and a few bytes.
 
-use crate::encode::{Body, Properties, append, header_length, variable_byte_integer_length};
+use crate::encode::{
+    Body, Properties, append, header_length, header_length_of, variable_byte_integer_length,
+};
 use crate::{PacketId, ProtocolVersion, Publish, QoS};
 
 /// Where the parts of an encoded PUBLISH lie. Offsets count from its first byte.
@@ -23,7 +25,7 @@ pub struct PublishLayout {
 /// If the QoS is not 0 and there is no packet identifier yet, its place is filled with 0.
 pub fn encode_publish(publish: &Publish<'_>, version: ProtocolVersion, out: &mut Vec<u8>) -> PublishLayout {
     let length = append(publish, version, out);
-    let behind_topic = header_length(publish.length(version))
+    let behind_topic = header_length_of(length)
         .saturating_add(2)
         .saturating_add(publish.topic.len().min(usize::from(u16::MAX)));
     let has_packet_id = publish.qos != QoS::AtMostOnce;

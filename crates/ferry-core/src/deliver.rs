@@ -65,13 +65,11 @@ impl Matches {
             return;
         }
         self.last_match[index] = (self.number, self.targets.len() as u32);
-        self.targets.push(Target {
-            session,
-            qos,
-            retain,
-            subscription_ids: grant.subscription_id.into_iter().collect(),
-            shared_subscription: None,
-        });
+        let mut subscription_ids = SmallVec::new();
+        if let Some(id) = grant.subscription_id {
+            subscription_ids.push(id);
+        }
+        self.targets.push(Target { session, qos, retain, subscription_ids, shared_subscription: None });
     }
 }
 
@@ -176,7 +174,9 @@ impl Shard {
     ) -> Option<Refusal> {
         let message = self.message_of(publication, turn.now);
         let mut delivery = Delivery::new(message, target.qos, target.retain);
-        delivery.subscription_ids.clone_from(&target.subscription_ids);
+        if !target.subscription_ids.is_empty() {
+            delivery.subscription_ids.clone_from(&target.subscription_ids);
+        }
         delivery.shared_subscription = target.shared_subscription;
         let session = self.sessions.get_mut(target.session)?;
         delivery.stored.copy = session.recorded.is_some() && publication.is_stored(&self.config);

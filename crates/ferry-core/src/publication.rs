@@ -167,7 +167,8 @@ impl Shard {
         }
         let mut targets: SmallVec<[ShardId; 16]> = SmallVec::new();
         self.shared.route_table.targets(publication.topic, |shard| targets.push(shard));
-        for shard in targets.into_iter().filter(|shard| *shard != self.id) {
+        targets.retain(|shard| *shard != self.id);
+        for shard in targets {
             let message = self.message_of(publication, turn.now);
             let forwarded = self.forwards(publication).then(|| self.forward(turn, shard, None, &message));
             turn.effects.mail.push((shard, Mail::Publish { message, receipt, forwarded }));
@@ -259,7 +260,7 @@ impl Shard {
     }
 
     /// The one copy of the message that all who keep it share.
-    pub(crate) fn message_of(&self, publication: &mut Publication<'_>, now: Timestamp) -> Arc<Message> {
+    pub(crate) fn message_of(&mut self, publication: &mut Publication<'_>, now: Timestamp) -> Arc<Message> {
         if let Some(message) = &publication.message {
             return Arc::clone(message);
         }
@@ -267,7 +268,11 @@ impl Shard {
         let publisher = publisher.map(|session| Arc::clone(session.client_id()));
         let mut packet = publication.packet();
         packet.retain = publication.retain;
-        let message = Arc::new(Message::from_publish(&packet, publication.topic, publisher, now));
+        if *self.last_topic != *publication.topic {
+            self.last_topic = publication.topic.into();
+        }
+        let topic = Arc::clone(&self.last_topic);
+        let message = Arc::new(Message::from_publish(&packet, topic, publisher, now));
         publication.message = Some(Arc::clone(&message));
         message
     }

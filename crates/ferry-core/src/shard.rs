@@ -45,6 +45,8 @@ pub struct Shard {
     pub(crate) spare_buffers: SpareBuffers,
     /// The topic that an alias stands for, while the PUBLISH is handled.
     pub(crate) topic: String,
+    /// That of the message made last: the next one is often of the same.
+    pub(crate) last_topic: Arc<str>,
     pub(crate) connect_quota: Option<Quota>,
     pub(crate) retained_sweep: crate::wake::RetainedSweep,
     pub(crate) random: Random,
@@ -86,6 +88,7 @@ impl Shard {
             shapes: WireShapes::default(),
             spare_buffers: SpareBuffers::default(),
             topic: String::new(),
+            last_topic: Arc::from(""),
             connect_quota: None,
             retained_sweep: crate::wake::RetainedSweep::default(),
             hasher: RandomState::with_seeds(random.next(), random.next(), random.next(), random.next()),

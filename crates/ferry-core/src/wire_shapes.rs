@@ -81,10 +81,14 @@ impl WireShapes {
         packet.subscription_ids = SubscriptionIds::from_slice(subscription_ids);
         let start = self.bytes.len();
         let layout = encode_publish(&packet, version, &mut self.bytes);
+        let mut ids = SmallVec::new();
+        if !subscription_ids.is_empty() {
+            ids.extend_from_slice(subscription_ids);
+        }
         self.shapes.push(WireShape {
             with_properties: version == ProtocolVersion::V5,
             with_packet_id: qos != QoS::AtMostOnce,
-            subscription_ids: subscription_ids.into(),
+            subscription_ids: ids,
             start,
             layout,
         });

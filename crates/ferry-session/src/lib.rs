@@ -28,7 +28,7 @@ pub use drop_reason::DropReason;
 pub use expiry::SessionExpiry;
 pub use inflight::InflightState;
 pub use keep_alive::KeepAlive;
-pub use message::Message;
+pub use message::{Message, Payload};
 pub use queue::{OverflowPolicy, QueueLimits};
 pub use quota::Quota;
 pub use receiver::{Received, Receiver};

@@ -1,16 +1,21 @@
 use std::sync::Arc;
 
 use ferry_codec::{MessageProperties, Publish, QoS, StoredProperties};
+use smallvec::SmallVec;
 
 use crate::Timestamp;
+
+/// The application data of a message: up to 24 bytes, which is what most sensors send, are in the message itself.
+pub type Payload = SmallVec<[u8; 24]>;
 
 /// An application message, held once and shared by everyone it is owed to as `Arc<Message>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The topic name; an alias is resolved before a message is made.
-    pub topic: Box<str>,
+    /// The topic name; an alias is resolved before a message is made. Messages that follow each other on a topic may
+    /// share it.
+    pub topic: Arc<str>,
     /// The application data.
-    pub payload: Box<[u8]>,
+    pub payload: Payload,
     /// What is forwarded unaltered `[MQTT-3.3.2-4]`, `[MQTT-3.3.2-15]`, `[MQTT-3.3.2-16]`,
     /// `[MQTT-3.3.2-17]`, `[MQTT-3.3.2-18]`, `[MQTT-3.3.2-20]`.
     pub properties: StoredProperties,
@@ -31,14 +36,14 @@ impl Message {
     #[must_use]
     pub fn from_publish(
         publish: &Publish<'_>,
-        topic: &str,
+        topic: Arc<str>,
         publisher: Option<Arc<str>>,
         now: Timestamp,
     ) -> Self {
         let expiry_interval = publish.properties.message_expiry_interval;
         Self {
-            topic: topic.into(),
-            payload: publish.payload.into(),
+            topic,
+            payload: Payload::from_slice(publish.payload),
             properties: StoredProperties::new(&publish.properties),
             qos: publish.qos,
             retain: publish.retain,
@@ -51,7 +56,8 @@ impl Message {
     /// Bytes this message takes in memory, its fixed part included.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        size_of::<Self>() + self.topic.len() + self.payload.len() + self.properties.len()
+        let payload_bytes = if self.payload.spilled() { self.payload.len() } else { 0 };
+        size_of::<Self>() + self.topic.len() + payload_bytes + self.properties.len()
     }
 
     /// Whether the Message Expiry Interval has passed `[MQTT-3.3.2-5]`.
@@ -90,7 +96,7 @@ mod tests {
     fn with_expiry(message_expiry_interval: Option<u32>) -> Message {
         let properties = MessageProperties { message_expiry_interval, ..MessageProperties::default() };
         let publish = Publish { topic: "t", properties, ..Publish::default() };
-        Message::from_publish(&publish, "t", None, NOW)
+        Message::from_publish(&publish, "t".into(), None, NOW)
     }
 
     /// [MQTT-3.3.2-6]: the received value minus the time of waiting.
@@ -130,7 +136,7 @@ mod tests {
             user_properties: user_properties.as_user_properties(),
         };
         let publish = Publish { payload: b"x", properties, topic_alias: Some(1), ..Publish::default() };
-        let message = Message::from_publish(&publish, "resolved", Some("me".into()), NOW);
+        let message = Message::from_publish(&publish, "resolved".into(), Some("me".into()), NOW);
         assert_eq!(message.properties_at(NOW), properties);
         assert_eq!((&*message.topic, &*message.payload), ("resolved", &b"x"[..]));
     }

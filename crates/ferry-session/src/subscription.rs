@@ -73,7 +73,7 @@ mod tests {
     fn no_local_compares_client_identifiers() {
         let message = |publisher: Option<&str>| {
             let publisher = publisher.map(Arc::from);
-            Message::from_publish(&Publish::default(), "a", publisher, Timestamp(0))
+            Message::from_publish(&Publish::default(), "a".into(), publisher, Timestamp(0))
         };
         let no_local = subscription(QoS::AtMostOnce, true);
         assert!(no_local.is_local(&message(Some("me")), "me"));

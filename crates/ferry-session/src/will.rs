@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ferry_codec::{QoS, StoredProperties, Will};
 
-use crate::{Message, Timestamp};
+use crate::{Message, Payload, Timestamp};
 
 /// The Will Message of a live connection, stored with the session `[MQTT-3.1.2-7]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,8 @@ impl StoredWill {
     #[must_use]
     pub fn into_message(self, publisher: Option<Arc<str>>, now: Timestamp) -> Message {
         Message {
-            topic: self.topic,
-            payload: self.payload,
+            topic: self.topic.into(),
+            payload: Payload::from_vec(self.payload.into_vec()),
             properties: self.properties,
             qos: self.qos,
             retain: self.retain,

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ferry_codec::topic::validate_topic_name;
 use ferry_codec::{DecodeLimits, MessageProperties, QoS, StoredProperties, UserPropertiesBuf};
-use ferry_session::{Message, StoredWill, Timestamp};
+use ferry_session::{Message, Payload, StoredWill, Timestamp};
 use serde_json::{Map, Value as Json, json};
 
 /// What is wrong with a line.
@@ -26,8 +26,8 @@ pub(super) fn message_json(message: &Message) -> Map<String, Json> {
 pub(super) fn message(json: &Fields<'_>) -> Result<Arc<Message>, Wrong> {
     let (topic, payload, properties) = content(json)?;
     Ok(Arc::new(Message {
-        topic,
-        payload,
+        topic: topic.into(),
+        payload: Payload::from_vec(payload.into_vec()),
         properties,
         qos: json.qos("qos")?,
         retain: json.flag("retain")?,

@@ -179,7 +179,7 @@ fn packet_id(number: u16) -> Result<PacketId, Wrong> {
 #[cfg(test)]
 mod tests {
     use ferry_codec::{MessageProperties, QoS, StoredProperties, UserPropertiesBuf};
-    use ferry_session::{Message, StoredWill};
+    use ferry_session::{Message, Payload, StoredWill};
 
     use super::*;
 
@@ -197,7 +197,7 @@ mod tests {
         });
         let plain = Message {
             topic: "t".into(),
-            payload: Box::new(*b"\xFE\xFF"),
+            payload: Payload::from_slice(b"\xFE\xFF"),
             properties: StoredProperties::default(),
             qos: QoS::AtMostOnce,
             retain: false,
@@ -206,7 +206,7 @@ mod tests {
             publisher: None,
         };
         let full = Message {
-            payload: Box::new(*b"line\nbreak"),
+            payload: Payload::from_slice(b"line\nbreak"),
             properties,
             qos: QoS::ExactlyOnce,
             retain: true,
@@ -276,8 +276,8 @@ mod tests {
 
     fn will_of(message: &Message) -> StoredWill {
         StoredWill {
-            topic: message.topic.clone(),
-            payload: message.payload.clone(),
+            topic: (*message.topic).into(),
+            payload: (*message.payload).into(),
             properties: message.properties.clone(),
             qos: message.qos,
             retain: message.retain,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferry_codec::topic::validate_topic_name;
 use ferry_codec::{DecodeLimits, QoS, StoredProperties};
-use ferry_session::Message;
+use ferry_session::{Message, Payload};
 
 use super::VERSION;
 use super::input::Input;
@@ -51,7 +51,7 @@ pub(super) fn read_message(mut input: Input<'_>) -> Option<Arc<Message>> {
     let properties = StoredProperties::from_bytes(input.bytes()?.into()).ok()?;
     Some(Arc::new(Message {
         topic: topic.into(),
-        payload: input.rest().into(),
+        payload: Payload::from_slice(input.rest()),
         properties,
         qos,
         retain: flags & RETAIN != 0,

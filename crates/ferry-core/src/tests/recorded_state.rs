@@ -30,7 +30,7 @@ struct RecordedSession {
 }
 
 struct RecordedCopy {
-    topic: Box<str>,
+    topic: Arc<str>,
     qos: QoS,
     packet_id: Option<PacketId>,
     /// The order of its PUBREL.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ferry_codec::{PacketId, QoS, ReasonCode, StoredProperties};
 
 use super::*;
-use crate::Message;
+use crate::{Message, Payload};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -26,7 +26,7 @@ fn copy(topic: &str, qos: u8) -> Delivery {
 fn expiring(topic: &str, qos: u8, expires_at: Option<Timestamp>) -> Delivery {
     let message = Message {
         topic: topic.into(),
-        payload: Box::default(),
+        payload: Payload::new(),
         properties: StoredProperties::default(),
         qos: QoS::ExactlyOnce,
         retain: false,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use ferry_codec::{PacketId, QoS, ReasonCode, StoredProperties};
 use ferry_session::{
-    Acknowledged, Delivery, DropReason, Dropped, InflightState, Message, Outgoing, OverflowPolicy,
+    Acknowledged, Delivery, DropReason, Dropped, InflightState, Message, Outgoing, OverflowPolicy, Payload,
     QueueLimits, Sender, Timestamp,
 };
 
@@ -160,7 +160,7 @@ impl World {
         self.published.push((qos, expires_at));
         let message = Message {
             topic: number.to_string().into(),
-            payload: Box::default(),
+            payload: Payload::new(),
             properties: StoredProperties::default(),
             qos,
             retain: false,
