@@ -2,9 +2,11 @@
 
 mod brokers;
 mod certificates;
+mod fault_proxy;
 mod scratch_directory;
 mod test_blocking;
 mod test_connect;
+mod test_faults;
 mod test_publish;
 mod test_request;
 mod test_subscribe;
