@@ -159,8 +159,8 @@ impl Message {
             Some(properties) => properties.with_encoded(|properties| StoredProperties::new(&properties)),
         };
         ferry_session::Message {
-            topic: self.topic.into_boxed_str(),
-            payload: self.payload.into_boxed_slice(),
+            topic: self.topic.into(),
+            payload: ferry_session::Payload::from_vec(self.payload),
             properties,
             qos: self.qos,
             retain: self.retain,

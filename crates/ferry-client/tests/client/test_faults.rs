@@ -15,7 +15,7 @@ fn options(place: &Place, proxy: &FaultProxy, client_id: &str) -> ClientOptions 
         ..ReconnectOptions::default()
     };
     let client_id = format!("{client_id}-{}", place.version.level());
-    let options = ClientOptions::new(&format!("mqtt://127.0.0.1:{}", proxy.port)).unwrap();
+    let options = ClientOptions::new(&format!("mqtt://127.0.0.1:{}", proxy.port)).expect("a URL");
     let options = options.client_id(client_id).protocol_version(place.version).reconnect(reconnect);
     options.clean_start(false).session_expiry(60)
 }
