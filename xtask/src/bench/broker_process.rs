@@ -44,7 +44,7 @@ impl BrokerProcess {
         directory: &Path,
         certificate: Option<&Certificate>,
     ) -> Result<Self, String> {
-        let wrong = |error: std::io::Error| format!("{}: {error}", peer.name);
+        let wrong = |error: std::io::Error| format!("cannot be started: {error}");
         let _ = std::fs::remove_dir_all(directory);
         std::fs::create_dir_all(directory).map_err(wrong)?;
         let port = free_port().map_err(wrong)?;
@@ -68,7 +68,7 @@ impl BrokerProcess {
         command.stdin(Stdio::null()).stdout(log.try_clone().map_err(wrong)?).stderr(log);
         let child = command.current_dir(directory).process_group(0).spawn().map_err(wrong)?;
         let mut process = Self { child, port, directory: directory.to_owned() };
-        process.await_answer(need).map_err(|why| format!("{}: {why}", peer.name))?;
+        process.await_answer(need)?;
         Ok(process)
     }
 

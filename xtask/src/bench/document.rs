@@ -15,10 +15,10 @@ pub(super) fn document(results: &Results, command: &str) -> String {
     let mut text = format!(
         "# Benchmarks\n\n\
          Ferry next to other brokers, each started anew for each run and loaded by `ferry bench`, which verifies every\n\
-         message. Medians of {} runs of {} s, brokers in turn. Written by\n\n\
+         message. Medians of runs of {} s, {} with each broker, brokers in turn. Written by\n\n\
          ```sh\n{command}\n```\n\n",
-        results.runs,
-        significant(results.seconds)
+        significant(results.seconds),
+        results.runs
     );
     text += &machine(results);
     text += &brokers(results);

@@ -40,6 +40,7 @@ pub(super) enum Target {
 impl Unit {
     pub(super) fn text(self, value: f64) -> String {
         match self {
+            Self::Microseconds if value >= 1_000.0 => format!("{} ms", significant(value / 1_000.0)),
             Self::Microseconds => format!("{} µs", significant(value)),
             Self::Bytes => format!("{} B", significant(value.round())),
             Self::Mebibytes => format!("{} MiB", significant(value)),
@@ -157,6 +158,7 @@ mod tests {
             assert_eq!(target.is_met(value, peer), met, "{target:?} {value} {peer:?}");
         }
         assert_eq!(Target::Half(0.4).text(Unit::Microseconds), "≤ 0.4 µs, ≤ ½ of the best peer");
+        assert_eq!(Target::AtMost(5_000.0).text(Unit::Microseconds), "≤ 5 ms");
         assert_eq!(Unit::PerSecond.best([1.0, 3.0, 2.0].into_iter()), Some(3.0));
         assert_eq!(Unit::Bytes.best([1.0, 3.0].into_iter()), Some(1.0));
     }

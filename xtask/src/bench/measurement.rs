@@ -69,8 +69,10 @@ pub(super) fn load(
     }
     // With failures there is a result too; they are in it.
     let Ok(text) = std::fs::read_to_string(&json) else {
-        let last = said.lines().rev().find(|line| !line.trim().is_empty() && !line.starts_with("For more"));
-        return Err(last.unwrap_or("ferry bench gave no result").trim_start_matches("error: ").to_owned());
+        // The error comes first, then perhaps what to do; before it there may be progress.
+        let lines = || said.lines().filter(|line| !line.trim().is_empty());
+        let error = lines().find_map(|line| line.strip_prefix("error: ")).or_else(|| lines().last());
+        return Err(error.unwrap_or("ferry bench gave no result").to_owned());
     };
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", json.display()))
 }

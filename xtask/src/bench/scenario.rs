@@ -173,7 +173,7 @@ pub(super) const SCENARIOS: [Scenario; 22] = [
         need: TLS,
         ..message(
             "idle-tls",
-            "the same over TLS",
+            "10,000 idle connections over TLS",
             &["idle", "--subscribers", "10000", "--insecure"],
             &[
                 bytes_per_client(12.0 * 1_024.0),

@@ -110,6 +110,7 @@ pub(super) fn verification(report: &Report) -> String {
     let mut table = Table::new(&[
         "Messages",
         "Sent",
+        "Planned, not sent",
         "Acknowledged",
         "Expected",
         "Delivered",
@@ -122,6 +123,7 @@ pub(super) fn verification(report: &Report) -> String {
     let mut row = |name: &str, counts: &Counts| {
         let numbers = [
             counts.sent,
+            counts.unsent,
             counts.acknowledged,
             counts.expected,
             counts.delivered,
