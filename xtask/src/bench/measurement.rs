@@ -71,7 +71,7 @@ pub(super) fn load(
     let Ok(text) = std::fs::read_to_string(&json) else {
         // The error comes first, then perhaps what to do; before it there may be progress.
         let lines = || said.lines().filter(|line| !line.trim().is_empty());
-        let error = lines().find_map(|line| line.strip_prefix("error: ")).or_else(|| lines().last());
+        let error = lines().find_map(|line| line.strip_prefix("error: ")).or_else(|| lines().next_back());
         return Err(error.unwrap_or("ferry bench gave no result").to_owned());
     };
     serde_json::from_str(&text).map_err(|error| format!("{}: {error}", json.display()))
