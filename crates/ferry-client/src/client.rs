@@ -46,11 +46,17 @@ pub(crate) struct Inner {
 impl Client {
     /// A client that does not connect yet, so that streams can be opened with [`listen`](Self::listen) before the first
     /// message comes. Then [`start`](Self::start) or [`connect`](Self::connect) it.
+    ///
+    /// With an outbox that cannot be used the client has ended: [`connect`](Self::connect) says why.
     #[must_use]
     pub fn new(options: ClientOptions) -> Self {
         let mut session = ClientSession::new(options.connect.clone());
         session.set_mechanism(options.mechanism.as_ref().map(|mechanism| mechanism()));
         let shared = Shared::new(session, options.receive_messages_max, options.receive_bytes_max);
+        #[cfg(feature = "outbox")]
+        if let Some(outbox) = &options.outbox {
+            shared.open_outbox(outbox);
+        }
         let inner = Inner {
             shared: Arc::new(shared),
             options: Arc::new(options),
@@ -125,6 +131,7 @@ impl Client {
             match accepted {
                 Accepted::Sent => Ok(Published::default()),
                 Accepted::Waiting(receiver) => receiver.await.unwrap_or(Err(PublishError::Ended)),
+                Accepted::Failed => Err(PublishError::Ended),
             }
         }
     }
@@ -147,6 +154,7 @@ impl Client {
             match accepted {
                 Accepted::Sent => Ok(Published::default()),
                 Accepted::Waiting(receiver) => receiver.await.unwrap_or(Err(PublishError::Ended)),
+                Accepted::Failed => Err(PublishError::Ended),
             }
         })
     }

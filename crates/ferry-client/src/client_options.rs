@@ -35,6 +35,9 @@ pub struct ClientOptions {
     pub receive_messages_max: usize,
     /// Bytes of QoS 0 messages that may wait in the streams.
     pub receive_bytes_max: usize,
+    /// Where to keep messages that must survive a restart of the process.
+    #[cfg(feature = "outbox")]
+    pub outbox: Option<crate::OutboxOptions>,
     pub(crate) mechanism: Option<MechanismSource>,
     pub(crate) before_connect: Option<BeforeConnect>,
 }
@@ -85,6 +88,8 @@ impl ClientOptions {
             reconnect: ReconnectOptions::default(),
             receive_messages_max: 10_000,
             receive_bytes_max: 16 * 1024 * 1024,
+            #[cfg(feature = "outbox")]
+            outbox: None,
             mechanism: None,
             before_connect: None,
         }
@@ -182,6 +187,15 @@ impl ClientOptions {
     #[must_use]
     pub fn before_connect(mut self, change: impl Fn(&mut ConnectOptions) + Send + Sync + 'static) -> Self {
         self.before_connect = Some(Arc::new(change));
+        self
+    }
+
+    /// Keeps messages of QoS 1 and 2 in this directory until they are delivered, so that they survive a restart of the
+    /// process. See [`OutboxOptions`](crate::OutboxOptions).
+    #[cfg(feature = "outbox")]
+    #[must_use]
+    pub fn outbox(mut self, directory: impl Into<std::path::PathBuf>) -> Self {
+        self.outbox = Some(crate::OutboxOptions { directory: directory.into(), sync: false });
         self
     }
 

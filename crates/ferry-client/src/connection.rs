@@ -61,7 +61,10 @@ impl Connection {
     /// Runs until the connection is over. Why is what the session says, if it says anything.
     pub(crate) async fn run(&mut self) -> ConnectionError {
         loop {
-            let wants = self.prepare();
+            let wants = match self.prepare() {
+                Ok(wants) => wants,
+                Err(error) => return error,
+            };
             if wants.close {
                 // [MQTT-3.14.4-1], [MQTT3-3.14.4-1].
                 let _too_late = timeout(CLOSE_TIMEOUT, self.close()).await;
@@ -77,13 +80,14 @@ impl Connection {
     }
 
     /// Asks the session for output, if all that it gave before is written, and for what it waits.
-    fn prepare(&mut self) -> Wants {
+    fn prepare(&mut self) -> Result<Wants, ConnectionError> {
         let now = self.shared.now();
         let mut state = self.shared.lock();
         self.shared.heard(&mut state);
         if self.output.is_written() {
             self.output.clear();
             state.session.take_output(now, &mut self.output.bytes);
+            self.shared.commit(&mut state)?;
             self.output.is_flushed = self.output.bytes.is_empty();
             self.shared.dispatch(&mut state);
         }
@@ -94,7 +98,7 @@ impl Connection {
         let pause = self.shared.is_full(&state) && !state.session.awaits_answer() && !close;
         state.session.set_paused(now, pause);
         let deadline = self.shared.clock().instant(state.session.next_deadline());
-        Wants { read: !pause, close, deadline }
+        Ok(Wants { read: !pause, close, deadline })
     }
 
     async fn wait(&mut self, wants: Wants) -> io::Result<()> {
@@ -145,7 +149,11 @@ impl Connection {
         }
         self.output.clear();
         let now = self.shared.now();
-        self.shared.lock().session.take_output(now, &mut self.output.bytes);
+        {
+            let mut state = self.shared.lock();
+            state.session.take_output(now, &mut self.output.bytes);
+            self.shared.commit(&mut state).map_err(io::Error::other)?;
+        }
         self.output.writer.write_all(&self.output.bytes).await?;
         self.output.writer.flush().await?;
         self.output.writer.shutdown().await

@@ -29,6 +29,8 @@ pub enum ConnectionError {
     ClosedByServer,
     /// The protocol: refused, disconnected by the server, a broken rule, no answer.
     Session(CloseReason),
+    /// The outbox cannot be read or written.
+    Outbox(String),
     /// The client has been told to disconnect, or has given up.
     Ended,
 }
@@ -94,6 +96,7 @@ impl fmt::Display for ConnectionError {
             Self::Tls(message) => write!(f, "TLS: {message}"),
             Self::WebSocket(message) => write!(f, "WebSocket: {message}"),
             Self::Proxy(message) => write!(f, "proxy: {message}"),
+            Self::Outbox(message) => write!(f, "outbox: {message}"),
             Self::Timeout => f.write_str("the connection was not there in time"),
             Self::ClosedByServer => f.write_str("the server closed the connection"),
             Self::Session(reason) => reason.fmt(f),

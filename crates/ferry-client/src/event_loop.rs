@@ -115,6 +115,7 @@ impl Life {
             reason,
             ConnectionError::Ended
                 | ConnectionError::Options(_)
+                | ConnectionError::Outbox(_)
                 | ConnectionError::Session(CloseReason::Requested(_))
         );
         is_wanted

@@ -32,6 +32,7 @@
 //! | take messages | [`Subscription::recv`]; [`Subscription::recv_unacknowledged`] to acknowledge when done |
 //! | take up the subscriptions of an earlier program | [`Client::listen`] before [`Client::connect`] |
 //! | ask, and wait for one answer or many | [`Client::request`], [`Client::request_many`]; answer with [`Message::response`] |
+//! | keep messages over a restart of the program | `ClientOptions::outbox` |
 //! | see what happens | [`Client::events`] |
 //! | end | [`Client::disconnect`], [`Client::disconnect_with`] |
 //!
@@ -53,6 +54,7 @@
 //! # Features
 //!
 //! `tls` and `websocket` (default). `json`, `cbor` and `messagepack`: payloads as values of serde, such as `Message::json`.
+//! `outbox`: messages of QoS 1 and 2 survive a restart of the process, see `ClientOptions::outbox`.
 
 pub mod blocking;
 pub mod callback;
@@ -65,6 +67,8 @@ mod event;
 mod event_loop;
 mod mailbox;
 mod message;
+#[cfg(feature = "outbox")]
+mod outbox;
 #[cfg(any(feature = "json", feature = "cbor", feature = "messagepack"))]
 mod payload;
 mod request;
@@ -80,13 +84,15 @@ pub use error::{ConnectionError, PublishError, SubscribeError};
 pub use event::{Event, Events};
 pub use ferry_codec::{ProtocolVersion, QoS, ReasonCode, RetainHandling, SubscriptionOptions};
 pub use message::{Message, Properties};
+#[cfg(feature = "outbox")]
+pub use outbox::OutboxOptions;
 #[cfg(any(feature = "json", feature = "cbor", feature = "messagepack"))]
 pub use payload::PayloadError;
 pub use request::{RequestError, Responses};
 pub use server_address::{AddressError, Scheme, ServerAddress};
 pub use session::{
     AuthMechanism, CloseReason, ConnectOptions, Connected, DisconnectOptions, Fault, Filter, IntoFilters,
-    NotPublished, PublishRefused, Published, ServerReason, SubscribeRefused, Will,
+    NotPublished, OutgoingOverflow, PublishRefused, Published, ServerReason, SubscribeRefused, Will,
 };
 pub use subscription::{Acknowledgement, Subscription};
 #[cfg(feature = "tls")]

@@ -40,6 +40,8 @@ pub(crate) struct State {
     is_rung: bool,
     publishes: HashMap<u64, oneshot::Sender<Result<Published, PublishError>>>,
     requests: HashMap<u64, oneshot::Sender<Answer>>,
+    #[cfg(feature = "outbox")]
+    outbox: Option<crate::outbox::Outbox>,
     /// The filters of subscriptions, to be told of when they are made again.
     filters: HashMap<u64, Vec<String>>,
 }
@@ -68,6 +70,8 @@ pub(crate) enum Accepted {
     /// It is on its way, and nothing more will be known.
     Sent,
     Waiting(oneshot::Receiver<Result<Published, PublishError>>),
+    /// The outbox cannot be written, and the client ends.
+    Failed,
 }
 
 impl Shared {
@@ -81,6 +85,8 @@ impl Shared {
             is_rung: false,
             publishes: HashMap::new(),
             requests: HashMap::new(),
+            #[cfg(feature = "outbox")]
+            outbox: None,
             filters: HashMap::new(),
         };
         Self {
@@ -130,13 +136,19 @@ impl Shared {
         }
         let number = state.session.publish(now, message);
         let number = number.map_err(|(message, refused)| (message, PublishError::Refused(refused)))?;
+        // With an outbox the message is there when it is taken, whatever happens then.
+        if self.commit(&mut state).is_err() {
+            return Ok(Accepted::Failed);
+        }
         self.ring(&mut state);
-        let Some(number) = number.filter(|_| wants_answer) else { return Ok(Accepted::Sent) };
-        let (sender, receiver) = oneshot::channel();
-        state.publishes.insert(number, sender);
-        // It may have been sent, and done with, within the call.
+        let waiting = number.filter(|_| wants_answer).map(|number| {
+            let (sender, receiver) = oneshot::channel();
+            state.publishes.insert(number, sender);
+            receiver
+        });
+        // It may have been sent, and done with, within the call; or others have made room for it.
         self.dispatch(&mut state);
-        Ok(Accepted::Waiting(receiver))
+        Ok(waiting.map_or(Accepted::Sent, Accepted::Waiting))
     }
 
     /// As [`publish`](Self::publish), but waits for room.
@@ -152,6 +164,38 @@ impl Shared {
             }
             progress.await;
         }
+    }
+
+    /// Takes up what the outbox has.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn open_outbox(&self, options: &crate::OutboxOptions) {
+        let mut state = self.lock();
+        match crate::outbox::Outbox::open(options) {
+            Ok((outbox, stored)) => {
+                state.session.restore(stored);
+                state.outbox = Some(outbox);
+            }
+            Err(error) => self.end(&mut state, error),
+        }
+    }
+
+    /// Stores what must be stored before the output that the session gives may be sent. If that fails the client ends: it
+    /// cannot keep its promises any more.
+    #[cfg(feature = "outbox")]
+    pub(crate) fn commit(&self, state: &mut State) -> Result<(), ConnectionError> {
+        let records = state.session.take_records();
+        let Some(outbox) = state.outbox.as_mut().filter(|_| !records.is_empty()) else { return Ok(()) };
+        outbox.commit(&records).inspect_err(|_| {
+            state.is_leaving = true;
+            self.ring(state);
+        })
+    }
+
+    /// There is no outbox.
+    #[cfg(not(feature = "outbox"))]
+    #[allow(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with an outbox")]
+    pub(crate) fn commit(&self, _state: &mut State) -> Result<(), ConnectionError> {
+        Ok(())
     }
 
     /// Waits until everything that was published is sent and acknowledged.

@@ -360,6 +360,15 @@ impl Sender {
         self.last_sequence
     }
 
+    /// Discards the oldest copy that waits, or says that one has expired: to make room for another.
+    pub fn drop_oldest(&mut self, now: Timestamp) -> Option<Dropped> {
+        let is_expired = match self.queue.front()? {
+            Front::InMemory(delivery) => delivery.message.is_expired(now),
+            Front::Spilled(spilled) => spilled.expires_at <= now,
+        };
+        self.queue.used()?.drop_front(if is_expired { DropReason::Expired } else { DropReason::QueueFull })
+    }
+
     /// Discards what has expired in the queue `[MQTT-3.3.2-5]`, but no exchange that began
     /// `[MQTT-4.3.3-7]`, `[MQTT-4.3.3-13]`. Costs nothing while nothing can have expired.
     pub fn drop_expired(&mut self, now: Timestamp, on_drop: &mut dyn FnMut(Dropped)) {

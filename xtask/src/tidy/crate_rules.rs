@@ -23,7 +23,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "ferry-net",
         ],
     ),
-    ("ferry-client", &["ferry-codec", "ferry-session"]),
+    ("ferry-client", &["ferry-codec", "ferry-session", "ferry-store"]),
     ("ferry-bench", &["ferry-codec"]),
     ("ferry", &["ferry-auth", "ferry-bench", "ferry-broker"]),
     ("ferry-sim", &["ferry-codec", "ferry-session", "ferry-router", "ferry-core", "ferry-store"]),

@@ -6,7 +6,7 @@ use ferry_session::{Receiver, Sender, Timestamp, TopicAliasIn, TopicAliasOut};
 use super::acknowledgements::Acknowledgements;
 use super::ping_timer::{PingAction, PingTimer};
 use super::subscriptions::Subscriptions;
-use super::{AuthMechanism, CloseReason, ConnectOptions, Connected, SessionEvent};
+use super::{AuthMechanism, CloseReason, ConnectOptions, Connected, Record, SessionEvent};
 
 /// A session and, at times, the connection it has. See the [module](super) for how to drive it.
 pub struct ClientSession {
@@ -27,6 +27,8 @@ pub struct ClientSession {
     pub(super) output: Vec<u8>,
     pub(super) events: VecDeque<SessionEvent>,
     pub(super) close_reason: Option<CloseReason>,
+    /// What is to be stored; absent if nothing is.
+    pub(super) records: Option<Vec<Record>>,
 }
 
 /// ```text
@@ -73,6 +75,7 @@ impl ClientSession {
             output: Vec::new(),
             events: VecDeque::new(),
             close_reason: None,
+            records: None,
         }
     }
 

@@ -7,7 +7,7 @@ use super::client_session::State;
 use super::connected::Asked;
 use super::ping_timer::PingTimer;
 use super::subscriptions::PUBLISH_PACKET_ID_MAX;
-use super::{ClientSession, CloseReason, Connected, Fault, NotPublished, ServerReason, SessionEvent};
+use super::{ClientSession, CloseReason, Connected, Fault, NotPublished, Record, ServerReason, SessionEvent};
 use crate::message::owned_pairs;
 
 /// So many messages above the Receive Maximum are taken: there are servers that miscount by a few, and a connection that
@@ -86,11 +86,20 @@ impl ClientSession {
         let mut again = Vec::new();
         for exchange in exchanges {
             match exchange.delivery {
-                Some(delivery) if delivery.qos == ferry_codec::QoS::AtLeastOnce => again.push(delivery),
-                delivery => self.lose(exchange.stored.sequence, delivery.as_ref()),
+                Some(delivery) if delivery.qos == ferry_codec::QoS::AtLeastOnce => {
+                    let number = delivery.sequence;
+                    self.record(|| Record::Unsent { number });
+                    again.push(delivery);
+                }
+                delivery => {
+                    let number = exchange.stored.sequence;
+                    self.record(|| Record::Done { number });
+                    self.lose(number, delivery.as_ref());
+                }
             }
         }
         again.append(&mut queue);
+        self.record(|| Record::SessionLost);
         let snapshot =
             SenderSnapshot { last_packet_id, last_sequence, queue: again, ..SenderSnapshot::default() };
         self.sender = Sender::restore(snapshot).unwrap_or_default();

@@ -44,6 +44,11 @@ pub struct ConnectOptions {
     pub outgoing_messages_max: usize,
     /// Bytes of them.
     pub outgoing_bytes_max: usize,
+    /// What happens when one of the two is reached.
+    pub outgoing_overflow: OutgoingOverflow,
+    /// Seconds after which a message of QoS 1 or 2 that has no Message Expiry Interval of its own is of no use: it gets this
+    /// one. `None`: it waits for ever.
+    pub outgoing_age_max_seconds: Option<u32>,
     /// QoS 1 and 2 messages that may be on their way at the same time; the server's Receive Maximum may make it
     /// fewer. `None`: as many as the server allows in 5.0, 20 in 3.x, where it cannot say.
     pub inflight_max: Option<u16>,
@@ -55,6 +60,17 @@ pub struct ConnectOptions {
     pub ping_timeout_ms: u32,
     /// Subscribe again when the server has lost the session.
     pub resubscribe: bool,
+}
+
+/// What happens to a message for which there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutgoingOverflow {
+    /// It is refused, or `publish` waits.
+    #[default]
+    Refuse,
+    /// The oldest that are not on their way make room, and are told as
+    /// [`DroppedOldest`](crate::NotPublished::DroppedOldest).
+    DropOldest,
 }
 
 /// The message that a server publishes for a client that is gone.
@@ -95,6 +111,8 @@ impl Default for ConnectOptions {
             user_properties: Vec::new(),
             outgoing_messages_max: 100_000,
             outgoing_bytes_max: 64 * 1024 * 1024,
+            outgoing_overflow: OutgoingOverflow::Refuse,
+            outgoing_age_max_seconds: None,
             inflight_max: None,
             topic_alias_out_max: 32,
             connack_timeout_ms: 15_000,

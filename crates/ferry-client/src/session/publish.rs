@@ -6,13 +6,17 @@ use ferry_codec::topic::{TopicError, validate_topic_name};
 use ferry_codec::wire_shape::encoded_publish_length;
 use ferry_codec::{Ack, DecodeLimits, Packet, PacketId, ProtocolVersion, Publish, QoS, ReasonCode, encode};
 use ferry_session::{
-    Acknowledged, AliasChoice, Delivery, DropReason, Outgoing, OverflowPolicy, QueueLimits, Timestamp,
-    TopicAliasOut,
+    Acknowledged, AliasChoice, Delivery, DropReason, Dropped, Outgoing, OverflowPolicy, QueueLimits,
+    Timestamp, TopicAliasOut,
 };
 
 use super::client_session::State;
 use super::ping_timer::PingTimer;
-use super::{ClientSession, Connected, Fault, NotPublished, Published, SessionEvent};
+use super::record::push;
+use super::{
+    ClientSession, ConnectOptions, Connected, Fault, NotPublished, OutgoingOverflow, Published, Record,
+    SessionEvent,
+};
 use crate::Message;
 use crate::message::{Properties, owned_pairs};
 
@@ -64,19 +68,54 @@ impl ClientSession {
                 Err(reason) => Err((message, PublishRefused::Server(reason))),
             };
         }
-        if self.outgoing_len() >= self.options.outgoing_messages_max
-            || self.outgoing_bytes + message.size_bytes() > self.options.outgoing_bytes_max
-        {
+        if !self.make_room(now, message.size_bytes()) {
             return Err((message, PublishRefused::Full));
         }
         let (qos, retain) = (message.qos, message.retain);
-        let delivery = Delivery::new(Arc::new(message.into_queued(now)), qos, retain);
+        let message = Arc::new(self.with_age(message).into_queued(now));
+        let delivery = Delivery::new(Arc::clone(&message), qos, retain);
         let size_bytes = delivery.size_bytes();
         let number = self.sender.enqueue(now, delivery, &UNLIMITED, &mut |_| ());
         let number = number.expect("a queue without limits takes everything");
         self.outgoing_bytes += size_bytes;
+        if qos != QoS::AtMostOnce {
+            self.record(|| Record::Taken { number, message });
+        }
         self.pump(now);
         Ok(Some(number))
+    }
+
+    /// Whether one more message of this size may wait. Drops older ones for it, if that is wanted.
+    fn make_room(&mut self, now: Timestamp, size_bytes: usize) -> bool {
+        let ConnectOptions { outgoing_messages_max, outgoing_bytes_max, .. } = self.options;
+        let is_full = |session: &Self| {
+            session.outgoing_len() >= outgoing_messages_max
+                || session.outgoing_bytes + size_bytes > outgoing_bytes_max
+        };
+        while is_full(self) {
+            if self.options.outgoing_overflow == OutgoingOverflow::Refuse {
+                return false;
+            }
+            let Some(dropped) = self.sender.drop_oldest(now) else { return false };
+            self.dropped(dropped, NotPublished::DroppedOldest);
+        }
+        true
+    }
+
+    fn with_age(&self, mut message: Message) -> Message {
+        let has_own = message.properties.as_ref().is_some_and(|it| it.message_expiry_interval.is_some());
+        if let (Some(seconds), false) = (self.options.outgoing_age_max_seconds, has_own) {
+            message.properties_mut().message_expiry_interval = Some(seconds);
+        }
+        message
+    }
+
+    fn dropped(&mut self, dropped: Dropped, reason: NotPublished) {
+        let Some(delivery) = dropped.delivery else { return };
+        self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
+        let number = delivery.sequence;
+        self.events.push_back(not_published(&delivery, reason));
+        self.record(|| Record::Done { number });
     }
 
     /// Sends what waits, as far as the server's Receive Maximum and the output allow. Other packets than PUBLISH wait for
@@ -102,6 +141,8 @@ impl ClientSession {
                     debug_assert_eq!(dropped.reason, DropReason::Expired, "nothing else is dropped here");
                     let Some(delivery) = dropped.delivery else { continue };
                     self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
+                    let number = delivery.sequence;
+                    push(&mut self.records, || Record::Done { number });
                     self.events.push_back(not_published(&delivery, NotPublished::Expired));
                 }
                 Outgoing::Publish { packet_id, delivery, dup } => {
@@ -114,10 +155,15 @@ impl ClientSession {
                         });
                         continue;
                     };
+                    let number = delivery.sequence;
                     drop(delivery);
+                    if sent.is_ok() && !dup {
+                        push(&mut self.records, || Record::Sent { number, packet_id });
+                    }
                     if let Err(reason) = sent
                         && let Some(delivery) = sender.skip(packet_id)
                     {
+                        push(&mut self.records, || Record::Done { number });
                         self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
                         self.events.push_back(not_published(&delivery, reason));
                     }
@@ -169,12 +215,17 @@ impl ClientSession {
                 let refused = delivery.filter(|_| outcome.reason_code.is_error());
                 let refused_topic = refused.map(|delivery| delivery.message.topic.to_string());
                 let number = stored.sequence;
+                self.record(|| Record::Done { number });
                 self.events.push_back(SessionEvent::Published { number, outcome, refused_topic });
                 Ok(None)
             }
             Acknowledged::SendPubrel(delivery) => {
                 let bytes = delivery.as_ref().map_or(0, Delivery::size_bytes);
                 self.outgoing_bytes = self.outgoing_bytes.saturating_sub(bytes);
+                if let Some(delivery) = delivery {
+                    let (number, packet_id) = (delivery.sequence, ack.packet_id);
+                    self.record(|| Record::Released { number, packet_id });
+                }
                 Ok(Some(ReasonCode::SUCCESS))
             }
             Acknowledged::UnknownPacketId => Ok(Some(ReasonCode::PACKET_IDENTIFIER_NOT_FOUND)),

@@ -2,7 +2,7 @@ use ferry_codec::{Ack, Direction, Packet, ReasonCode, decode, frame_length};
 use ferry_session::Timestamp;
 
 use super::client_session::State;
-use super::{ClientSession, Fault};
+use super::{ClientSession, Fault, Record};
 
 impl ClientSession {
     /// Bytes came. Returns how many were taken: the rest is the beginning of a packet, to be given again when there is
@@ -61,7 +61,8 @@ impl ClientSession {
     fn pubrel_received(&mut self, now: Timestamp, ack: &Ack<'_>) -> Result<(), Fault> {
         self.check_problem_information(ack.reason_string.is_some() || !ack.user_properties.is_empty())?;
         // [MQTT-4.3.3-11]: also for one that is not known any more.
-        let known = self.receiver.pubrel(ack.packet_id);
+        let (packet_id, known) = (ack.packet_id, self.receiver.pubrel(ack.packet_id));
+        self.record(|| Record::Completed { packet_id });
         let reason_code = if known { ReasonCode::SUCCESS } else { ReasonCode::PACKET_IDENTIFIER_NOT_FOUND };
         self.write(now, &Packet::Pubcomp(Ack::new(ack.packet_id, reason_code)));
         Ok(())

@@ -1,7 +1,7 @@
 use ferry_codec::{Ack, Packet, Publish, ReasonCode};
 use ferry_session::{Received, Timestamp};
 
-use super::{ClientSession, Fault, SessionEvent};
+use super::{ClientSession, Fault, Record, SessionEvent};
 use crate::Message;
 
 impl ClientSession {
@@ -66,6 +66,9 @@ impl ClientSession {
             let is_v3 = self.options.protocol_version.is_v3();
             let said = if is_v3 { ReasonCode::SUCCESS } else { reason_code };
             self.receiver.pubrec_sent(packet_id, said);
+            if !said.is_error() {
+                self.record(|| Record::Received { packet_id });
+            }
             self.write(now, &Packet::Pubrec(Ack::new(packet_id, said)));
         }
     }

@@ -7,6 +7,8 @@ mod scratch_directory;
 mod test_blocking;
 mod test_connect;
 mod test_faults;
+#[cfg(feature = "outbox")]
+mod test_outbox;
 mod test_publish;
 mod test_request;
 mod test_subscribe;
@@ -42,7 +44,7 @@ fn with_each_broker_blocking(test: impl Fn(Place)) {
 
 fn run<R>(test: impl Future<Output = R>) -> R {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(test)
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await.expect("it ends in time") })
 }
 
 /// Where a test takes place.
