@@ -9,6 +9,7 @@ mod test_connect;
 mod test_faults;
 #[cfg(feature = "outbox")]
 mod test_outbox;
+mod test_proxy;
 mod test_publish;
 mod test_request;
 mod test_subscribe;
