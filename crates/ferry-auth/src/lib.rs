@@ -1,13 +1,16 @@
-//! Who a client is.
+//! Who a client is, and what it may do.
 //!
 //! This crate sees values (names, passwords, certificates), never packets or sockets. An [`Authenticator`]
 //! judges the [`Credentials`] of a CONNECT; a [`Mechanism`] holds the conversation of enhanced authentication
 //! (AUTH packets, MQTT 5.0 section 4.12). Both may answer at once or later: see [`Verdict`]. A [`Chain`] asks one
 //! [`Link`] after the other.
 //!
+//! What a client may do is said by an [`AclFile`].
+//!
 //! Texts of files come in as values too: [`PasswordFile`] for those who read one, [`PasswordFileText`] for those who
 //! change one.
 
+mod acl_file;
 mod authenticator;
 mod certificate_link;
 mod chain;
@@ -18,8 +21,10 @@ mod mechanism;
 mod password_file;
 mod password_hash;
 mod password_link;
+mod rule_trie;
 mod verdict;
 
+pub use acl_file::{Access, AclDecision, AclFile, AclProblem, AclReason};
 pub use authenticator::Authenticator;
 pub use certificate_link::CertificateLink;
 pub use chain::{Chain, Judgement, Link};

@@ -11,8 +11,9 @@ use ferry_store::Disk;
 use tokio::sync::watch;
 
 use crate::accept::Accepting;
+use crate::acl_authorizer::AclAuthorizer;
 use crate::authenticators::Authenticators;
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problems, read_acl_file};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
@@ -39,7 +40,7 @@ pub struct Broker(());
 pub struct BrokerBuilder {
     config: Config,
     authenticator: Option<Arc<dyn Authenticator>>,
-    authorizer: Arc<dyn Authorizer>,
+    authorizer: Option<Arc<dyn Authorizer>>,
     storage: Option<StorageOpener>,
 }
 
@@ -55,7 +56,7 @@ impl Broker {
     /// A broker with parts of the program's own.
     #[must_use]
     pub fn builder(config: Config) -> BrokerBuilder {
-        BrokerBuilder { config, authenticator: None, authorizer: Arc::new(AllowAll), storage: None }
+        BrokerBuilder { config, authenticator: None, authorizer: None, storage: None }
     }
 }
 
@@ -81,7 +82,7 @@ impl BrokerBuilder {
     /// Another judge of who may publish and subscribe.
     #[must_use]
     pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
-        self.authorizer = authorizer;
+        self.authorizer = Some(authorizer);
         self
     }
 
@@ -101,13 +102,14 @@ impl BrokerBuilder {
                 (authenticators.make(&self.config)?, Some(authenticators))
             }
         };
+        let authorizer = self.authorizer.clone().map_or_else(|| make_authorizer(&self.config), Ok)?;
         let clock = Clock::start();
         let shard_count = shard_count(&self.config);
         let mailboxes = mailboxes(shard_count, self.config.limits.mailbox_bytes_max);
         // Keys of hash tables: different in each process, so that no client can prepare collisions.
         let seed = RandomState::new().hash_one(shard_count);
         let core_config = Arc::new(core_config(&self.config));
-        let shared = Arc::new(Shared::new(shard_count, seed, core_config, Arc::clone(&self.authorizer)));
+        let shared = Arc::new(Shared::new(shard_count, seed, core_config, authorizer));
         let arguments =
             OpenArguments { config: &self.config.storage, shared: &shared, mailboxes: &mailboxes };
         let (storage, restored) = open_storage(self.storage, &arguments)?;
@@ -186,6 +188,17 @@ pub(crate) fn check(config: &Config, users_known: bool) -> Result<(), Problems> 
         problems.retain(|problem| !problem.option.ends_with(".allow_anonymous"));
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+/// Who may do what, as a configuration says.
+///
+/// # Errors
+/// A file cannot be read, or something in it is wrong.
+pub(crate) fn make_authorizer(config: &Config) -> Result<Arc<dyn Authorizer>, Problems> {
+    let Some(path) = &config.authorization.acl_file else { return Ok(Arc::new(AllowAll)) };
+    // Whoever loaded the configuration has seen the warnings.
+    let file = read_acl_file(path, &mut Vec::new()).map_err(Problems)?;
+    Ok(Arc::new(AclAuthorizer(file)))
 }
 
 /// One shard on up to two cores, else one for each.

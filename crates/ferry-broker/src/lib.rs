@@ -4,10 +4,12 @@
 //! program, which may have several.
 
 mod accept;
+mod acl_authorizer;
 mod authenticators;
 mod broker;
 pub mod config;
 mod driver;
+mod explain;
 mod from_config;
 mod listeners;
 mod process_limits;
@@ -20,6 +22,7 @@ pub mod store_tools;
 mod sys_topics;
 
 pub use broker::{Broker, BrokerBuilder};
+pub use explain::{Action, Explanation, explain};
 pub use from_config::{core_config, listener_policy};
 pub use run::run;
 pub use running_broker::RunningBroker;

@@ -81,9 +81,9 @@ async fn next(signals: &mut Signals, watch: &mut FileWatch) -> Wanted {
 /// Every file that the configuration is read from.
 fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
     let tls_files = config.listeners.iter().flat_map(Listener::tls_files);
-    let password_file = &config.authentication.password_file;
-    let mut files: Vec<PathBuf> =
-        sources.file.iter().chain(tls_files).chain(password_file).cloned().collect();
+    let access_files = [&config.authentication.password_file, &config.authorization.acl_file];
+    let access_files = access_files.into_iter().flatten();
+    let mut files: Vec<PathBuf> = sources.file.iter().chain(tls_files).chain(access_files).cloned().collect();
     files.sort();
     files.dedup();
     files
@@ -106,7 +106,7 @@ fn reload(broker: &mut RunningBroker, sources: &Sources, cause: &str) -> bool {
 
 fn log_changes(changes: &Changes, cause: &str) {
     if changes.is_empty() {
-        tracing::info!("{cause}: no option is different; certificates and users are loaded again");
+        tracing::info!("{cause}: no option is different; certificates, users and rights are loaded again");
     }
     for change in &changes.live {
         let (before, after) = (shown(&change.before), shown(&change.after));

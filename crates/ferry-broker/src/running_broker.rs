@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::accept::{Accepting, ListenerSetup};
 use crate::authenticators::Authenticators;
-use crate::broker::check;
+use crate::broker::{check, make_authorizer};
 use crate::config::{Changes, Config, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
@@ -29,7 +29,8 @@ pub struct RunningBroker {
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) accepting: Arc<Accepting>,
-    pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// `None`: the configuration says who may do what.
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     /// `None`: the program has an authenticator of its own.
     pub(crate) authenticators: Option<Authenticators>,
     /// `None`: everything is in memory.
@@ -71,6 +72,10 @@ impl RunningBroker {
         let changes = diff(&self.config, &config);
         let authenticator =
             self.authenticators.as_ref().map(|authenticators| authenticators.make(&config)).transpose()?;
+        let authorizer = match &self.authorizer {
+            Some(authorizer) => Arc::clone(authorizer),
+            None => make_authorizer(&config)?,
+        };
         self.reload_listeners(&config)?;
         // Options that need a restart stay as they are, so that the next reload names them again.
         self.config = Config {
@@ -79,6 +84,7 @@ impl RunningBroker {
                 hash_threads: self.config.authentication.hash_threads,
                 ..config.authentication
             },
+            authorization: config.authorization,
             limits: config.limits,
             session: config.session,
             sys: config.sys,
@@ -100,7 +106,7 @@ impl RunningBroker {
             mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
             mailbox.command(Command::Reload {
                 config: Arc::clone(&core_config),
-                authorizer: Arc::clone(&self.authorizer),
+                authorizer: Arc::clone(&authorizer),
                 authenticator: authenticator.clone(),
             });
         }

@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Check(CheckArguments),
     Passwd(PasswdArguments),
     Store(StoreArguments),
+    Why(WhyArguments),
     Bench(Box<BenchCommand>),
     /// One of the processes of a bench
     #[command(hide = true)]
@@ -72,6 +73,10 @@ pub(crate) struct ServeArguments {
     /// Users and the hashes of their passwords, a file made by `ferry passwd`
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
+
+    /// Who may do what, a file in the form of Mosquitto's acl_file
+    #[arg(long, value_name = "FILE")]
+    acl_file: Option<PathBuf>,
 
     /// Certificate chain for tls and wss, a PEM file
     #[arg(long, value_name = "FILE")]
@@ -203,6 +208,38 @@ pub(crate) struct PasswdArguments {
     pub(crate) password: Option<String>,
 }
 
+/// Say which rule lets a client do something, or does not
+///
+/// Reads the configuration and the files that it names, as `ferry serve` would; asks no running broker.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry why --config ferry.toml --user ada publish house/door
+  ferry why --config ferry.toml --client-id pump7 receive house/door
+
+Exit codes: 0 allowed; 1 the configuration is wrong; 2 wrong command line; 3 denied.")]
+pub(crate) struct WhyArguments {
+    /// The configuration file [default: the one FERRY_CONFIG names, or none]
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// The client's user name [default: an anonymous client]
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+
+    /// The client identifier
+    #[arg(short = 'i', long, value_name = "ID", default_value = "")]
+    pub(crate) client_id: String,
+
+    /// What the client wants: publish, subscribe, or receive a message
+    #[arg(value_name = "ACTION", value_parser = PossibleValuesParser::new(["publish", "subscribe", "receive"]))]
+    pub(crate) action: String,
+
+    /// The topic; for subscribe, the topic filter
+    #[arg(value_name = "TOPIC")]
+    pub(crate) topic: String,
+}
+
 /// Check, back up and restore a data directory
 ///
 /// For directories that no broker uses at the time: stop it first, or work on a copy of the whole directory.
@@ -264,6 +301,7 @@ impl ServeArguments {
         let flags = Flags {
             listen: self.listen,
             password_file: self.password_file,
+            acl_file: self.acl_file,
             tls_certificate_file: self.tls_cert,
             tls_key_file: self.tls_key,
             tls_client_ca_file: self.tls_client_ca,
@@ -274,6 +312,12 @@ impl ServeArguments {
             shards: self.shards,
         };
         Sources::from_process(self.config, flags)
+    }
+}
+
+impl WhyArguments {
+    pub(crate) fn sources(&self) -> Sources {
+        Sources::from_process(self.config.clone(), Flags::default())
     }
 }
 
@@ -295,7 +339,7 @@ mod tests {
 
     #[test]
     fn flags_reach_the_configuration() {
-        let line = "ferry serve --listen tcp://127.0.0.1:1 -l unix:///a --allow-anonymous --password-file p --tls-cert c --tls-key k \
+        let line = "ferry serve --listen tcp://127.0.0.1:1 -l unix:///a --allow-anonymous --password-file p --acl-file a --tls-cert c --tls-key k \
                     --tls-client-ca a --memory --log debug --shards 3";
         let arguments = Arguments::try_parse_from(line.split_whitespace()).unwrap();
         let Some(Command::Serve(serve)) = arguments.command else { panic!("not serve") };
@@ -303,6 +347,7 @@ mod tests {
         assert_eq!(flags.listen, ["tcp://127.0.0.1:1", "unix:///a"]);
         assert!(flags.allow_anonymous && flags.memory);
         assert_eq!(flags.password_file, Some("p".into()));
+        assert_eq!(flags.acl_file, Some("a".into()));
         assert_eq!(flags.tls_certificate_file, Some("c".into()));
         assert_eq!(flags.tls_key_file, Some("k".into()));
         assert_eq!(flags.tls_client_ca_file, Some("a".into()));

@@ -44,7 +44,23 @@ fn blocks_of(path: &Path) -> Vec<Block> {
 
 /// The words of a simple command line; single quotes keep a word together.
 fn words(line: &str) -> Vec<String> {
-    line.split_whitespace().map(|word| word.trim_matches('\'').to_owned()).collect()
+    let mut words = vec![String::new()];
+    for (index, part) in line.split('\'').enumerate() {
+        let is_quoted = index % 2 == 1;
+        for (index, piece) in
+            part.split(|character: char| character.is_whitespace() && !is_quoted).enumerate()
+        {
+            if index > 0 {
+                words.push(String::new());
+            }
+            if let Some(word) = words.last_mut() {
+                word.push_str(piece);
+            }
+        }
+    }
+    // What runs in the background is no other command.
+    words.retain(|word| !word.is_empty() && word != "&");
+    words
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod output;
 mod passwd;
 mod serve;
 mod store;
+mod why;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Some(Command::Store(arguments)) => store::store(&arguments.command),
         Some(Command::Bench(arguments)) => bench::bench(*arguments),
         Some(Command::BenchAgent) => bench::agent(),
+        Some(Command::Why(why)) => why::why(&why),
         None => {
             output::line(&Arguments::command().render_help().to_string());
             ExitCode::SUCCESS

@@ -102,3 +102,35 @@ fn serve_refuses_what_it_cannot_do_and_says_how_to_go_on() {
         assert!(text(&output.stderr).contains(expected), "{flags:?}: {}", text(&output.stderr));
     }
 }
+
+#[test]
+fn why_names_the_line_that_decides() {
+    let acl =
+        ConfigFile::new("why-acl", "topic read open/#\nuser ada\ntopic house/#\ntopic deny house/safe\n");
+    let config = ConfigFile::new("why", &format!("[authorization]\nacl_file = \"{}\"\n", acl.path()));
+    let why = |arguments: &[&str]| {
+        let output = ferry(&[&["why", "--config", config.path()], arguments].concat());
+        (output.status.code(), text(&output.stdout).replace(acl.path(), "acl"))
+    };
+    let ada = |action, topic| why(&["--user", "ada", action, topic]);
+    assert_eq!(ada("publish", "house/door"), (Some(0), "allowed: acl:3: topic house/#\n".into()));
+    assert_eq!(ada("publish", "house/safe"), (Some(3), "denied: acl:4: topic deny house/safe\n".into()));
+    assert_eq!(ada("receive", "open/x"), (Some(3), "denied: acl: no rule allows it\n".into()));
+    assert_eq!(why(&["receive", "open/x"]), (Some(0), "allowed: acl:1: topic read open/#\n".into()));
+    assert_eq!(ada("publish", "$SYS/x"), (Some(3), "denied: only the broker publishes below $SYS\n".into()));
+    assert_eq!(ada("subscribe", "#").0, Some(0));
+}
+
+#[test]
+fn mistakes_in_an_acl_file_have_their_line() {
+    let acl = ConfigFile::new("wrong-acl", "user ada\ntopic raed house/#\n");
+    let config = ConfigFile::new("wrong", &format!("[authorization]\nacl_file = \"{}\"\n", acl.path()));
+    for arguments in
+        [["check", config.path()].as_slice(), &["why", "--config", config.path(), "publish", "x"]]
+    {
+        let output = ferry(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        let expected = format!("{}:2:1: authorization.acl_file: \"raed\" is not read", acl.path());
+        assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
+    }
+}

@@ -1,5 +1,6 @@
 //! Clients that others wrote, against the `ferry` binary: each scenario with each library, in each version.
 
+mod access_rights;
 mod arena;
 mod client;
 mod full_disk;
@@ -105,6 +106,7 @@ fn main() {
     let mut trials = mosquitto::trials();
     trials.extend(full_disk::trials());
     trials.extend(users::trials());
+    trials.extend(access_rights::trials());
     trials.extend(RUNS.iter().flat_map(Run::trials));
     libtest_mimic::run(&arguments, trials).exit();
 }

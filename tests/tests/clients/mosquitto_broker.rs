@@ -49,11 +49,20 @@ impl MosquittoBroker {
             }
         };
         let mut lines = BufReader::new(process.stderr.take().expect("piped")).lines().map_while(Result::ok);
-        let running = lines.by_ref().any(|line| line.contains(" running"));
+        let mut said = String::new();
+        let running = lines.by_ref().any(|line| {
+            said.push_str(&line);
+            said.push('\n');
+            line.contains(" running")
+        });
         // It would wait if nobody read what it says.
         std::thread::spawn(move || lines.for_each(drop));
         let broker = Self { process, port, _directory: directory };
-        Some(if running { Started::Running(broker) } else { Started::PortTaken })
+        if running {
+            return Some(Started::Running(broker));
+        }
+        assert!(said.contains("Address already in use"), "{said}");
+        Some(Started::PortTaken)
     }
 
     pub(crate) fn port(&self) -> u16 {

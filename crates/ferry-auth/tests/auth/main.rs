@@ -1,5 +1,6 @@
 //! Who a client is, from values alone.
 
+mod acl_file;
 mod chain;
 mod password_file;
 mod password_hash;

@@ -44,6 +44,8 @@ pub struct Flags {
     pub tls_certificate_file: Option<PathBuf>,
     /// Users and the hashes of their passwords.
     pub password_file: Option<PathBuf>,
+    /// Who may do what.
+    pub acl_file: Option<PathBuf>,
     /// Private key for every `tls` and `wss` listener.
     pub tls_key_file: Option<PathBuf>,
     /// Authorities of clients' certificates, which are then required on every `tls` and `wss` listener.
@@ -203,6 +205,10 @@ impl Loader {
         if let Some(file) = &flags.password_file {
             let target = Target::Section("authentication");
             self.assign_flag(target, "password_file", &file.to_string_lossy(), "--password-file");
+        }
+        if let Some(file) = &flags.acl_file {
+            let target = Target::Section("authorization");
+            self.assign_flag(target, "acl_file", &file.to_string_lossy(), "--acl-file");
         }
         if flags.memory {
             self.assign_flag(Target::Section("storage"), "data_directory", "", "--memory");

@@ -4,6 +4,7 @@
 //! [`option`]), from which parser, example file and reference are made.
 
 mod authentication;
+mod authorization;
 mod document;
 mod environment;
 mod file;
@@ -26,6 +27,7 @@ mod validate;
 mod value;
 
 pub use authentication::{Authentication, AuthenticatorKind};
+pub use authorization::Authorization;
 pub use document::{example, reference};
 pub use limits::Limits;
 pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};
@@ -36,15 +38,18 @@ pub use sections::{Log, LogLevel, Server, Sys};
 pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
 pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
-pub(crate) use {file_watch::FileWatch, password_file::read_password_file, reload::pairs};
+pub(crate) use {
+    authorization::read_acl_file, file_watch::FileWatch, password_file::read_password_file, reload::pairs,
+};
 
 use option::{Section, SectionSpec};
 
 /// Every section, in the order in which they are documented.
-pub const SECTIONS: [&SectionSpec; 8] = [
+pub const SECTIONS: [&SectionSpec; 9] = [
     &Server::SPEC,
     &Listener::SPEC,
     &Authentication::SPEC,
+    &Authorization::SPEC,
     &Limits::SPEC,
     &Session::SPEC,
     &Storage::SPEC,
@@ -61,6 +66,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// How clients tell who they are.
     pub authentication: Authentication,
+    /// What clients may do.
+    pub authorization: Authorization,
     /// The bound of everything.
     pub limits: Limits,
     /// How sessions live.
@@ -79,6 +86,7 @@ impl Default for Config {
             server: Server::default(),
             listeners: vec![Listener::default(), Listener::default_websocket()],
             authentication: Authentication::default(),
+            authorization: Authorization::default(),
             limits: Limits::default(),
             session: Session::default(),
             storage: Storage::default(),
@@ -94,6 +102,7 @@ impl Config {
         Some(match name {
             "server" => &self.server,
             "authentication" => &self.authentication,
+            "authorization" => &self.authorization,
             "limits" => &self.limits,
             "session" => &self.session,
             "storage" => &self.storage,
@@ -107,6 +116,7 @@ impl Config {
         Some(match name {
             "server" => &mut self.server,
             "authentication" => &mut self.authentication,
+            "authorization" => &mut self.authorization,
             "limits" => &mut self.limits,
             "session" => &mut self.session,
             "storage" => &mut self.storage,

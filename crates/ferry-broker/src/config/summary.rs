@@ -13,6 +13,9 @@ impl Config {
             let title = if index == 0 { "listeners" } else { "" };
             lines.push(format!("{title:<11}{}", listener.summary(&self.authentication)));
         }
+        if let Some(file) = &self.authorization.acl_file {
+            lines.push(format!("rights     {}", file.display()));
+        }
         lines.push(format!("storage    {}", self.storage.summary()));
         let limits = &self.limits;
         lines.push(format!(

@@ -6,6 +6,7 @@ use ferry_net::{ListenAddress, TlsAcceptor};
 
 use super::Config;
 use super::authentication::{Authentication, AuthenticatorKind};
+use super::authorization::read_acl_file;
 use super::limits::Limits;
 use super::listener::{AllowAnonymous, ClientCertificate, Listener};
 use super::load::Places;
@@ -28,7 +29,9 @@ pub(super) fn validate(
     let mut before: Vec<&Listener> = Vec::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         let authentication = &config.authentication;
-        let mut check = ListenerCheck { index, listener, authentication, places, problems, warnings };
+        let restricted = config.authorization.acl_file.is_some();
+        let mut check =
+            ListenerCheck { index, listener, authentication, restricted, places, problems, warnings };
         // Of a listener whose address is wrong nothing can be said.
         if check.has_address() {
             check.address();
@@ -49,6 +52,11 @@ pub(super) fn validate(
     }
     if let Some(path) = &config.authentication.password_file
         && let Err(wrong) = read_password_file(path, warnings)
+    {
+        problems.extend(wrong);
+    }
+    if let Some(path) = &config.authorization.acl_file
+        && let Err(wrong) = read_acl_file(path, warnings)
     {
         problems.extend(wrong);
     }
@@ -141,6 +149,8 @@ struct ListenerCheck<'a> {
     index: usize,
     listener: &'a Listener,
     authentication: &'a Authentication,
+    /// There are rules of what clients may do.
+    restricted: bool,
     places: &'a Places,
     problems: &'a mut Vec<Problem>,
     warnings: &'a mut Vec<Problem>,
@@ -225,8 +235,8 @@ impl ListenerCheck<'_> {
         match self.listener.allow_anonymous {
             AllowAnonymous::Local | AllowAnonymous::No if judged => {}
             AllowAnonymous::Yes if !address.is_local_only() => {
-                let mut message =
-                    format!("everyone who reaches {address} may publish and subscribe to everything");
+                let reach = if self.restricted { "" } else { " to everything" };
+                let mut message = format!("everyone who reaches {address} may publish and subscribe{reach}");
                 let mut remedy = "use it only in a network that you trust".to_owned();
                 if address.transport().uses_websocket() && self.listener.websocket_origins.is_none() {
                     message.push_str(", and so may every web page that someone there opens");

@@ -246,3 +246,34 @@ fn anonymous_clients_stay_welcome_where_the_listener_says_so() {
     assert_eq!(code(&broker, ProtocolVersion::V5, wrong), ReasonCode::BAD_USER_NAME_OR_PASSWORD);
     let _ = std::fs::remove_dir_all(directory);
 }
+
+#[test]
+fn rights_hold_at_publishing_and_at_delivery_and_change_with_their_file() {
+    let mut acl = PathBuf::new();
+    let (mut broker, directory) = with_users("rights", |config| {
+        acl = config.authentication.password_file.as_ref().expect("set").with_file_name("acl");
+        std::fs::write(&acl, "topic read a\ntopic write #").expect("written");
+        config.authorization.acl_file = Some(acl.clone());
+        config.listeners[0].allow_anonymous = AllowAnonymous::Yes;
+    });
+    let mut client = Client::connect(&broker, "c");
+    client.subscribe("#", QoS::AtMostOnce);
+    let send = |client: &mut Client, topics: &[&str]| {
+        topics.iter().for_each(|topic| client.publish(topic, b"x", QoS::AtMostOnce, None));
+    };
+    send(&mut client, &["b", "a"]);
+    assert_eq!(client.receive_publish().0, "a");
+    std::fs::write(&acl, "topic read b\ntopic write b").expect("written");
+    broker.reload(broker.config().clone()).expect("reloaded");
+    // The shard has the new rules once it has taken them from its mailbox, in which whoever comes now is behind them.
+    let mut later = Client::connect(&broker, "later");
+    later.subscribe("#", QoS::AtMostOnce);
+    send(&mut later, &["a", "b"]);
+    assert_eq!(later.receive_publish().0, "b");
+    assert_eq!(client.receive_publish().0, "b");
+    std::fs::write(&acl, "topic raed b").expect("written");
+    assert!(broker.reload(broker.config().clone()).expect_err("wrong").to_string().contains("acl:1:1"));
+    send(&mut later, &["a", "b"]);
+    assert_eq!(client.receive_publish().0, "b");
+    let _ = std::fs::remove_dir_all(directory);
+}

@@ -1,0 +1,31 @@
+//! `ferry why`.
+
+use std::process::ExitCode;
+
+use ferry_broker::config::Config;
+use ferry_broker::{Action, explain};
+
+use crate::arguments::WhyArguments;
+use crate::output;
+
+/// Exit code for what is denied.
+const DENIED: u8 = 3;
+
+/// Prints which rule decides.
+pub(crate) fn why(arguments: &WhyArguments) -> ExitCode {
+    let action = match &*arguments.action {
+        "publish" => Action::Publish,
+        "subscribe" => Action::Subscribe,
+        _ => Action::Receive,
+    };
+    let (user, client_id) = (arguments.user.as_deref(), &*arguments.client_id);
+    let explained = Config::load(&arguments.sources())
+        .and_then(|loaded| explain(&loaded.config, user, client_id, action, &arguments.topic));
+    match explained {
+        Ok(explanation) => {
+            output::line(&explanation.to_string());
+            if explanation.allowed { ExitCode::SUCCESS } else { ExitCode::from(DENIED) }
+        }
+        Err(problems) => output::problems(&problems),
+    }
+}
