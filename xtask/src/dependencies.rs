@@ -1,4 +1,4 @@
-//! `cargo xtask dependencies`: licences, known bad, yanked and duplicate dependencies.
+//! `cargo xtask dependencies`: licences, advisories, known bad, yanked and duplicate dependencies.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,9 +9,11 @@ use serde_json::Value;
 use crate::Outcome;
 use crate::licence::is_permissive;
 use crate::progress::{run as run_command, run_quietly};
-use crate::workspace::{metadata, root};
+use crate::workspace::{metadata, path_with_tools, root, tools};
 
-/// Crates that must not come in, and why. `cargo deny` knows more, where it is installed.
+const ADVISORY_DATABASE: &str = "https://github.com/RustSec/advisory-db";
+
+/// Crates that must not come in, and why; the advisory database, where it can be reached, knows more.
 const KNOWN_BAD: &[(&str, &str)] = &[
     ("openssl-sys", "we use rustls; a second TLS library doubles what must be patched"),
     ("native-tls", "we use rustls; a second TLS library doubles what must be patched"),
@@ -126,17 +128,30 @@ fn index_path(name: &str) -> PathBuf {
     }
 }
 
-/// Advisories need a tool and its database; both are looked for, never fetched.
+/// Compares the lock file with the RustSec advisory database. The database is fetched, and cargo-audit installed below
+/// `target/` if neither it nor cargo-deny is there; without a way to the database this says that nothing was checked.
 fn advisories() -> Outcome {
-    for tool in ["deny", "audit"] {
-        if run_quietly(Command::new("cargo").args([tool, "--version"])).is_err() {
-            continue;
-        }
-        let arguments = if tool == "deny" { vec!["deny", "check", "advisories"] } else { vec!["audit"] };
-        return run_command(Command::new("cargo").current_dir(root()).args(arguments));
+    let probe = ["--silent", "--head", "--fail", "--location", "--output", "/dev/null", "--max-time", "20"];
+    if run_quietly(Command::new("curl").args(probe).arg(ADVISORY_DATABASE)).is_err() {
+        println!("note: {ADVISORY_DATABASE} cannot be reached: advisories are NOT checked");
+        return Ok(());
     }
-    println!("note: neither cargo-deny nor cargo-audit is installed: advisories are NOT checked");
-    Ok(())
+    if run_quietly(Command::new("cargo").args(["deny", "--version"])).is_ok() {
+        return run_command(Command::new("cargo").current_dir(root()).args(["deny", "check", "advisories"]));
+    }
+    if run_quietly(cargo_audit().arg("--version")).is_err() {
+        println!("installing cargo-audit below target/tools");
+        let mut install = Command::new("cargo");
+        install.current_dir(root()).args(["install", "cargo-audit", "--locked", "--quiet", "--root"]);
+        run_command(install.arg(tools()))?;
+    }
+    run_command(&mut cargo_audit())
+}
+
+fn cargo_audit() -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(root()).env("PATH", path_with_tools()).arg("audit");
+    command
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! `cargo xtask fuzz`: each fuzz target for a while.
 
-use std::env;
-use std::path::PathBuf;
 use std::process::Command;
 
 use crate::Outcome;
 use crate::progress::{run as run_command, run_quietly};
-use crate::workspace::root;
+use crate::workspace::{path_with_tools, root, tools};
 
 const SECONDS_DEFAULT: u32 = 60;
 
@@ -49,11 +47,6 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     run_targets(seconds)
 }
 
-/// Where tools go that this repository installs for itself.
-fn tools() -> PathBuf {
-    root().join("target/tools")
-}
-
 /// The cargo of rustup, which understands `+nightly`; not the one of a toolchain that `CARGO` names.
 fn nightly() -> Command {
     let mut command = Command::new("cargo");
@@ -62,13 +55,7 @@ fn nightly() -> Command {
 }
 
 fn nightly_fuzz() -> Command {
-    let own = tools().join("bin");
-    let inherited = env::var_os("PATH").unwrap_or_default();
-    let paths = std::iter::once(own).chain(env::split_paths(&inherited));
     let mut command = nightly();
-    if let Ok(path) = env::join_paths(paths) {
-        command.env("PATH", path);
-    }
-    command.arg("fuzz");
+    command.env("PATH", path_with_tools()).arg("fuzz");
     command
 }

@@ -1,5 +1,6 @@
 //! Where things are: the root, the target directory, the packages.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -38,6 +39,18 @@ pub(crate) fn target_directory() -> PathBuf {
         Some(directory) => root().join(directory),
         None => root().join("target"),
     }
+}
+
+/// Where tools go that this repository installs for itself.
+pub(crate) fn tools() -> PathBuf {
+    root().join("target/tools")
+}
+
+/// The search path for programs, with the [`tools`] first.
+pub(crate) fn path_with_tools() -> OsString {
+    let inherited = std::env::var_os("PATH").unwrap_or_default();
+    let paths = std::iter::once(tools().join("bin")).chain(std::env::split_paths(&inherited));
+    std::env::join_paths(paths).unwrap_or(inherited)
 }
 
 /// All files under `directory` (relative to the root), sorted, without those that git ignores by our rules.
