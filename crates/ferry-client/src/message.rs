@@ -21,6 +21,8 @@ pub struct Message {
     pub retain: bool,
     /// Received: this may be a repetition (`[MQTT-3.3.1-1]`). Ignored when publishing.
     pub dup: bool,
+    /// Received with QoS 1 or 2: its Packet Identifier on the connection, for logs. Ignored when publishing.
+    pub packet_id: Option<u16>,
     /// MQTT 5.0 only; absent if there are none.
     pub properties: Option<Box<Properties>>,
 }
@@ -147,6 +149,7 @@ impl Message {
             qos: publish.qos,
             retain: publish.retain,
             dup: publish.dup,
+            packet_id: publish.packet_id.map(ferry_codec::PacketId::get),
             properties: Properties::from_publish(publish).map(Box::new),
         }
     }

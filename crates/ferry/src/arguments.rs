@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use crate::bench::BenchCommand;
+use crate::publish::PublishArguments;
+use crate::request::RequestArguments;
+use crate::subscribe::SubscribeArguments;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use ferry_broker::config::{Flags, LogLevel, Sources};
@@ -19,6 +22,8 @@ Examples:
   ferry serve                           start a broker for this machine only
   ferry serve --config ferry.toml       start with a configuration file
   ferry check ferry.toml                is this file right? what would it do?
+  ferry sub -t 'house/#'                print what is published below house
+  ferry pub -t house/lamp -m on         publish
   ferry passwd -c passwords ada         make a file of users, with one in it
   ferry store dump /var/lib/ferry       a backup of the data of a broker that is stopped
   ferry bench p2p                       load a broker, and verify every message
@@ -27,7 +32,8 @@ Examples:
 Exit codes:
   0  done; for serve: stopped by SIGTERM or SIGINT
   1  wrong configuration, or the broker could not start or go on; standard error says why
-  2  wrong command line"
+  2  wrong command line
+  pub, sub and rr have more: see ferry sub --help"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -39,6 +45,9 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Serve(ServeArguments),
     Check(CheckArguments),
+    Pub(Box<PublishArguments>),
+    Sub(Box<SubscribeArguments>),
+    Rr(Box<RequestArguments>),
     Passwd(PasswdArguments),
     Store(StoreArguments),
     Why(WhyArguments),

@@ -1,14 +1,19 @@
-//! Ferry: an MQTT broker.
+//! Ferry: an MQTT broker, and the tools around it.
 
 mod arguments;
 mod bench;
 mod check;
+mod client;
 #[cfg(test)]
 mod documents;
+mod message_format;
 mod output;
 mod passwd;
+mod publish;
+mod request;
 mod serve;
 mod store;
+mod subscribe;
 mod why;
 
 use std::process::ExitCode;
@@ -21,6 +26,9 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::Serve(serve)) => serve::serve(&serve.into_sources()),
         Some(Command::Check(check)) => check::check(&check.into_sources()),
+        Some(Command::Pub(arguments)) => publish::publish(&arguments),
+        Some(Command::Sub(arguments)) => subscribe::subscribe(&arguments),
+        Some(Command::Rr(arguments)) => request::request(&arguments),
         Some(Command::Passwd(arguments)) => passwd::passwd(arguments),
         Some(Command::Store(arguments)) => store::store(&arguments.command),
         Some(Command::Bench(arguments)) => bench::bench(*arguments),

@@ -25,7 +25,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     ("ferry-client", &["ferry-codec", "ferry-session", "ferry-store"]),
     ("ferry-bench", &["ferry-codec"]),
-    ("ferry", &["ferry-auth", "ferry-bench", "ferry-broker"]),
+    ("ferry", &["ferry-auth", "ferry-bench", "ferry-broker", "ferry-client", "ferry-codec"]),
     ("ferry-sim", &["ferry-codec", "ferry-session", "ferry-router", "ferry-core", "ferry-store"]),
 ];
 

@@ -1,0 +1,243 @@
+//! The options that `ferry pub`, `sub` and `rr` share: those of Mosquitto's clients, under the same letters.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{ArgAction, Args, ValueEnum};
+
+/// Where to connect to, and as whom.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct ConnectionArguments {
+    /// The server [default: localhost]
+    #[arg(short = 'h', long, value_name = "HOST")]
+    pub(super) host: Option<String>,
+
+    /// Its port [default: 1883, with TLS 8883, with --ws 8083]
+    #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) port: Option<u16>,
+
+    /// Everything at once: mqtt://USER:PASSWORD@HOST:PORT/TOPIC, mqtts://..., or ws://HOST:PORT/PATH and wss://... with the topic in -t
+    #[arg(short = 'L', long, value_name = "URL", conflicts_with_all = ["host", "port", "ws"])]
+    pub(super) url: Option<String>,
+
+    /// Connect to this Unix socket
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port", "url", "ws"])]
+    pub(super) unix: Option<PathBuf>,
+
+    /// Speak MQTT over WebSocket
+    #[arg(long)]
+    pub(super) ws: bool,
+
+    /// The path of the WebSocket
+    #[arg(long, value_name = "PATH", default_value = "/mqtt", requires = "ws")]
+    pub(super) ws_path: String,
+
+    /// The Client Identifier [default: chosen by the server in MQTT 5.0, ferry- and something random before]
+    #[arg(short, long, value_name = "ID", allow_hyphen_values = true)]
+    pub(super) id: Option<String>,
+
+    /// Make the Client Identifier of this and the number of the process
+    #[arg(short = 'I', long, value_name = "PREFIX", conflicts_with = "id", allow_hyphen_values = true)]
+    pub(super) id_prefix: Option<String>,
+
+    /// User name
+    #[arg(short, long, value_name = "NAME", allow_hyphen_values = true)]
+    pub(super) username: Option<String>,
+
+    /// Password; others on this machine can see it
+    #[arg(short = 'P', long = "pw", value_name = "PASSWORD", allow_hyphen_values = true)]
+    pub(super) password: Option<String>,
+
+    /// Go on with the session of this Client Identifier, and leave it to the server at the end
+    #[arg(short = 'c', long = "disable-clean-session")]
+    pub(super) disable_clean_session: bool,
+
+    /// Seconds that the session is to outlive the connection, -1 for ever; MQTT 5.0 [default: 0, with -c for ever]
+    #[arg(short = 'x', long, value_name = "SECONDS", value_parser = session_expiry, allow_hyphen_values = true)]
+    pub(super) session_expiry_interval: Option<u32>,
+
+    /// Seconds of silence before a ping; 0 for never
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 60)]
+    pub(super) keepalive: u16,
+
+    /// mqttv31, mqttv311 or mqttv5 [default: mqttv311, or mqttv5 where an option needs it; for rr mqttv5]
+    #[arg(short = 'V', long, value_name = "VERSION")]
+    pub(super) protocol_version: Option<Version>,
+
+    /// Messages of QoS 1 and 2 that may be on their way at the same time [default: 20, in 5.0 what the server allows]
+    #[arg(short = 'M', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) max_inflight: Option<u16>,
+
+    /// Connect through this proxy: socks5h://USER:PASSWORD@HOST:PORT, or http://...
+    #[arg(long, value_name = "URL")]
+    pub(super) proxy: Option<String>,
+
+    /// Send small packets at once; always so
+    #[arg(long)]
+    pub(super) nodelay: bool,
+
+    /// A property of MQTT 5.0: what it is for (connect, publish, will, disconnect), its name, its value; for user-property
+    /// two values. May be given several times
+    #[arg(short = 'D', long, value_names = ["FOR", "NAME", "VALUE"], num_args = 3..=4, action = ArgAction::Append)]
+    pub(super) property: Vec<String>,
+
+    /// Tell what happens on the connection
+    #[arg(short, long)]
+    pub(crate) debug: bool,
+
+    /// No messages about errors; the exit code tells
+    #[arg(long)]
+    pub(crate) quiet: bool,
+
+    #[command(flatten)]
+    pub(super) will: WillArguments,
+
+    #[command(flatten)]
+    pub(super) tls: TlsArguments,
+
+    #[command(flatten)]
+    pub(super) refused: RefusedArguments,
+
+    /// Print help
+    #[arg(long, action = ArgAction::Help)]
+    help: Option<bool>,
+}
+
+/// The message that the server publishes when this client is lost.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Will")]
+pub(crate) struct WillArguments {
+    /// Have the server publish on this topic if the connection is lost
+    #[arg(long, value_name = "TOPIC")]
+    pub(super) will_topic: Option<String>,
+
+    /// The message [default: an empty one]
+    #[arg(long, value_name = "TEXT", requires = "will_topic", allow_hyphen_values = true)]
+    pub(super) will_payload: Option<String>,
+
+    /// Its QoS
+    #[arg(long, value_name = "QOS", requires = "will_topic", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub(super) will_qos: u8,
+
+    /// Retain it
+    #[arg(long, requires = "will_topic")]
+    pub(super) will_retain: bool,
+}
+
+/// Whom to trust, and what to show.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct TlsArguments {
+    /// Use TLS, and trust the authorities in this PEM file
+    #[arg(long, value_name = "FILE")]
+    pub(super) cafile: Option<PathBuf>,
+
+    /// Use TLS, and trust the authorities in the PEM files of this directory
+    #[arg(long, value_name = "DIR", conflicts_with = "cafile")]
+    pub(super) capath: Option<PathBuf>,
+
+    /// Use TLS, and trust the authorities of the system; so too with mqtts:// and with port 8883
+    #[arg(long, conflicts_with_all = ["cafile", "capath"])]
+    pub(super) tls_use_os_certs: bool,
+
+    /// Certificate of this client, a PEM file
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(super) cert: Option<PathBuf>,
+
+    /// Its private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(super) key: Option<PathBuf>,
+
+    /// Trust any server: the connection is encrypted, but perhaps not with the right one
+    #[arg(long)]
+    pub(super) insecure: bool,
+
+    /// The oldest version of TLS to accept: tlsv1.2
+    #[arg(long, value_name = "VERSION", value_parser = tls_version)]
+    pub(super) tls_version: Option<String>,
+
+    /// The protocol to offer (ALPN)
+    #[arg(long, value_name = "PROTOCOL")]
+    pub(super) tls_alpn: Option<String>,
+}
+
+/// Options of Mosquitto's clients that are not possible here: each says what to do instead.
+#[derive(Debug, Args)]
+pub(crate) struct RefusedArguments {
+    #[arg(short = 'A', hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_bind)]
+    bind: Option<String>,
+    #[arg(short = 'S', hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_srv)]
+    srv: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_psk)]
+    psk: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_psk)]
+    psk_identity: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_ciphers)]
+    ciphers: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_engine)]
+    tls_engine: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_engine)]
+    tls_engine_kpass_sha1: Option<String>,
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_engine)]
+    keyform: Option<String>,
+}
+
+/// A version of MQTT, named as Mosquitto's clients name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Version {
+    V31,
+    V311,
+    V5,
+}
+
+impl ValueEnum for Version {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::V31, Self::V311, Self::V5]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::V31 => PossibleValue::new("mqttv31").aliases(["31", "3.1"]),
+            Self::V311 => PossibleValue::new("mqttv311").aliases(["311", "3.1.1"]),
+            Self::V5 => PossibleValue::new("mqttv5").aliases(["5", "5.0"]),
+        })
+    }
+}
+
+/// Seconds; -1, 4294967295 and ∞ are for ever.
+fn session_expiry(text: &str) -> Result<u32, String> {
+    match text {
+        "-1" | "∞" => Ok(u32::MAX),
+        _ => text.parse().map_err(|_| "not a number of seconds up to 4294967294, nor -1 for ever".to_owned()),
+    }
+}
+
+fn tls_version(text: &str) -> Result<String, String> {
+    match text {
+        "tlsv1.2" => Ok(text.to_owned()),
+        "tlsv1.3" => Err("1.3 is used wherever the server has it; it cannot be demanded".to_owned()),
+        "tlsv1.1" | "tlsv1" => Err("versions before 1.2 are not safe, and not here".to_owned()),
+        _ => Err("not a version of TLS; tlsv1.2 is".to_owned()),
+    }
+}
+
+fn no_bind(_: &str) -> Result<String, String> {
+    Err("the address of this side cannot be chosen; the system's routes decide".to_owned())
+}
+
+fn no_srv(_: &str) -> Result<String, String> {
+    Err("SRV records are not looked up; name the server with -h and -p".to_owned())
+}
+
+fn no_psk(_: &str) -> Result<String, String> {
+    Err("there is no TLS with pre-shared keys; use certificates: --cafile, --cert and --key".to_owned())
+}
+
+fn no_ciphers(_: &str) -> Result<String, String> {
+    Err("the cipher suites cannot be chosen: only those of TLS 1.2 and 1.3 that are safe are used".to_owned())
+}
+
+fn no_engine(_: &str) -> Result<String, String> {
+    Err("there are no engines of OpenSSL; the private key is a PEM file: --key".to_owned())
+}

@@ -1,0 +1,12 @@
+//! What `ferry pub`, `sub` and `rr` have in common: the options, the connection, the end.
+
+mod arguments;
+mod ending;
+mod options;
+mod properties;
+mod report;
+
+pub(crate) use arguments::ConnectionArguments;
+pub(crate) use ending::{Ending, end_within, run, stopped};
+pub(crate) use options::{DefaultVersion, Setup, check_topic_name, qos};
+pub(crate) use report::Reporter;

@@ -1,0 +1,301 @@
+use std::fs;
+use std::path::Path;
+
+use ferry_client::{
+    AuthMechanism, ClientCertificate, ClientOptions, ConnectOptions, DisconnectOptions, Message,
+    ProtocolVersion, Proxy, QoS, TransportOptions, Will,
+};
+
+use super::arguments::{ConnectionArguments, TlsArguments, Version};
+use super::properties::{ConnectProperties, PropertyArguments};
+
+/// What the options say, ready to connect.
+pub(crate) struct Setup {
+    pub(crate) options: ClientOptions,
+    /// The topic of the URL.
+    pub(crate) topic: Option<String>,
+    /// Properties of what is published.
+    pub(crate) properties: ferry_client::Properties,
+    pub(crate) disconnect: DisconnectOptions,
+}
+
+/// Which version it is if `-V` does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DefaultVersion {
+    /// 3.1.1, unless an option needs 5.0.
+    Oldest,
+    /// 5.0.
+    Newest,
+}
+
+/// Where the server is.
+struct Address {
+    url: String,
+    credentials: Option<(String, Option<String>)>,
+    topic: Option<String>,
+}
+
+/// The port of MQTT on TLS, on which nothing else is expected.
+const TLS_PORT: u16 = 8883;
+
+impl ConnectionArguments {
+    /// Puts everything together. `needs_v5` names the option that makes sense in 5.0 only, if there is one.
+    ///
+    /// # Errors
+    /// What does not go together, in words.
+    pub(crate) fn setup(
+        &self,
+        default: DefaultVersion,
+        needs_v5: Option<&'static str>,
+    ) -> Result<Setup, String> {
+        let properties = PropertyArguments::parse(&self.property)?;
+        let needs_v5 = needs_v5
+            .or((!self.property.is_empty()).then_some("-D"))
+            .or(self.session_expiry_interval.map(|_| "-x"));
+        let version = self.version(default, needs_v5)?;
+        let address = self.address()?;
+        let mut options = ClientOptions::new(&address.url).map_err(|error| error.to_string())?;
+        options.transport = self.transport()?;
+        options = self.connect(options, version, &properties)?;
+        if let Some((user_name, password)) = address.credentials {
+            options.connect.user_name = Some(user_name);
+            options.connect.password = password.map(String::into_bytes);
+        }
+        if options.connect.password.is_some() && options.connect.user_name.is_none() && version.is_v3() {
+            return Err("a password needs a user name (-u) before MQTT 5.0".to_owned());
+        }
+        let disconnect = DisconnectOptions {
+            session_expiry_interval: properties.disconnect_session_expiry,
+            user_properties: properties.disconnect_user_properties,
+            ..DisconnectOptions::default()
+        };
+        Ok(Setup { options, topic: address.topic, properties: properties.publish, disconnect })
+    }
+
+    fn version(
+        &self,
+        default: DefaultVersion,
+        needs_v5: Option<&'static str>,
+    ) -> Result<ProtocolVersion, String> {
+        match (self.protocol_version, needs_v5) {
+            (Some(Version::V5), _) | (None, Some(_)) => Ok(ProtocolVersion::V5),
+            (Some(_), Some(option)) => {
+                Err(format!("{option} needs MQTT 5.0: leave -V out, or say -V mqttv5"))
+            }
+            (Some(Version::V31), None) => Ok(ProtocolVersion::V31),
+            (Some(Version::V311), None) => Ok(ProtocolVersion::V311),
+            (None, None) if default == DefaultVersion::Newest => Ok(ProtocolVersion::V5),
+            (None, None) => Ok(ProtocolVersion::V311),
+        }
+    }
+
+    fn address(&self) -> Result<Address, String> {
+        if let Some(url) = &self.url {
+            return Address::of_url(url);
+        }
+        let url = if let Some(path) = &self.unix {
+            format!("unix://{}", path.display())
+        } else {
+            let is_tls = self.tls.is_wanted() || self.port == Some(TLS_PORT) && !self.ws;
+            let (scheme, port) = match (self.ws, is_tls) {
+                (false, false) => ("mqtt", 1883),
+                (false, true) => ("mqtts", TLS_PORT),
+                (true, false) => ("ws", 8083),
+                (true, true) => ("wss", 443),
+            };
+            let host = self.host.as_deref().unwrap_or("localhost");
+            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+            let path = if self.ws { self.ws_path.as_str() } else { "" };
+            let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
+            format!("{scheme}://{host}:{}{slash}{path}", self.port.unwrap_or(port))
+        };
+        Ok(Address { url, credentials: None, topic: None })
+    }
+
+    fn transport(&self) -> Result<TransportOptions, String> {
+        let mut transport = TransportOptions::default();
+        if let Some(url) = &self.proxy {
+            transport.proxy = Some(Proxy::new(url).map_err(|error| error.to_string())?);
+        }
+        let tls = &self.tls;
+        transport.tls.ca_file.clone_from(&tls.cafile);
+        if let Some(directory) = &tls.capath {
+            transport.tls.ca_pem = Some(all_of(directory)?);
+        }
+        if let (Some(certificate), Some(key)) = (&tls.cert, &tls.key) {
+            transport.tls.client_certificate =
+                Some(ClientCertificate::Files { certificate: certificate.clone(), key: key.clone() });
+        }
+        transport.tls.alpn_protocols.extend(tls.tls_alpn.clone());
+        transport.tls.insecure = tls.insecure;
+        Ok(transport)
+    }
+
+    fn connect(
+        &self,
+        options: ClientOptions,
+        version: ProtocolVersion,
+        properties: &PropertyArguments,
+    ) -> Result<ClientOptions, String> {
+        let mut options = options.protocol_version(version).client_id(self.client_id(version)?);
+        let connect = &mut options.connect;
+        connect.keep_alive_seconds = self.keepalive;
+        connect.clean_start = !self.disable_clean_session;
+        connect.user_name.clone_from(&self.username);
+        connect.password = self.password.clone().map(String::into_bytes);
+        connect.inflight_max = self.max_inflight;
+        connect.will = self.will(properties)?;
+        let for_ever = self.disable_clean_session.then_some(u32::MAX);
+        let expiry = self.session_expiry_interval.or(properties.connect.session_expiry_interval).or(for_ever);
+        connect.session_expiry_interval = expiry.unwrap_or(0);
+        properties.connect.apply(connect);
+        let Some(method) = &properties.connect.authentication_method else {
+            return match properties.connect.authentication_data {
+                Some(_) => Err("-D connect authentication-data needs an authentication-method".to_owned()),
+                None => Ok(options),
+            };
+        };
+        let data = properties.connect.authentication_data.clone().unwrap_or_default();
+        let token = Token { method: method.clone(), data };
+        Ok(options.authentication(move || token.clone()))
+    }
+
+    fn client_id(&self, version: ProtocolVersion) -> Result<String, String> {
+        if let Some(id) = &self.id {
+            return Ok(id.clone());
+        }
+        if self.disable_clean_session {
+            return Err("-c is about the session of a Client Identifier: say which with -i".to_owned());
+        }
+        if let Some(prefix) = &self.id_prefix {
+            return Ok(format!("{prefix}{}", std::process::id()));
+        }
+        if !version.is_v3() {
+            return Ok(String::new());
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| format!("no random numbers: {error}"))?;
+        Ok(format!("ferry-{:016x}", u64::from_ne_bytes(random)))
+    }
+
+    fn will(&self, properties: &PropertyArguments) -> Result<Option<Will>, String> {
+        let Some(topic) = &self.will.will_topic else {
+            return if properties.has_will() {
+                Err("-D will needs --will-topic".to_owned())
+            } else {
+                Ok(None)
+            };
+        };
+        check_topic_name(topic)?;
+        let payload = self.will.will_payload.clone().unwrap_or_default();
+        let mut message = Message::new(topic, payload).retain(self.will.will_retain);
+        message.qos = qos(self.will.will_qos);
+        *message.properties_mut() = properties.will.clone();
+        Ok(Some(Will::new(message).delay_seconds(properties.will_delay_seconds.unwrap_or(0))))
+    }
+}
+
+impl TlsArguments {
+    /// Whether an option says that there is to be TLS.
+    fn is_wanted(&self) -> bool {
+        self.cafile.is_some()
+            || self.capath.is_some()
+            || self.tls_use_os_certs
+            || self.cert.is_some()
+            || self.insecure
+            || self.tls_version.is_some()
+            || self.tls_alpn.is_some()
+    }
+}
+
+impl Address {
+    /// `mqtt://user:password@host:port/topic`. A WebSocket has a path there, and no topic.
+    fn of_url(url: &str) -> Result<Self, String> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(format!("{url}: not mqtt://HOST/TOPIC, nor mqtts://, ws:// or wss://"));
+        };
+        let (authority, topic) = match scheme {
+            "mqtt" | "mqtts" => rest.split_once('/').unwrap_or((rest, "")),
+            _ => (rest, ""),
+        };
+        let (credentials, host) = match authority.split_once('@') {
+            Some((credentials, host)) if matches!(scheme, "mqtt" | "mqtts") => (Some(credentials), host),
+            _ => (None, authority),
+        };
+        let credentials = credentials.map(|text| match text.split_once(':') {
+            Some((user_name, password)) => (user_name.to_owned(), Some(password.to_owned())),
+            None => (text.to_owned(), None),
+        });
+        let topic = Some(topic.to_owned()).filter(|topic| !topic.is_empty());
+        Ok(Self { url: format!("{scheme}://{host}"), credentials, topic })
+    }
+}
+
+impl ConnectProperties {
+    fn apply(&self, connect: &mut ConnectOptions) {
+        connect.receive_maximum = self.receive_maximum.unwrap_or(connect.receive_maximum);
+        connect.maximum_packet_size = self.maximum_packet_size;
+        connect.topic_alias_maximum = self.topic_alias_maximum.unwrap_or(connect.topic_alias_maximum);
+        connect.request_problem_information = self.request_problem_information.unwrap_or(true);
+        connect.request_response_information = self.request_response_information.unwrap_or(false);
+        connect.user_properties.clone_from(&self.user_properties);
+    }
+}
+
+/// An authentication of one step: data that is known before.
+#[derive(Clone)]
+struct Token {
+    method: String,
+    data: Vec<u8>,
+}
+
+impl AuthMechanism for Token {
+    fn method(&self) -> &str {
+        &self.method
+    }
+
+    fn start(&mut self) -> Vec<u8> {
+        self.data.clone()
+    }
+
+    fn challenge(&mut self, _data: &[u8]) -> Result<Vec<u8>, String> {
+        Err(format!("the server asks for more than the data of -D to authenticate by {}", self.method))
+    }
+}
+
+/// 0 to 2, as checked by the command line.
+pub(crate) fn qos(number: u8) -> QoS {
+    match number {
+        0 => QoS::AtMostOnce,
+        1 => QoS::AtLeastOnce,
+        _ => QoS::ExactlyOnce,
+    }
+}
+
+/// Says what is wrong with a topic to publish to.
+pub(crate) fn check_topic_name(topic: &str) -> Result<(), String> {
+    if topic.is_empty() {
+        return Err("the topic is empty".to_owned());
+    }
+    if topic.contains(['+', '#']) {
+        return Err(format!("{topic:?}: + and # are for subscribing; a message has one topic"));
+    }
+    if topic.len() > usize::from(u16::MAX) {
+        return Err("the topic has more than 65,535 bytes".to_owned());
+    }
+    Ok(())
+}
+
+/// All files of a directory, one after the other.
+fn all_of(directory: &Path) -> Result<Vec<u8>, String> {
+    let words = |error: std::io::Error| format!("{}: {error}", directory.display());
+    let mut all = Vec::new();
+    for entry in fs::read_dir(directory).map_err(words)? {
+        let path = entry.map_err(words)?.path();
+        if path.is_file() {
+            all.extend(fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?);
+            all.push(b'\n');
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,207 @@
+//! `-D`: properties of MQTT 5.0.
+
+use ferry_client::Properties;
+
+/// What `-D` has said, packet by packet.
+#[derive(Debug, Default)]
+pub(crate) struct PropertyArguments {
+    pub(super) connect: ConnectProperties,
+    pub(super) publish: Properties,
+    pub(super) will: Properties,
+    pub(super) will_delay_seconds: Option<u32>,
+    pub(super) disconnect_session_expiry: Option<u32>,
+    pub(super) disconnect_user_properties: Vec<(String, String)>,
+}
+
+/// Those of CONNECT.
+#[derive(Debug, Default)]
+pub(super) struct ConnectProperties {
+    pub(super) session_expiry_interval: Option<u32>,
+    pub(super) receive_maximum: Option<u16>,
+    pub(super) maximum_packet_size: Option<u32>,
+    pub(super) topic_alias_maximum: Option<u16>,
+    pub(super) request_problem_information: Option<bool>,
+    pub(super) request_response_information: Option<bool>,
+    pub(super) authentication_method: Option<String>,
+    pub(super) authentication_data: Option<Vec<u8>>,
+    pub(super) user_properties: Vec<(String, String)>,
+}
+
+/// One `-D`.
+struct Property<'a> {
+    packet: &'a str,
+    name: &'a str,
+    value: &'a str,
+    /// Of a user property, whose name is `value` then.
+    second_value: &'a str,
+}
+
+impl PropertyArguments {
+    /// Reads the words of all `-D` one after the other.
+    ///
+    /// # Errors
+    /// What is wrong with one of them, in words.
+    pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
+        let mut properties = Self::default();
+        let mut words = words.iter().map(String::as_str);
+        while let Some(packet) = words.next() {
+            let (Some(name), Some(value)) = (words.next(), words.next()) else {
+                return Err(format!("-D {packet}: name and value are missing"));
+            };
+            let second_value = if name == "user-property" {
+                words
+                    .next()
+                    .ok_or_else(|| format!("-D {packet} user-property {value}: its value is missing"))?
+            } else {
+                ""
+            };
+            let property = Property { packet, name, value, second_value };
+            properties.add(&property)?;
+        }
+        Ok(properties)
+    }
+
+    fn add(&mut self, property: &Property<'_>) -> Result<(), String> {
+        match property.packet {
+            "connect" => self.connect.add(property),
+            "publish" => add_to_message(&mut self.publish, property),
+            "will" if property.name == "will-delay-interval" => {
+                self.will_delay_seconds = Some(property.number()?);
+                Ok(())
+            }
+            "will" => add_to_message(&mut self.will, property),
+            "disconnect" => match property.name {
+                "session-expiry-interval" => {
+                    self.disconnect_session_expiry = Some(property.number()?);
+                    Ok(())
+                }
+                "user-property" => {
+                    self.disconnect_user_properties.push(property.pair());
+                    Ok(())
+                }
+                _ => Err(property.unknown()),
+            },
+            "subscribe" | "unsubscribe" => Err(format!(
+                "-D {}: properties of SUBSCRIBE and UNSUBSCRIBE are not possible; use connect, publish, will or disconnect",
+                property.packet
+            )),
+            other => Err(format!("-D {other}: not one of connect, publish, will and disconnect")),
+        }
+    }
+
+    pub(super) fn has_will(&self) -> bool {
+        self.will != Properties::default() || self.will_delay_seconds.is_some()
+    }
+}
+
+impl ConnectProperties {
+    fn add(&mut self, property: &Property<'_>) -> Result<(), String> {
+        match property.name {
+            "session-expiry-interval" => self.session_expiry_interval = Some(property.number()?),
+            "receive-maximum" => self.receive_maximum = Some(property.number_from_1()?),
+            "maximum-packet-size" => self.maximum_packet_size = Some(property.number_from_1()?),
+            "topic-alias-maximum" => self.topic_alias_maximum = Some(property.number()?),
+            "request-problem-information" => self.request_problem_information = Some(property.flag()?),
+            "request-response-information" => self.request_response_information = Some(property.flag()?),
+            "authentication-method" => self.authentication_method = Some(property.value.to_owned()),
+            "authentication-data" => self.authentication_data = Some(property.value.as_bytes().to_vec()),
+            "user-property" => self.user_properties.push(property.pair()),
+            _ => return Err(property.unknown()),
+        }
+        Ok(())
+    }
+}
+
+fn add_to_message(message: &mut Properties, property: &Property<'_>) -> Result<(), String> {
+    match property.name {
+        "payload-format-indicator" => message.payload_format_indicator = Some(property.flag()?),
+        "message-expiry-interval" => message.message_expiry_interval = Some(property.number()?),
+        "content-type" => message.content_type = Some(property.value.to_owned()),
+        "response-topic" => message.response_topic = Some(property.value.to_owned()),
+        "correlation-data" => message.correlation_data = Some(property.value.as_bytes().to_vec()),
+        "user-property" => message.user_properties.push(property.pair()),
+        // The client uses aliases by itself, and whoever receives the message cannot tell.
+        "topic-alias" if property.packet == "publish" => drop(property.number_from_1::<u16>()?),
+        _ => return Err(property.unknown()),
+    }
+    Ok(())
+}
+
+impl Property<'_> {
+    fn number<T: std::str::FromStr>(&self) -> Result<T, String> {
+        self.value.parse().map_err(|_| self.wrong("is not a number, or too large"))
+    }
+
+    fn number_from_1<T: std::str::FromStr + Default + PartialEq>(&self) -> Result<T, String> {
+        let number = self.number()?;
+        if number == T::default() { Err(self.wrong("must be at least 1")) } else { Ok(number) }
+    }
+
+    fn flag(&self) -> Result<bool, String> {
+        match self.value {
+            "0" => Ok(false),
+            "1" => Ok(true),
+            _ => Err(self.wrong("is neither 0 nor 1")),
+        }
+    }
+
+    fn pair(&self) -> (String, String) {
+        (self.value.to_owned(), self.second_value.to_owned())
+    }
+
+    fn wrong(&self, what: &str) -> String {
+        format!("-D {} {}: {:?} {what}", self.packet, self.name, self.value)
+    }
+
+    fn unknown(&self) -> String {
+        format!(
+            "-D {} {}: there is no such property of {}",
+            self.packet,
+            self.name,
+            self.packet.to_uppercase()
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<PropertyArguments, String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        PropertyArguments::parse(&words)
+    }
+
+    #[test]
+    fn properties_of_several_packets() {
+        let properties = parse(
+            "publish user-property a b connect receive-maximum 7 publish user-property c d will will-delay-interval 3 \
+             will content-type t disconnect session-expiry-interval 9",
+        );
+        let properties = properties.unwrap();
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(properties.publish.user_properties, [pair("a", "b"), pair("c", "d")]);
+        assert_eq!(properties.connect.receive_maximum, Some(7));
+        assert_eq!(properties.will_delay_seconds, Some(3));
+        assert_eq!(properties.will.content_type.as_deref(), Some("t"));
+        assert_eq!(properties.disconnect_session_expiry, Some(9));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (line, words) in [
+            ("publish", "name and value are missing"),
+            ("publish user-property a", "its value is missing"),
+            ("publish colour red", "no such property of PUBLISH"),
+            ("connect content-type x", "no such property of CONNECT"),
+            ("connect receive-maximum 0", "at least 1"),
+            ("connect receive-maximum 70000", "too large"),
+            ("publish payload-format-indicator 2", "neither 0 nor 1"),
+            ("suback user-property a b", "not one of"),
+            ("subscribe user-property a b", "not possible"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(words), "{line}: {error}");
+        }
+    }
+}

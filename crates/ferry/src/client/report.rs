@@ -1,0 +1,72 @@
+use ferry_client::{Client, ConnectionError, Event};
+
+/// Tells on standard error what happens to a client.
+pub(crate) struct Reporter {
+    debug: bool,
+    quiet: bool,
+}
+
+impl Reporter {
+    /// Follows the client from now on, in the background. `quiet` is silent about trouble, `debug` tells everything.
+    pub(crate) fn follow(client: &Client, debug: bool, quiet: bool) {
+        let mut events = client.events();
+        let mut reporter = Self { debug, quiet };
+        tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                reporter.tell(event);
+            }
+        });
+    }
+
+    fn tell(&mut self, event: Event) {
+        match event {
+            Event::Connecting(address) => self.explain(&format!("connecting to {address}")),
+            Event::Connected(connected) => self.explain(&format!(
+                "connected as {:?}{}",
+                connected.client_id,
+                if connected.session_present { ", to the session that was there" } else { "" }
+            )),
+            Event::Disconnected { reason, retry_in_ms: Some(delay) } => {
+                self.warn(&format!("{reason}; trying again in {}.{} s", delay / 1000, delay % 1000 / 100));
+            }
+            // Why the client has ended is told at the end.
+            Event::Disconnected { reason: ConnectionError::Ended, .. } => self.explain("disconnected"),
+            Event::Disconnected { reason, .. } => self.explain(&format!("disconnected: {reason}")),
+            Event::Resubscribed { filters, reason_codes } => {
+                for (filter, code) in filters.iter().zip(reason_codes) {
+                    if code.is_error() {
+                        self.warn(&format!(
+                            "{filter}: the server refuses the subscription now: {}",
+                            code.name()
+                        ));
+                    }
+                }
+                self.explain(&format!("subscribed again to {}", filters.join(", ")));
+            }
+            Event::NotPublished { topic, reason } => self.warn(&format!("{topic}: not published: {reason}")),
+            Event::Rejected { topic, reason_code } => {
+                self.warn(&format!("{topic}: the server refused a message: {}", reason_code.name()));
+            }
+            Event::Unclaimed { topic } => {
+                self.explain(&format!("{topic}: a message that nobody wants any more"));
+            }
+            Event::Overflowed { topic } => {
+                self.warn(&format!("{topic}: a message was lost: too many at once"));
+            }
+            Event::Authenticated => self.explain("authenticated again"),
+            Event::Missed(count) => self.explain(&format!("{count} events are not told")),
+        }
+    }
+
+    fn explain(&self, words: &str) {
+        if self.debug {
+            eprintln!("{words}");
+        }
+    }
+
+    fn warn(&self, words: &str) {
+        if !self.quiet {
+            eprintln!("warning: {words}");
+        }
+    }
+}

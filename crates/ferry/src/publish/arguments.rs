@@ -1,0 +1,84 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgGroup, Args};
+
+use crate::client::ConnectionArguments;
+
+/// Publish messages
+///
+/// With the options of mosquitto_pub. Ends when the server has taken everything: with QoS 1 and 2, acknowledged it. If the
+/// connection is lost meanwhile, it is made again.
+#[derive(Debug, Args)]
+#[command(
+    disable_help_flag = true,
+    args_override_self = true,
+    after_help = "\
+Examples:
+  ferry pub -t house/kitchen/temperature -m 21.5
+  ferry pub -t house/kitchen/temperature -m 21.5 -q 1 -r
+  ferry pub -t house/kitchen/temperature -r -n            delete what is retained there
+  tail -f log | ferry pub -t log -l -q 1                  a message for each line
+  ferry pub -t camera/1 -f picture.jpg -h broker.example --cafile ca.pem -u ada -P secret
+  ferry pub -t a -m x -D publish content-type text/plain -D publish user-property unit celsius
+
+Exit codes: 0 the server has everything; 1 it cannot be done, or the server cannot be reached; 2 wrong command line;
+1 to 5 (before MQTT 5.0) or 128 and above: the server refused the connection or a message for this reason."
+)]
+#[command(group = ArgGroup::new("source").required(true).args(["message", "file", "null_message", "stdin_line", "stdin_file"]))]
+pub(crate) struct PublishArguments {
+    /// Publish on this topic
+    #[arg(short, long, value_name = "TOPIC", required_unless_present = "url", allow_hyphen_values = true)]
+    pub(super) topic: Option<String>,
+
+    #[command(flatten)]
+    pub(super) source: Source,
+
+    /// Each line of standard input is a message
+    #[arg(short = 'l', long)]
+    pub(super) stdin_line: bool,
+
+    /// 0: at most once, 1: at least once, 2: exactly once
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub(super) qos: u8,
+
+    /// Have the server keep the message for those who subscribe later
+    #[arg(short, long)]
+    pub(super) retain: bool,
+
+    /// Publish the message so many times; not with -l
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) repeat: u64,
+
+    /// Seconds between one time and the next, such as 0.5
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
+    pub(super) repeat_delay: Duration,
+
+    #[command(flatten)]
+    pub(super) connection: ConnectionArguments,
+}
+
+/// Where the message comes from.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// The message
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
+    pub(crate) message: Option<String>,
+
+    /// The message is all that is in this file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// The message is empty
+    #[arg(short, long)]
+    pub(crate) null_message: bool,
+
+    /// The message is all of standard input
+    #[arg(short = 's', long)]
+    pub(crate) stdin_file: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a time: negative, or too long".to_owned())
+}
