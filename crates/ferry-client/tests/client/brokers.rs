@@ -132,6 +132,16 @@ fn mosquitto() -> Option<&'static Path> {
 }
 
 fn start_mosquitto(directory: &ScratchDirectory, certificates: &Certificates) -> (Process, Vec<u16>) {
+    // Another test may take a port that was free a moment ago.
+    for _ in 0..10 {
+        if let Some(started) = try_mosquitto(directory, certificates) {
+            return started;
+        }
+    }
+    panic!("mosquitto does not start");
+}
+
+fn try_mosquitto(directory: &ScratchDirectory, certificates: &Certificates) -> Option<(Process, Vec<u16>)> {
     let ports = Scheme::ALL.map(|_| free_port());
     // Started by root it would give up the right to read the certificates.
     let mut text =
@@ -158,15 +168,18 @@ fn start_mosquitto(directory: &ScratchDirectory, certificates: &Certificates) ->
     let program = mosquitto().expect("it is installed");
     let mut command = Command::new(program);
     command.arg("-c").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let child = command.spawn().expect("a process");
+    let mut child = command.spawn().expect("a process");
     let deadline = Instant::now() + START_MAX;
     for port in &ports[..5] {
         while TcpStream::connect(("127.0.0.1", *port)).is_err() {
+            if child.try_wait().expect("a child").is_some() {
+                return None;
+            }
             assert!(Instant::now() < deadline, "mosquitto does not start");
             std::thread::yield_now();
         }
     }
-    (Process::Mosquitto(child), ports.to_vec())
+    Some((Process::Mosquitto(child), ports.to_vec()))
 }
 
 pub(crate) fn free_port() -> u16 {
