@@ -359,3 +359,27 @@ fn what_is_not_possible_is_said() {
         assert!(words.contains("invalid value"), "{options}: {words}");
     }
 }
+
+/// A `ferry sub` that has subscribed, and will never get anything.
+fn waiting_subscriber(broker: &Broker) -> Child {
+    let mut command = Side::Ferry.command("sub", &broker.port, &["-t", "nothing", "-d"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    lines.find(|line| line.starts_with("subscribed")).expect("it subscribes");
+    std::thread::spawn(move || lines.for_each(drop));
+    child
+}
+
+#[test]
+fn it_ends_when_nobody_reads_and_when_it_is_told() {
+    let broker = Broker::start();
+    let mut unread = waiting_subscriber(&broker);
+    drop(unread.stdout.take());
+    assert_eq!(unread.wait().expect("it ends").code(), Some(0));
+    for signal in ["-INT", "-TERM"] {
+        let mut stopped = waiting_subscriber(&broker);
+        let killed = Command::new("kill").args([signal, &stopped.id().to_string()]).status();
+        assert!(killed.is_ok_and(|status| status.success()));
+        assert_eq!(stopped.wait().expect("it ends").code(), Some(0), "{signal}");
+    }
+}

@@ -1,11 +1,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -25,6 +26,9 @@ pub struct TlsOptions {
     pub server_name: Option<String>,
     /// The protocols to offer (ALPN), such as `mqtt`.
     pub alpn_protocols: Vec<String>,
+    /// Take a certificate with any name, as long as an authority that is trusted has signed it: for servers that are reached
+    /// under another name than their own. Whoever has a certificate of the authority can pass for the server.
+    pub any_server_name: bool,
     /// Trust anybody. The connection is encrypted, but perhaps not with the right server: for tests only.
     pub insecure: bool,
 }
@@ -70,6 +74,10 @@ impl TlsOptions {
         let builder = builder.with_safe_default_protocol_versions().map_err(tls_error)?;
         let builder = if self.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
+        } else if self.any_server_name {
+            let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider);
+            let verifier = verifier.build().map_err(|error| ConnectionError::Tls(error.to_string()))?;
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyServerName(verifier)))
         } else {
             builder.with_root_certificates(self.roots()?)
         };
@@ -174,5 +182,50 @@ impl ServerCertVerifier for TrustAnybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Verifies the certificate, but not whose it is.
+#[derive(Debug)]
+struct AnyServerName(Arc<WebPkiServerVerifier>);
+
+impl ServerCertVerifier for AnyServerName {
+    /// The name is looked at last: a certificate that has only a wrong name is right otherwise.
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        match self.0.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            result => result,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
     }
 }

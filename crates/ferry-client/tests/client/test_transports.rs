@@ -57,9 +57,19 @@ fn a_server_must_be_trusted() {
         let wrong_name =
             TlsOptions { ca_file: ca_file.clone(), server_name: other_name, ..TlsOptions::default() };
         assert!(matches!(attempt(wrong_name).await, Err(ConnectionError::Tls(_))));
+        let authority_of_others = unknown_authority.clone();
         let wrong_authority = TlsOptions { ca_file: unknown_authority, ..TlsOptions::default() };
         assert!(matches!(attempt(wrong_authority).await, Err(ConnectionError::Tls(_))));
         assert!(attempt(TlsOptions { insecure: true, ..TlsOptions::default() }).await.is_ok());
+        let any_name = TlsOptions {
+            ca_file: ca_file.clone(),
+            server_name: Some("other.example".to_owned()),
+            any_server_name: true,
+            ..TlsOptions::default()
+        };
+        assert!(attempt(any_name.clone()).await.is_ok());
+        let any_name_of_others = TlsOptions { ca_file: authority_of_others, ..any_name };
+        assert!(matches!(attempt(any_name_of_others).await, Err(ConnectionError::Tls(_))));
         let text = std::fs::read(authority).unwrap();
         assert!(attempt(TlsOptions { ca_pem: Some(text), ..TlsOptions::default() }).await.is_ok());
         let missing = TlsOptions { ca_file: Some("missing.pem".into()), ..TlsOptions::default() };

@@ -149,7 +149,7 @@ pub(crate) struct TlsArguments {
     #[arg(long, value_name = "FILE", requires = "cert")]
     pub(super) key: Option<PathBuf>,
 
-    /// Trust any server: the connection is encrypted, but perhaps not with the right one
+    /// Take a certificate with another name than the server's: whoever has one of the same authority can pass for it
     #[arg(long)]
     pub(super) insecure: bool,
 

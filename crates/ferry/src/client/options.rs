@@ -127,7 +127,7 @@ impl ConnectionArguments {
                 Some(ClientCertificate::Files { certificate: certificate.clone(), key: key.clone() });
         }
         transport.tls.alpn_protocols.extend(tls.tls_alpn.clone());
-        transport.tls.insecure = tls.insecure;
+        transport.tls.any_server_name = tls.insecure;
         Ok(transport)
     }
 

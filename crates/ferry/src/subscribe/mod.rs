@@ -4,7 +4,7 @@ mod arguments;
 mod printer;
 
 pub(crate) use arguments::{FormArguments, SubscribeArguments};
-pub(crate) use printer::Printer;
+pub(crate) use printer::{Printer, output_closed};
 
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -83,6 +83,7 @@ async fn connect_and_print(
     let outcome = tokio::select! {
         outcome = receiver.run(filters) => outcome,
         () = stopped() => Ok(()),
+        () = output_closed() => Ok(()),
         () = time_is_over(arguments.timeout_seconds) => Err(Ending::timed_out()),
     };
     drop(receiver);

@@ -1,6 +1,9 @@
 use std::io::{self, ErrorKind, Write};
 
 use ferry_client::{Message, Properties};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use tokio::sync::oneshot;
 
 use super::FormArguments;
 use crate::client::Ending;
@@ -54,6 +57,29 @@ impl Printer {
     pub(crate) fn is_closed(&self) -> bool {
         self.is_closed
     }
+}
+
+/// Waits until nobody reads standard output any more, also if there is nothing to print.
+pub(crate) async fn output_closed() {
+    let (closed, is_closed) = oneshot::channel();
+    // It waits without waking; the end of the process does not wait for it.
+    std::thread::spawn(move || {
+        let stdout = io::stdout();
+        // Nothing is asked for but what is always told: that the other end is gone.
+        let mut wanted = [PollFd::new(&stdout, PollFlags::empty())];
+        loop {
+            match poll(&mut wanted, None) {
+                Ok(_) => {
+                    let _unwanted = closed.send(());
+                    return;
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => std::thread::park(),
+            }
+        }
+    });
+    // The thread does not end before it has told.
+    let _told = is_closed.await;
 }
 
 /// They are the client's own, by which it finds the streams of messages.
