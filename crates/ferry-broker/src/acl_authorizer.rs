@@ -24,6 +24,10 @@ impl Authorizer for AclAuthorizer {
         self.allows(identity, topic, Access::Read)
     }
 
+    fn answers_last(&self) -> bool {
+        true
+    }
+
     fn restricts_receiving(&self) -> bool {
         true
     }

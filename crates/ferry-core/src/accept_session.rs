@@ -96,6 +96,7 @@ impl Shard {
             will: None,
             pending_will: None,
             denied: None,
+            rights: None,
             replays: None,
             expiry: SessionExpiry::AT_CLOSE,
             expiry_in_connect: SessionExpiry::AT_CLOSE,
@@ -136,6 +137,7 @@ impl Shard {
         conn.publish_quota = (rate > 0).then(|| Box::new(Quota::new(rate, rate, turn.now)));
 
         session.identity = identity;
+        session.rights = None;
         session.conn = Some(id);
         session.expiry_in_connect = pending.expiry;
         session.expiry = limited_expiry(&config, pending.expiry);

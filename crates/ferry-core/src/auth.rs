@@ -180,6 +180,7 @@ impl Shard {
     ) {
         if let Some(session) = self.session_of_mut(id) {
             session.identity.user_name = user_name.map(Into::into);
+            session.rights = None;
         }
         if let Some(session_id) = self.conns.get(id).and_then(Conn::session) {
             self.record_session(turn, session_id);

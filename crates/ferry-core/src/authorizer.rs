@@ -26,6 +26,12 @@ pub trait Authorizer: Send + Sync {
         true
     }
 
+    /// Whether the answers about publishing and receiving are always the same for the same identity and topic, until the
+    /// next reload. Then the last ones are kept with each session, and the authorizer is not asked again.
+    fn answers_last(&self) -> bool {
+        false
+    }
+
     /// Whether [`may_receive`](Self::may_receive) is ever `false`.
     fn restricts_receiving(&self) -> bool {
         false

@@ -8,6 +8,7 @@ use crate::deferred::Deferred;
 use crate::publication::{Publication, Routed};
 use crate::pump::send_when_kept;
 use crate::record::queued;
+use crate::rights_cache::Rules;
 use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
 use crate::subscribe::Grant;
@@ -115,9 +116,9 @@ impl Shard {
         shapes: &mut WireShapes,
         target: &Target,
     ) -> Option<Refusal> {
-        let restricted = self.authorizer.restricts_receiving();
-        let session = self.sessions.get(target.session)?;
-        if restricted && !self.authorizer.may_receive(&session.identity, publication.topic) {
+        let rules = Rules { authorizer: &*self.authorizer, generation: self.authorizer_generation };
+        let session = self.sessions.get_mut(target.session)?;
+        if !rules.may_receive(&mut session.rights, &session.identity, publication.topic) {
             self.counters.drops.count(DropReason::NotAuthorized, session.client_id(), publication.topic);
             return None;
         }

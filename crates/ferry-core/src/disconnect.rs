@@ -195,6 +195,7 @@ impl Shard {
         self.counters.clients_connected -= 1;
         let session = self.sessions.get_mut(session_id)?;
         session.conn = None;
+        session.rights = None;
         session.sender.on_disconnect();
         session.receiver.on_disconnect();
         self.set_shares_online(session_id, false);

@@ -53,6 +53,7 @@ mod refused_client;
 mod response;
 mod restore;
 mod retained_replay;
+mod rights_cache;
 mod session;
 mod session_ends;
 mod shard;

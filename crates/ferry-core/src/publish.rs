@@ -7,6 +7,7 @@ use crate::fault::Fault;
 use crate::mailbox::ReceivedExchange;
 use crate::publication::{Publication, Routed};
 use crate::response::{Response, Wait};
+use crate::rights_cache::{Question, Rules};
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
@@ -310,10 +311,12 @@ impl Shard {
     }
 
     /// Whether the message may be published: `None` if so, else what its publisher is told.
-    fn judge(&self, incoming: &Incoming<'_>) -> Result<Option<Answer>, Fault> {
+    fn judge(&mut self, incoming: &Incoming<'_>) -> Result<Option<Answer>, Fault> {
         let Incoming { conn, session, publish, topic } = incoming;
-        let Some(session) = self.sessions.get(*session) else { return Ok(None) };
-        if !self.authorizer.may_publish(&session.identity, topic, publish.qos, publish.retain) {
+        let Some(session) = self.sessions.get_mut(*session) else { return Ok(None) };
+        let question = Question::Publish { qos: publish.qos, retain: publish.retain };
+        let rules = Rules { authorizer: &*self.authorizer, generation: self.authorizer_generation };
+        if !rules.allow(&mut session.rights, &session.identity, question, topic) {
             let detail = "the client may not publish to this topic";
             let v3 = self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3());
             if v3 && self.config.denied_v3_publish == DeniedPublish::Close {

@@ -3,6 +3,7 @@ use ferry_session::{DropReason, Outgoing, Sender, StoredCopy, StoredParts};
 
 use crate::commit::{Commit, Promise, Waiter};
 use crate::conn::Conn;
+use crate::rights_cache::Rules;
 use crate::session::{SessionId, record_dropped};
 use crate::shard::Shard;
 use crate::turn::Turn;
@@ -51,7 +52,7 @@ impl Shard {
             return;
         }
         conn.output.prepare(&mut self.spare_buffers);
-        let authorizer = self.authorizer.restricts_receiving().then_some(&*self.authorizer);
+        let rules = Rules { authorizer: &*self.authorizer, generation: self.authorizer_generation };
         let recorded = session.recorded;
         let client_id = &session.identity.client_id;
         let (counters, now) = (&mut self.counters, turn.now);
@@ -71,7 +72,7 @@ impl Shard {
                 }
                 Outgoing::Publish { packet_id, delivery, dup } => {
                     let topic = &*delivery.message.topic;
-                    let allowed = authorizer.is_none_or(|rules| rules.may_receive(&session.identity, topic));
+                    let allowed = rules.may_receive(&mut session.rights, &session.identity, topic);
                     let topic_hash = || self.hasher.hash_one(topic);
                     let first = packet_id.filter(|_| recorded.is_some() && !dup);
                     let sent = match first.filter(|_| delivery.qos == QoS::ExactlyOnce) {

@@ -8,6 +8,7 @@ use slab::Slab;
 use crate::filter_set::FilterSet;
 use crate::load::DeniedFilters;
 use crate::retained_replay::RetainedReplays;
+use crate::rights_cache::RightsCache;
 use crate::{ConnId, Identity, Record, SessionNumber};
 
 /// Names a session of a shard, until it ends.
@@ -28,6 +29,8 @@ pub(crate) struct Session {
     /// What copies in the store must not be sent any more.
     pub(crate) denied: Option<Box<DeniedFilters>>,
     pub(crate) replays: Option<Box<RetainedReplays>>,
+    /// What the authorizer has said of it lately.
+    pub(crate) rights: Option<Box<RightsCache>>,
     /// The interval in force.
     pub(crate) expiry: SessionExpiry,
     /// The interval as the client asked for it in its CONNECT.
@@ -168,6 +171,6 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Session>() <= 216, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 224, "{}", size_of::<Session>());
     }
 }

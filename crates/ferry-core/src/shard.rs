@@ -29,6 +29,10 @@ pub struct Shard {
     pub(crate) shared: Arc<Shared>,
     pub(crate) config: Arc<CoreConfig>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    /// How often the authorizer was replaced; `None` if its answers are not kept.
+    pub(crate) authorizer_generation: Option<u32>,
+    /// See [`Event::Reload`].
+    reloads: u32,
     pub(crate) conns: Conns,
     pub(crate) sessions: Sessions,
     pub(crate) subscriptions: SubscriptionTrie<SessionId, Grant>,
@@ -69,11 +73,14 @@ impl Shard {
         assert_eq!(shared.route_table.shard_count(), shard_count, "Shared is made for all shards");
         let config = Arc::clone(&shared.config);
         let authorizer = Arc::clone(&shared.authorizer);
+        let authorizer_generation = authorizer.answers_last().then_some(0);
         let mut random = Random::new(seed);
         let mut shard = Self {
             id,
             shared,
             authorizer,
+            authorizer_generation,
+            reloads: 0,
             conns: Conns::default(),
             sessions: Sessions::new(random.next()),
             subscriptions: SubscriptionTrie::new(random.next()),
@@ -147,6 +154,8 @@ impl Shard {
             }
             Event::Reload { config, authorizer } => {
                 self.authorizer = authorizer;
+                self.reloads = self.reloads.wrapping_add(1);
+                self.authorizer_generation = self.authorizer.answers_last().then_some(self.reloads);
                 self.configure(config, now);
             }
             Event::PublishWills => self.publish_wills(turn),

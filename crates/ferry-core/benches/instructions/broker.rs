@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ferry_codec::QoS;
 use ferry_core::{
-    AllowAll, AuthOutcome, ConnId, ConnInfo, CoreConfig, Effects, Event, Shard, ShardId, Shared, Timestamp,
-    home_shard,
+    AllowAll, AuthOutcome, Authorizer, ConnId, ConnInfo, CoreConfig, Effects, Event, Shard, ShardId, Shared,
+    Timestamp, home_shard,
 };
 
 use crate::packets::{connect, subscribe};
@@ -27,11 +27,20 @@ const NOW: Timestamp = Timestamp(1_000_000);
 impl Broker {
     /// `inflight_messages_max` is that of subscribers.
     pub(crate) fn new(shards: u16, inflight_messages_max: u16) -> Self {
+        Self::with_rules(shards, inflight_messages_max, Arc::new(AllowAll))
+    }
+
+    /// With rules of who may do what.
+    pub(crate) fn with_rules(
+        shards: u16,
+        inflight_messages_max: u16,
+        authorizer: Arc<dyn Authorizer>,
+    ) -> Self {
         let config = CoreConfig {
             inflight_messages_max: NonZeroU16::new(inflight_messages_max).expect("not 0"),
             ..CoreConfig::default()
         };
-        let shared = Arc::new(Shared::new(shards, 7, Arc::new(config), Arc::new(AllowAll)));
+        let shared = Arc::new(Shared::new(shards, 7, Arc::new(config), authorizer));
         let shard = |id| Shard::new(ShardId(id), shards, Arc::clone(&shared), u64::from(id), NOW);
         Self {
             shards: (0..shards).map(shard).collect(),

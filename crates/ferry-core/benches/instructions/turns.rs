@@ -1,6 +1,9 @@
 //! Messages on their way through a shard, from the bytes of the publisher to those of the subscribers.
 
+use std::sync::Arc;
+
 use ferry_codec::QoS;
+use ferry_core::{Authorizer, Identity};
 
 use crate::broker::{Broker, Client};
 use crate::packets::{PUBACK, PUBCOMP, PUBREC, PUBREL, ack, publish as publish_bytes, set_packet_id};
@@ -51,6 +54,36 @@ pub(crate) fn publish(level: u8, subscribers: u32, operations: u32) {
         broker.subscriber(&format!("subscriber-{number}"), TOPIC, qos(level));
     }
     publish_again(&mut broker, level, operations);
+}
+
+/// The same where both the publisher and the subscribers have rules, which have been asked before.
+pub(crate) fn publish_with_rules(level: u8, subscribers: u32, operations: u32) {
+    let mut broker = Broker::with_rules(1, INFLIGHT_MAX, Arc::new(Rules));
+    for number in 0..subscribers {
+        broker.subscriber(&format!("subscriber-{number}"), TOPIC, qos(level));
+    }
+    publish_again(&mut broker, level, operations);
+}
+
+/// Rules that let everything pass, but not without being asked.
+struct Rules;
+
+impl Authorizer for Rules {
+    fn may_publish(&self, _: &Identity, _: &str, _: QoS, _: bool) -> bool {
+        true
+    }
+
+    fn may_subscribe(&self, _: &Identity, _: &str) -> bool {
+        true
+    }
+
+    fn restricts_receiving(&self) -> bool {
+        true
+    }
+
+    fn answers_last(&self) -> bool {
+        true
+    }
 }
 
 /// A message for one of five.

@@ -22,6 +22,7 @@ mod test_publish;
 mod test_record;
 mod test_restart;
 mod test_retained;
+mod test_rights;
 mod test_session;
 mod test_shards;
 mod test_shared;
