@@ -26,7 +26,7 @@ pub(super) struct Window {
 impl Window {
     /// So many messages have arrived.
     pub(super) fn arrived(&self, count: usize) {
-        self.outstanding.set(self.outstanding.get() - count);
+        self.outstanding.set(self.outstanding.get().saturating_sub(count));
         self.room.notify_one();
     }
 }
@@ -70,6 +70,7 @@ pub(super) async fn publish_saturated(
     window: Rc<Window>,
     window_max: usize,
     copies: usize,
+    publisher: usize,
     mut message: Message,
 ) -> io::Result<()> {
     let mut number = 0;
@@ -82,7 +83,7 @@ pub(super) async fn publish_saturated(
         }
         bytes.clear();
         for _ in 0..room {
-            message.set_number(number);
+            message.set_number(publisher, number);
             number += 1;
             bytes.extend_from_slice(&message.bytes);
         }
@@ -102,28 +103,26 @@ pub(super) async fn publish_paced(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     for number in 0.. {
         ticks.tick().await;
-        message.set_number(number);
+        message.set_number(0, number);
         output.lock().await.write_all(&message.bytes).await?;
     }
     Ok(())
 }
 
-/// Takes the acknowledgements of what was published; they make room in `window`, if there is one.
+/// Takes the acknowledgements of what was published. They say nothing of how far subscribers are.
 pub(super) async fn acknowledged(
     mut input: OwnedReadHalf,
     output: Rc<tokio::sync::Mutex<OwnedWriteHalf>>,
-    window: Option<Rc<Window>>,
 ) -> io::Result<()> {
     let mut buffer = Buffer::new();
     let mut answers = Vec::new();
     loop {
         let filled = buffer.fill(&mut input).await?;
         answers.clear();
-        let mut complete = 0;
         for packet in filled.chunks_exact(ACK_BYTES) {
             match packet[0] {
                 PUBREC => answers.extend_from_slice(&ack(PUBREL, &packet[2..])),
-                PUBACK | PUBCOMP => complete += 1,
+                PUBACK | PUBCOMP => {}
                 other => return Err(io::Error::other(format!("an unexpected packet {other:x}"))),
             }
         }
@@ -132,16 +131,15 @@ pub(super) async fn acknowledged(
         if !answers.is_empty() {
             output.lock().await.write_all(&answers).await?;
         }
-        if let Some(window) = &window {
-            window.arrived(complete);
-        }
     }
 }
 
-/// Takes messages, checks that none is missing, doubled or in the wrong place, and acknowledges them.
+/// Takes messages and acknowledges them; they make room in the `windows` of their publishers. With `all` of the
+/// messages of one publisher, none may be missing, doubled or in the wrong place.
 pub(super) async fn receive(
     mut stream: TcpStream,
-    window: Option<Rc<Window>>,
+    windows: Rc<[Rc<Window>]>,
+    all: bool,
     delivered: Delivered,
     message: Message,
 ) -> io::Result<()> {
@@ -160,11 +158,12 @@ pub(super) async fn receive(
                 continue;
             }
             messages += 1;
-            if window.is_some() {
-                let number = message.number(packet);
+            let (publisher, number) = message.number(packet);
+            if all {
                 assert_eq!(number, next_number, "messages come once and in order");
                 next_number += 1;
             }
+            windows[publisher].arrived(1);
             if let Some(at) = message.id_at {
                 let first = if message.bytes[0] & 0x06 == 0x02 { PUBACK } else { PUBREC };
                 answers.extend_from_slice(&ack(first, &packet[at..]));
@@ -175,9 +174,6 @@ pub(super) async fn receive(
             stream.write_all(&answers).await?;
         }
         delivered.0.set(delivered.0.get() + messages);
-        if let Some(window) = &window {
-            window.arrived(messages as usize);
-        }
     }
 }
 

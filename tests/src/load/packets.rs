@@ -34,6 +34,9 @@ pub(super) fn subscribe(filters: &[String], qos: u8) -> (Vec<u8>, Vec<u8>) {
     (packet(0x82, &body), packet(0x90, &[&[0, 1][..], &codes].concat()))
 }
 
+/// Of the number of a message: the place of its publisher in its flow, and how many it has published before.
+const PUBLISHER_SHIFT: u32 = 48;
+
 /// A PUBLISH, and where to change it.
 #[derive(Clone)]
 pub(super) struct Message {
@@ -56,14 +59,16 @@ impl Message {
         Self { bytes, id_at: (qos > 0).then(|| number_at - 2), number_at }
     }
 
-    /// The number of a message of this form.
-    pub(super) fn number(&self, bytes: &[u8]) -> u64 {
-        u64::from_be_bytes(bytes[self.number_at..self.number_at + 8].try_into().expect("8 bytes"))
+    /// The publisher of a message of this form, and its number.
+    pub(super) fn number(&self, bytes: &[u8]) -> (usize, u64) {
+        let both = u64::from_be_bytes(bytes[self.number_at..self.number_at + 8].try_into().expect("8 bytes"));
+        ((both >> PUBLISHER_SHIFT) as usize, both & ((1 << PUBLISHER_SHIFT) - 1))
     }
 
-    /// Makes it the message with this number.
-    pub(super) fn set_number(&mut self, number: u64) {
-        self.bytes[self.number_at..self.number_at + 8].copy_from_slice(&number.to_be_bytes());
+    /// Makes it the message of this publisher with this number.
+    pub(super) fn set_number(&mut self, publisher: usize, number: u64) {
+        let both = (publisher as u64) << PUBLISHER_SHIFT | number;
+        self.bytes[self.number_at..self.number_at + 8].copy_from_slice(&both.to_be_bytes());
         if let Some(at) = self.id_at {
             let id = (number % u64::from(u16::MAX)) as u16 + 1;
             self.bytes[at..at + 2].copy_from_slice(&id.to_be_bytes());

@@ -118,13 +118,13 @@ impl Load {
         }
         let mut windows = Vec::new();
         for flow in 0..self.scenario.flows {
-            let window = Rc::new(Window::default());
-            self.start_subscribers(flow, &window).await?;
-            windows.push(window);
+            let publishers = (0..self.scenario.publishers).map(|_| Rc::new(Window::default())).collect();
+            self.start_subscribers(flow, &publishers).await?;
+            windows.push(publishers);
         }
-        for (flow, window) in windows.into_iter().enumerate() {
-            for publisher in 0..self.scenario.publishers {
-                self.start_publisher(flow, publisher, &window).await?;
+        for (flow, publishers) in windows.into_iter().enumerate() {
+            for (publisher, window) in publishers.iter().enumerate() {
+                self.start_publisher(flow, publisher, Rc::clone(window)).await?;
             }
         }
         Ok(())
@@ -146,37 +146,33 @@ impl Load {
         Ok(())
     }
 
-    async fn start_subscribers(&self, flow: usize, window: &Rc<Window>) -> io::Result<()> {
+    async fn start_subscribers(&self, flow: usize, windows: &Rc<[Rc<Window>]>) -> io::Result<()> {
         let filter = match self.scenario.filters {
             Filters::Exact => topic(flow),
             Filters::Wildcard(_) => format!("load/+/{flow:04}"),
             Filters::Shared => format!("$share/group/{}", topic(flow)),
         };
-        // A member of a group gets any messages, in any order of their publishers.
-        let window = (self.scenario.filters != Filters::Shared).then(|| Rc::clone(window));
-        let window = window.filter(|_| matches!(self.scenario.pace, Pace::Window(_)));
+        let all = self.scenario.filters != Filters::Shared;
         for subscriber in 0..self.scenario.subscribers {
             let mut stream = log_in(self.address, &format!("subscriber-{flow}-{subscriber}")).await?;
             subscribe_to(&mut stream, std::slice::from_ref(&filter), self.scenario.qos).await?;
-            let task = receive(stream, window.clone(), self.delivered.clone(), self.message(flow));
+            let delivered = self.delivered.clone();
+            let task = receive(stream, Rc::clone(windows), all, delivered, self.message(flow));
             self.spawn(task);
         }
         Ok(())
     }
 
-    async fn start_publisher(&self, flow: usize, publisher: usize, window: &Rc<Window>) -> io::Result<()> {
+    async fn start_publisher(&self, flow: usize, publisher: usize, window: Rc<Window>) -> io::Result<()> {
         let stream = log_in(self.address, &format!("publisher-{flow}-{publisher}")).await?;
         let (input, output) = stream.into_split();
         let output = Rc::new(tokio::sync::Mutex::new(output));
         let is_shared = self.scenario.filters == Filters::Shared;
-        // Of a message to a group only its publisher hears again.
-        let window = if is_shared { Rc::default() } else { Rc::clone(window) };
-        let counts = is_shared.then(|| Rc::clone(&window));
-        self.spawn(acknowledged(input, Rc::clone(&output), counts));
+        self.spawn(acknowledged(input, Rc::clone(&output)));
         let copies = if is_shared { 1 } else { self.scenario.subscribers };
         match self.scenario.pace {
             Pace::Window(max) => {
-                self.spawn(publish_saturated(output, window, max, copies, self.message(flow)));
+                self.spawn(publish_saturated(output, window, max, copies, publisher, self.message(flow)));
             }
             Pace::Every(pace) => {
                 let clients = self.scenario.flows * self.scenario.publishers;
