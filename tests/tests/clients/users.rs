@@ -139,7 +139,7 @@ fn change() {
     assert!(!publish(&ferry, "mqttv5", &["-u", "new", "-P", "x"]).status.success());
     passwd(&["new", "x"], &file);
     ferry.wait_for_log(
-        "passwords has changed: no option is different; certificates and users are loaded again",
+        "passwords has changed: no option is different; certificates, users and rights are loaded again",
     );
     assert!(publish(&ferry, "mqttv5", &["-u", "new", "-P", "x"]).status.success());
     // What is broken is named, and the users that were there stay.
