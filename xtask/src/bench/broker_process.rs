@@ -14,9 +14,9 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// How long an answer to CONNECT may take.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 
-/// CONNECT of MQTT 3.1.1 and 5.0, clean, without keep alive, of a client "b".
-const CONNECT: [u8; 15] = *b"\x10\x0d\0\x04MQTT\x04\x02\0\0\0\x01b";
-const CONNECT_V5: [u8; 16] = *b"\x10\x0e\0\x04MQTT\x05\x02\0\0\0\0\x01b";
+/// CONNECT of MQTT 3.1.1 and 5.0, clean, with a keep alive (rumqttd insists), of a client "b".
+const CONNECT: [u8; 15] = *b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01b";
+const CONNECT_V5: [u8; 16] = *b"\x10\x0e\0\x04MQTT\x05\x02\0\x3c\0\0\x01b";
 
 /// A running broker; dropped, it and its children are killed.
 pub(super) struct BrokerProcess {
@@ -116,7 +116,17 @@ impl BrokerProcess {
 
     fn last_words(&self) -> String {
         let log = read_to_string(self.directory.join("broker.log")).unwrap_or_default();
-        log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing").to_owned()
+        // Colours begin with an escape and end with an m.
+        let mut parts = log.split('\u{1b}');
+        let first = parts.next().unwrap_or_default().to_owned();
+        let plain = parts.fold(first, |text, part| text + part.split_once('m').map_or("", |(_, rest)| rest));
+        plain
+            .lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("it said nothing")
+            .trim()
+            .to_owned()
     }
 }
 

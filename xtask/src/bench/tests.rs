@@ -100,6 +100,16 @@ fn who_loses_messages_meets_no_target() {
 }
 
 #[test]
+fn who_delivers_nothing_is_not_whole_at_any_qos() {
+    let runs = vec![json!({ "failures": [], "total": { "delivered": 0, "expected": 10 } })];
+    let measurement = Measurement { runs, why_not: None };
+    assert_eq!(measurement.failures(), ["nothing was delivered"]);
+    let runs =
+        vec![json!({ "failures": ["2 lost", "3 lost", "gone"], "total": { "delivered": 0, "expected": 0 } })];
+    assert_eq!(Measurement { runs, why_not: None }.failures(), ["2 lost", "gone"]);
+}
+
+#[test]
 fn only_a_complete_run_replaces_the_document() {
     assert_eq!(options("--runs 2").unwrap().document().as_deref(), Some("docs/benchmarks.md"));
     for part in ["--quick", "--only p2p", "--peer Mosquitto"] {
