@@ -153,7 +153,7 @@ impl<'a, D: Disk> Scan<'a, D> {
 
     /// From where on nothing says that the last segment was durable, if it has such a place.
     pub(crate) fn unsynced_from(&self) -> Option<u64> {
-        self.unsynced.front().map(|(_, at)| *at).filter(|_| !self.is_marked)
+        self.unsynced.front().map(|(_, at)| *at)
     }
 
     /// Goes through all segments, and lets what is in them have its effect on the index. Returns from where on it

@@ -70,6 +70,28 @@ fn a_failed_sync_is_outlived_by_a_process_that_comes_after() {
     }
 }
 
+/// The mark says that all before it is durable; of itself nobody says so yet.
+#[test]
+fn a_mark_whose_sync_failed_is_not_missed_by_what_comes_after() {
+    for seed in 0..50 {
+        let disk = SimulatedDisk::new(seed);
+        let (mut log, _) = Log::open(disk.clone(), options()).expect("a new log");
+        log.append(&[put(1)]).expect("written");
+        log.sync().expect("synced");
+        // Writing it succeeds, the sync does not.
+        disk.plan(disk.operations() + 1, Fault::Fails);
+        log.close().expect_err("planned");
+        disk.end_process();
+        let (mut log, _) = Log::open(disk.clone(), options()).expect("opened");
+        log.append(&[put(2)]).expect("written");
+        log.sync().expect("synced");
+        log.append(&[put(3)]).expect("written");
+        log.sync().expect("synced");
+        disk.restart();
+        assert_eq!(reopened(&disk), [1, 2, 3], "seed {seed}");
+    }
+}
+
 #[test]
 fn a_failing_disk_is_tried_again_until_it_works() {
     let disk = SimulatedDisk::new(5);
