@@ -460,14 +460,14 @@ impl<'a, D: Disk> Scan<'a, D> {
         Ok(length.filter(|length| at + length <= end && at + length <= u64::from(u32::MAX)))
     }
 
-    /// Where the next undamaged entry after the damaged one at `at` is; `end` if there is none.
+    /// Where the next undamaged entry after what is at `at` is; `end` if there is none. The length that the damaged one
+    /// says it has is believed only if nothing is before: it may be what is damaged.
     fn next_entry(&mut self, position: usize, at: u64, end: u64) -> io::Result<u64> {
-        if let Some(length) = self.entry_length_at(position, at, end)? {
-            let next = at + length;
-            if next == end || self.entry_at(position, next, end)?.is_some() {
-                return Ok(next);
-            }
-        }
+        let told = self.entry_length_at(position, at, end)?.map(|length| at + length);
+        let end = match told {
+            Some(next) if self.entry_at(position, next, end)?.is_some() => next,
+            _ => end,
+        };
         for next in at + 1..end {
             let Some(length) = self.entry_length_at(position, next, end)? else { continue };
             self.resync_bytes += length;

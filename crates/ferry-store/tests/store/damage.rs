@@ -155,12 +155,51 @@ fn a_bit_of_the_length_of_an_entry_costs_that_entry() {
 }
 
 #[test]
+fn a_length_that_leads_behind_the_next_entries_costs_one_entry() {
+    let disk = SimulatedDisk::new(3);
+    let (mut log, _) = Log::open(disk.clone(), options()).expect("a new log");
+    for group in 1..=2 {
+        let mut batch = Batch::new();
+        // 32 bytes each: 32 with one bit more is the length of two, three or five.
+        (0..6).for_each(|item| batch.put(key(10 * group + item), &[1; 32 - ENTRY_HEADER]));
+        log.append(&[batch]).expect("written");
+        log.sync().expect("synced");
+    }
+    disk.end_process();
+    for bit in 0..8 {
+        let disk = copy_of(&disk);
+        disk.flip_bit(FIRST, group_at(1) + GROUP_HEADER + 32 + 4, bit);
+        assert_eq!(items(&mut open(&disk).0), [10, 12, 13, 14, 15, 20, 21, 22, 23, 24, 25], "bit {bit}");
+    }
+}
+
+#[test]
 fn a_bit_of_a_group_header_costs_no_entry() {
     for at in 0..GROUP_HEADER {
         let disk = written(4);
         disk.flip_bit(FIRST, group_at(2) + at, 3);
         let lost = ProblemKind::LostGroups { first: 2, count: 1 };
         check(&disk, &[2, 3, 4, 5, 6, 7, 8, 9], &[problem(FIRST, group_at(2), GROUP, lost)]);
+    }
+}
+
+/// What stands in a header where an entry has its length must not lead past entries, whatever is there.
+#[test]
+fn a_bit_of_a_group_header_costs_no_entry_however_long_the_last_one_is() {
+    for last in 0..80 {
+        let disk = SimulatedDisk::new(3);
+        let (mut log, _) = Log::open(disk.clone(), options()).expect("a new log");
+        for group in 1..=2 {
+            let mut batch = Batch::new();
+            batch.put(key(10 * group), &[1; 50]);
+            batch.put(key(10 * group + 1), &[2; 30]);
+            batch.put(key(10 * group + 2), &vec![3; last]);
+            log.append(&[batch]).expect("written");
+            log.sync().expect("synced");
+        }
+        disk.end_process();
+        disk.flip_bit(FIRST, group_at(1) + 30, 3);
+        assert_eq!(items(&mut open(&disk).0), [10, 11, 12, 20, 21, 22], "{last} bytes in the last entry");
     }
 }
 
