@@ -3,10 +3,13 @@
 use std::process::Command;
 
 use crate::Outcome;
-use crate::progress::{run as run_command, run_quietly};
+use crate::progress::{run as run_command, run_quietly, shown};
 use crate::workspace::{path_with_tools, root, tools};
 
 const SECONDS_DEFAULT: u32 = 60;
+
+/// The report of libFuzzer and of the sanitizer, with the stack and how to try it again.
+const LINES_OF_A_FAILURE: usize = 100;
 
 /// Runs each target, after installing cargo-fuzz below `target/` if it is missing. Says so and succeeds when the
 /// nightly toolchain is not installed, for the same properties run as property tests on stable.
@@ -32,9 +35,22 @@ pub(crate) fn run_targets(seconds: u32) -> Outcome {
     for target in String::from_utf8_lossy(&output.stdout).lines() {
         println!("fuzz target {target}, {seconds} s");
         let limit = format!("-max_total_time={seconds}");
-        run_command(nightly_fuzz().args(["run", target, "--", &limit, "-rss_limit_mb=2048"]))?;
+        run_target(nightly_fuzz().args(["run", target, "--", &limit, "-rss_limit_mb=2048"]))?;
     }
     Ok(())
+}
+
+/// Of the thousands of lines of a run that finds nothing only the last is shown.
+fn run_target(command: &mut Command) -> Outcome {
+    let output = command.output().map_err(|error| format!("{}: {error}", shown(command)))?;
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let lines: Vec<_> = stderr.lines().collect();
+    if output.status.success() {
+        println!("{}", lines.last().copied().unwrap_or_default());
+        return Ok(());
+    }
+    let end = lines[lines.len().saturating_sub(LINES_OF_A_FAILURE)..].join("\n");
+    Err(format!("{}: {}\n{end}", shown(command), output.status))
 }
 
 /// # Errors

@@ -9,7 +9,8 @@ use crate::Outcome;
 pub(crate) struct Progress {
     total: usize,
     done: usize,
-    failed: Vec<String>,
+    /// Name and message.
+    failed: Vec<(String, String)>,
 }
 
 impl Progress {
@@ -28,19 +29,22 @@ impl Progress {
             Ok(()) => println!("[{}/{}] {name}: ok ({seconds:.1} s)", self.done, self.total),
             Err(message) => {
                 println!("[{}/{}] {name}: FAILED ({seconds:.1} s)\n{message}", self.done, self.total);
-                self.failed.push(name.to_owned());
+                self.failed.push((name.to_owned(), message));
             }
         }
     }
 
     /// # Errors
-    /// The names of the failed steps.
+    /// What the failed steps said, once more: much may have been shown since.
     pub(crate) fn finish(self) -> Outcome {
         if self.failed.is_empty() {
             println!("all {} steps passed", self.total);
             return Ok(());
         }
-        Err(format!("{} of {} steps failed: {}", self.failed.len(), self.total, self.failed.join(", ")))
+        let names: Vec<_> = self.failed.iter().map(|(name, _)| name.as_str()).collect();
+        let summary = format!("{} of {} steps failed: {}", names.len(), self.total, names.join(", "));
+        let messages = self.failed.iter().map(|(name, message)| format!("{name}: {message}"));
+        Err(messages.chain([summary]).collect::<Vec<_>>().join("\n\n"))
     }
 }
 

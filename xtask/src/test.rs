@@ -27,21 +27,52 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     let mut child = command.spawn().map_err(|error| format!("{}: {error}", shown(&command)))?;
     let stdout = child.stdout.take().ok_or("cargo test has no output")?;
     let mut totals = Totals::default();
+    let mut failures = Failures::default();
     for line in BufReader::new(stdout).lines().map_while(Result::ok) {
         totals.add(&line);
+        failures.add(&line);
         if is_worth_showing(&line) {
             println!("{line}");
         }
     }
     let status = child.wait().map_err(|error| error.to_string())?;
     println!("{} passed, {} failed, {} ignored", totals.passed, totals.failed, totals.ignored);
-    if status.success() && totals.failed == 0 { Ok(()) } else { Err(format!("cargo test: {status}")) }
+    if status.success() && totals.failed == 0 {
+        return Ok(());
+    }
+    Err(format!("cargo test: {status}\n{}", failures.lines.join("\n")))
 }
 
 /// The thousands of tests that pass are counted, not listed.
 fn is_worth_showing(line: &str) -> bool {
     let passed = line.starts_with("test ") && line.ends_with("... ok");
     !passed && !line.trim().is_empty() && line != "running 0 tests"
+}
+
+/// What test binaries say at their end about tests that failed: said again when all is over, where one looks first.
+#[derive(Default)]
+struct Failures {
+    lines: Vec<String>,
+    is_in_list: bool,
+    /// Lines of the present list.
+    listed: usize,
+}
+
+impl Failures {
+    /// Of each binary; it has shown the rest.
+    const LINES_MAX: usize = 60;
+
+    fn add(&mut self, line: &str) {
+        if line.starts_with("test result: ") {
+            (self.is_in_list, self.listed) = (false, 0);
+        }
+        self.is_in_list |= line == "failures:";
+        let is_new = self.is_in_list && self.listed < Self::LINES_MAX && !line.trim().is_empty();
+        if is_new || (line.starts_with("test ") && line.ends_with("... FAILED")) {
+            self.listed += usize::from(is_new);
+            self.lines.push(line.to_owned());
+        }
+    }
 }
 
 #[derive(Default)]
@@ -70,7 +101,7 @@ impl Totals {
 
 #[cfg(test)]
 mod tests {
-    use super::{Totals, is_worth_showing};
+    use super::{Failures, Totals, is_worth_showing};
 
     #[test]
     fn results_of_all_test_binaries_are_summed() {
@@ -81,6 +112,15 @@ mod tests {
         totals.add("test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured");
         totals.add("test something ... ok");
         assert_eq!((totals.passed, totals.failed, totals.ignored), (13, 2, 1));
+    }
+
+    #[test]
+    fn what_failed_is_said_again() {
+        let mut failures = Failures::default();
+        let output = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nleft: 1\n\n\n\
+            test result: FAILED. 1 passed; 1 failed\n\nrunning 1 test\ntest c ... ok\ntest result: ok. 1 passed";
+        output.lines().for_each(|line| failures.add(line));
+        assert_eq!(failures.lines, ["test b ... FAILED", "failures:", "---- b stdout ----", "left: 1"]);
     }
 
     #[test]
