@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use crate::bench::BenchCommand;
 use crate::publish::PublishArguments;
+use crate::record::RecordArguments;
+use crate::replay::ReplayArguments;
 use crate::request::RequestArguments;
 use crate::subscribe::SubscribeArguments;
 use clap::builder::PossibleValuesParser;
@@ -24,6 +26,7 @@ Examples:
   ferry check ferry.toml                is this file right? what would it do?
   ferry sub -t 'house/#'                print what is published below house
   ferry pub -t house/lamp -m on         publish
+  ferry record day.jsonl -t 'house/#'   messages to a file; ferry replay publishes them again
   ferry passwd -c passwords ada         make a file of users, with one in it
   ferry store dump /var/lib/ferry       a backup of the data of a broker that is stopped
   ferry bench p2p                       load a broker, and verify every message
@@ -33,7 +36,7 @@ Exit codes:
   0  done; for serve: stopped by SIGTERM or SIGINT
   1  wrong configuration, or the broker could not start or go on; standard error says why
   2  wrong command line
-  pub, sub and rr have more: see ferry sub --help"
+  clients such as pub and sub have more: see ferry sub --help"
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -48,6 +51,8 @@ pub(crate) enum Command {
     Pub(Box<PublishArguments>),
     Sub(Box<SubscribeArguments>),
     Rr(Box<RequestArguments>),
+    Record(Box<RecordArguments>),
+    Replay(Box<ReplayArguments>),
     Passwd(PasswdArguments),
     Store(StoreArguments),
     Why(WhyArguments),

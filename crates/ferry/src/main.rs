@@ -6,10 +6,14 @@ mod check;
 mod client;
 #[cfg(test)]
 mod documents;
+mod json_line;
 mod message_format;
 mod output;
 mod passwd;
+mod progress;
 mod publish;
+mod record;
+mod replay;
 mod request;
 mod serve;
 mod store;
@@ -29,6 +33,8 @@ fn main() -> ExitCode {
         Some(Command::Pub(arguments)) => publish::publish(&arguments),
         Some(Command::Sub(arguments)) => subscribe::subscribe(&arguments),
         Some(Command::Rr(arguments)) => request::request(&arguments),
+        Some(Command::Record(arguments)) => record::record(&arguments),
+        Some(Command::Replay(arguments)) => replay::replay(&arguments),
         Some(Command::Passwd(arguments)) => passwd::passwd(arguments),
         Some(Command::Store(arguments)) => store::store(&arguments.command),
         Some(Command::Bench(arguments)) => bench::bench(*arguments),

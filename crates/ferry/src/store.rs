@@ -1,19 +1,16 @@
 //! `ferry store`.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use ferry_broker::store_tools::{self, StoreToolError};
 
 use crate::arguments::StoreCommand;
 use crate::output;
-
-/// How often progress is shown.
-const INTERVAL: Duration = Duration::from_millis(200);
+use crate::progress::{Progress, percent};
 
 /// Does what the command says.
 pub(crate) fn store(command: &StoreCommand) -> ExitCode {
@@ -25,8 +22,10 @@ pub(crate) fn store(command: &StoreCommand) -> ExitCode {
 }
 
 fn check(directory: &Path) -> ExitCode {
-    let mut progress = Progress::new("reading");
-    let report = store_tools::check(directory, &mut |done, total| progress.tell(done, total));
+    let mut progress = Progress::new(false);
+    let report = store_tools::check(directory, &mut |done, total| {
+        progress.tell(|| format!("reading {}", percent(done, total)));
+    });
     progress.clear();
     match report {
         Ok(report) => {
@@ -44,8 +43,10 @@ fn dump(directory: &Path, file: Option<&Path>) -> ExitCode {
         Some(Ok(file)) => Box::new(BufWriter::new(file)),
         Some(Err(error)) => return output::failure(&error),
     };
-    let mut progress = Progress::new("writing");
-    let report = store_tools::dump(directory, &mut out, &mut |done, total| progress.tell(done, total));
+    let mut progress = Progress::new(false);
+    let report = store_tools::dump(directory, &mut out, &mut |done, total| {
+        progress.tell(|| format!("writing {}", percent(done, total)));
+    });
     progress.clear();
     match report {
         Ok(report) => {
@@ -73,8 +74,10 @@ fn load(directory: &Path, file: Option<&Path>) -> ExitCode {
         Some(Ok(file)) => Box::new(BufReader::new(file)),
         Some(Err(error)) => return output::failure(&error),
     };
-    let mut progress = Progress::new("lines read:");
-    let loaded = store_tools::load(directory, &mut input, &mut |lines| progress.count(lines));
+    let mut progress = Progress::new(false);
+    let loaded = store_tools::load(directory, &mut input, &mut |lines| {
+        progress.tell(|| format!("lines read: {lines}"));
+    });
     progress.clear();
     match loaded {
         Ok(entries) => {
@@ -93,44 +96,4 @@ fn create(path: &Path) -> Result<File, String> {
 
 fn open(path: &Path) -> Result<File, String> {
     File::open(path).map_err(|error| format!("{}: {error}", path.display()))
-}
-
-/// One line on a terminal that says how far something is; nothing elsewhere.
-struct Progress {
-    what: &'static str,
-    shown: Option<Instant>,
-    is_terminal: bool,
-}
-
-impl Progress {
-    fn new(what: &'static str) -> Self {
-        Self { what, shown: None, is_terminal: io::stderr().is_terminal() }
-    }
-
-    fn tell(&mut self, done: u64, total: u64) {
-        if self.is_due() {
-            let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
-            eprint!("\r\x1b[K{} {percent} %", self.what);
-        }
-    }
-
-    fn count(&mut self, done: u64) {
-        if self.is_due() {
-            eprint!("\r\x1b[K{} {done}", self.what);
-        }
-    }
-
-    fn is_due(&mut self) -> bool {
-        let is_due = self.is_terminal && self.shown.is_none_or(|shown| shown.elapsed() >= INTERVAL);
-        if is_due {
-            self.shown = Some(Instant::now());
-        }
-        is_due
-    }
-
-    fn clear(&self) {
-        if self.shown.is_some() {
-            eprint!("\r\x1b[K");
-        }
-    }
 }

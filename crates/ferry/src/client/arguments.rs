@@ -1,6 +1,7 @@
 //! The options that `ferry pub`, `sub` and `rr` share: those of Mosquitto's clients, under the same letters.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, ValueEnum};
@@ -211,6 +212,12 @@ fn session_expiry(text: &str) -> Result<u32, String> {
         "-1" | "∞" => Ok(u32::MAX),
         _ => text.parse().map_err(|_| "not a number of seconds up to 4294967294, nor -1 for ever".to_owned()),
     }
+}
+
+/// A time such as `0.5`.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "not a time: negative, or too long".to_owned())
 }
 
 fn tls_version(text: &str) -> Result<String, String> {

@@ -18,6 +18,9 @@ pub(crate) struct Ending {
 /// As `mosquitto_sub` ends when the time of `-W` is over.
 const TIMED_OUT: u8 = 27;
 
+/// As a shell says of a program that SIGINT has ended.
+const INTERRUPTED: u8 = 130;
+
 /// How long a server may take to take what is left at the end.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -30,6 +33,16 @@ impl Ending {
     /// The time of `-W` is over.
     pub(crate) fn timed_out() -> Self {
         Self { exit_code: TIMED_OUT, words: "timed out".to_owned() }
+    }
+
+    /// Ctrl-C or SIGTERM came before what was asked for was done.
+    pub(crate) fn interrupted() -> Self {
+        Self { exit_code: INTERRUPTED, words: "stopped before the end".to_owned() }
+    }
+
+    /// The same, with the place where it happened.
+    pub(crate) fn at(self, place: &str) -> Self {
+        Self { words: format!("{place}: {}", self.words), ..self }
     }
 
     /// There is no connection: the exit code is what the server said when it refused.

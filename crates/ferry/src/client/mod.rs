@@ -1,12 +1,14 @@
-//! What `ferry pub`, `sub` and `rr` have in common: the options, the connection, the end.
+//! What the commands that are clients have in common: the options, the connection, the end.
 
 mod arguments;
 mod ending;
 mod options;
 mod properties;
 mod report;
+mod underway;
 
-pub(crate) use arguments::ConnectionArguments;
+pub(crate) use arguments::{ConnectionArguments, seconds};
 pub(crate) use ending::{Ending, end_within, run, stopped};
 pub(crate) use options::{DefaultVersion, Setup, check_topic_name, qos};
 pub(crate) use report::Reporter;
+pub(crate) use underway::Underway;

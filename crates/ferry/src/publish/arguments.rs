@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::{ArgGroup, Args};
 
-use crate::client::ConnectionArguments;
+use crate::client::{ConnectionArguments, seconds};
 
 /// Publish messages
 ///
@@ -76,9 +76,4 @@ pub(crate) struct Source {
     /// The message is all of standard input
     #[arg(short = 's', long)]
     pub(crate) stdin_file: bool,
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| "not a time: negative, or too long".to_owned())
 }

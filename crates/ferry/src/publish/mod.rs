@@ -5,16 +5,14 @@ mod lines;
 
 pub(crate) use arguments::{PublishArguments, Source};
 
-use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
-use std::pin::Pin;
 use std::process::ExitCode;
 
-use ferry_client::{Client, Message, ProtocolVersion, PublishError, Published};
+use ferry_client::{Client, Message, ProtocolVersion};
 
 use crate::client::{
-    DefaultVersion, Ending, Reporter, Setup, check_topic_name, end_within, qos, run, stopped,
+    DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, qos, run, stopped,
 };
 use crate::output;
 
@@ -85,8 +83,10 @@ async fn connect_and_publish(
     let client = Client::new(setup.options);
     Reporter::follow(&client, arguments.connection.debug, arguments.connection.quiet);
     let outcome = tokio::select! {
-        outcome = publish_all(arguments, &client, version, message) => outcome,
+        // First, so that signals are caught before anything is told.
+        biased;
         () = stopped() => Ok(()),
+        outcome = publish_all(arguments, &client, version, message) => outcome,
     };
     end_within(&client, setup.disconnect).await;
     outcome
@@ -99,7 +99,7 @@ async fn publish_all(
     message: Message,
 ) -> Result<(), Ending> {
     client.connect().await.map_err(|error| Ending::connection(&error, version))?;
-    let mut underway = Underway { client, version, outcomes: VecDeque::new() };
+    let mut underway = Underway::new(client, version);
     if arguments.stdin_line {
         let mut lines = lines::of_standard_input();
         while let Some(line) = lines.recv().await {
@@ -115,49 +115,4 @@ async fn publish_all(
         }
     }
     underway.finish().await
-}
-
-type Outcome = Pin<Box<dyn Future<Output = Result<Published, PublishError>> + Send>>;
-
-/// The messages whose end is not known yet.
-struct Underway<'a> {
-    client: &'a Client,
-    version: ProtocolVersion,
-    outcomes: VecDeque<Outcome>,
-}
-
-/// So many messages may wait for their end; what is read meanwhile waits in the pipe.
-const UNDERWAY_MAX: usize = 1_000;
-
-impl Underway<'_> {
-    async fn publish(&mut self, message: Message) -> Result<(), Ending> {
-        if self.outcomes.len() >= UNDERWAY_MAX {
-            self.take_first().await?;
-        }
-        self.outcomes.push_back(Box::pin(self.client.publish(message)));
-        Ok(())
-    }
-
-    async fn finish(mut self) -> Result<(), Ending> {
-        while !self.outcomes.is_empty() {
-            self.take_first().await?;
-        }
-        let flushed = self.client.flush().await;
-        self.told(flushed.map(|()| Published::default())).await
-    }
-
-    async fn take_first(&mut self) -> Result<(), Ending> {
-        let Some(outcome) = self.outcomes.pop_front() else { return Ok(()) };
-        let outcome = outcome.await;
-        self.told(outcome).await
-    }
-
-    /// If the client has ended, the reason is why the connection did.
-    async fn told(&self, outcome: Result<Published, PublishError>) -> Result<(), Ending> {
-        match outcome {
-            Ok(_) => Ok(()),
-            Err(PublishError::Ended) => Err(Ending::connection(&self.client.ended().await, self.version)),
-            Err(error) => Err(Ending::published(&error)),
-        }
-    }
 }

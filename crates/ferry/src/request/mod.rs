@@ -43,8 +43,10 @@ async fn connect_and_ask(arguments: &RequestArguments, setup: Setup, message: Me
     let client = Client::new(setup.options);
     Reporter::follow(&client, arguments.connection.debug, arguments.connection.quiet);
     let outcome = tokio::select! {
-        outcome = ask(arguments, &client, version, message) => outcome,
+        // First, so that signals are caught before anything is told.
+        biased;
         () = stopped() => Ok(()),
+        outcome = ask(arguments, &client, version, message) => outcome,
         () = time_is_over(arguments.timeout_seconds) => Err(Ending::timed_out()),
     };
     end_within(&client, setup.disconnect).await;

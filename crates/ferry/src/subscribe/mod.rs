@@ -81,8 +81,10 @@ async fn connect_and_print(
         left: arguments.count,
     };
     let outcome = tokio::select! {
-        outcome = receiver.run(filters) => outcome,
+        // First, so that signals are caught before anything is told.
+        biased;
         () = stopped() => Ok(()),
+        outcome = receiver.run(filters) => outcome,
         () = output_closed() => Ok(()),
         () = time_is_over(arguments.timeout_seconds) => Err(Ending::timed_out()),
     };

@@ -1,0 +1,5 @@
+//! The commands that are clients, against Ferry and Mosquitto.
+
+mod broker;
+mod program;
+mod test_record;
