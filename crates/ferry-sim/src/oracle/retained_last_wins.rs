@@ -119,6 +119,10 @@ impl Oracle for RetainedLastWins {
         match fact {
             Fact::Published { topic, message, retain: true, is_repeated: false, is_certain, .. } => {
                 self.set(model, topic, *message);
+                // That was for the publication before.
+                if let Some(message) = message {
+                    self.acknowledged.remove(message);
+                }
                 if !is_certain {
                     self.uncertain.insert((*topic).to_owned());
                 }
