@@ -364,9 +364,12 @@ impl Model {
                 self.lose_session(client, tell);
             } else if is_unknown {
                 let session = &mut self.sessions[client];
-                for (filter, mut old) in std::mem::take(&mut session.former) {
-                    old.options.no_local &= !are_weak;
+                for (filter, old) in std::mem::take(&mut session.former) {
                     session.subscriptions.entry(filter).or_insert(old);
+                }
+                // What comes back may be older than what was granted last.
+                for subscription in session.subscriptions.values_mut() {
+                    subscription.options.no_local &= !are_weak && durable_through.is_some();
                 }
                 self.forget(client, tell);
             } else {
