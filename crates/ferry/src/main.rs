@@ -7,9 +7,11 @@ mod client;
 #[cfg(test)]
 mod documents;
 mod json_line;
+mod json_text;
 mod message_format;
 mod output;
 mod passwd;
+mod payload_format;
 mod progress;
 mod publish;
 mod record;
@@ -27,7 +29,17 @@ use clap::{CommandFactory, Parser};
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
+    let directory = client::options_directory();
+    let words = std::env::args_os().collect();
+    let words = client::with_options_files(words, Arguments::command(), directory.as_deref());
+    match words {
+        Ok(words) => execute(Arguments::parse_from(words)),
+        Err(wrong) => output::failure(&wrong),
+    }
+}
+
+fn execute(arguments: Arguments) -> ExitCode {
+    match arguments.command {
         Some(Command::Serve(serve)) => serve::serve(&serve.into_sources()),
         Some(Command::Check(check)) => check::check(&check.into_sources()),
         Some(Command::Pub(arguments)) => publish::publish(&arguments),

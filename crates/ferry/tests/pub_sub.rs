@@ -66,6 +66,7 @@ impl Side {
                 command
             }
         };
+        command.env("XDG_CONFIG_HOME", "/nonexistent");
         command.env("TZ", "UTC").args(["-h", "127.0.0.1", "-p", port]).args(options);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         command

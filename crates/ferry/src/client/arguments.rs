@@ -91,6 +91,10 @@ pub(crate) struct ConnectionArguments {
     #[arg(long)]
     pub(crate) quiet: bool,
 
+    /// Do not read the files with options in ~/.config/ferry
+    #[arg(long = "no-options-file")]
+    _no_options_file: bool,
+
     #[command(flatten)]
     pub(super) will: WillArguments,
 

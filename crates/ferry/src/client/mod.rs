@@ -3,6 +3,7 @@
 mod arguments;
 mod ending;
 mod options;
+mod options_file;
 mod properties;
 mod report;
 mod underway;
@@ -10,5 +11,6 @@ mod underway;
 pub(crate) use arguments::{ConnectionArguments, seconds};
 pub(crate) use ending::{Ending, end_within, run, stopped};
 pub(crate) use options::{DefaultVersion, Setup, check_topic_name, qos};
+pub(crate) use options_file::{options_directory, with_options_files};
 pub(crate) use report::Reporter;
 pub(crate) use underway::Underway;

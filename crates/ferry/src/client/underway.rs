@@ -65,7 +65,7 @@ impl<'a> Underway<'a> {
     ///
     /// # Errors
     /// A message was refused.
-    pub(crate) async fn finish(mut self) -> Result<(), Ending> {
+    pub(crate) async fn finish(&mut self) -> Result<(), Ending> {
         while !self.outcomes.is_empty() {
             self.take_first().await?;
         }

@@ -19,16 +19,18 @@ Examples:
   ferry pub -t house/kitchen/temperature -m 21.5 -q 1 -r
   ferry pub -t house/kitchen/temperature -r -n            delete what is retained there
   tail -f log | ferry pub -t log -l -q 1                  a message for each line
+  ferry pub --json-lines -q 1 < messages.jsonl            topics and all else are on the lines
+  ferry pub -t camera/1 --files *.jpg                     a message for each file
   ferry pub -t camera/1 -f picture.jpg -h broker.example --cafile ca.pem -u ada -P secret
   ferry pub -t a -m x -D publish content-type text/plain -D publish user-property unit celsius
 
 Exit codes: 0 the server has everything; 1 it cannot be done, or the server cannot be reached; 2 wrong command line;
 1 to 5 (before MQTT 5.0) or 128 and above: the server refused the connection or a message for this reason."
 )]
-#[command(group = ArgGroup::new("source").required(true).args(["message", "file", "null_message", "stdin_line", "stdin_file"]))]
+#[command(group = ArgGroup::new("source").required(true).args(["message", "file", "null_message", "stdin_line", "stdin_file", "json_lines", "files"]))]
 pub(crate) struct PublishArguments {
     /// Publish on this topic
-    #[arg(short, long, value_name = "TOPIC", required_unless_present = "url", allow_hyphen_values = true)]
+    #[arg(short, long, value_name = "TOPIC", required_unless_present_any = ["url", "json_lines"], allow_hyphen_values = true)]
     pub(super) topic: Option<String>,
 
     #[command(flatten)]
@@ -37,6 +39,20 @@ pub(crate) struct PublishArguments {
     /// Each line of standard input is a message
     #[arg(short = 'l', long)]
     pub(super) stdin_line: bool,
+
+    /// Each line of standard input is a message as JSON: {"topic":"a","payload":"x","qos":1,"retain":true,"properties":{...}}
+    ///
+    /// What a line does not have is taken from -t, -q, -r and -D publish. A line that is wrong ends it, with the number of the line.
+    #[arg(long)]
+    pub(super) json_lines: bool,
+
+    /// With --json-lines: tell of lines that are wrong, and leave them out
+    #[arg(long, requires = "json_lines")]
+    pub(super) skip_bad_lines: bool,
+
+    /// Each of these files is a message
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) files: Vec<PathBuf>,
 
     /// 0: at most once, 1: at least once, 2: exactly once
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]

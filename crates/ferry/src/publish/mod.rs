@@ -5,20 +5,22 @@ mod lines;
 
 pub(crate) use arguments::{PublishArguments, Source};
 
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::process::ExitCode;
 
 use ferry_client::{Client, Message, ProtocolVersion};
+use tokio::time::Instant;
 
 use crate::client::{
     DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, qos, run, stopped,
 };
+use crate::json_line::{JsonLine, JsonLines};
 use crate::output;
 
 /// Publishes what the arguments say.
 pub(crate) fn publish(arguments: &PublishArguments) -> ExitCode {
-    let prepared = arguments.connection.setup(DefaultVersion::Oldest, None).and_then(|setup| {
+    let prepared = arguments.connection.setup(arguments.default_version(), None).and_then(|setup| {
         let message = arguments.message(&setup)?;
         Ok((setup, message))
     });
@@ -31,17 +33,25 @@ pub(crate) fn publish(arguments: &PublishArguments) -> ExitCode {
 }
 
 impl PublishArguments {
-    /// The message; with `-l` its payload is still missing.
+    /// The message; with `-l` and `--files` its payload is still missing, with `--json-lines` perhaps its topic.
     fn message(&self, setup: &Setup) -> Result<Message, String> {
         let topic = self.topic.as_ref().or(setup.topic.as_ref());
-        let topic = topic.ok_or("there is no topic: -t, or at the end of the URL")?;
-        check_topic_name(topic)?;
-        let payload = if self.stdin_line { Vec::new() } else { self.source.payload()? };
-        let mut message = Message::new(topic, payload).qos(qos(self.qos)).retain(self.retain);
+        if let Some(topic) = topic {
+            check_topic_name(topic)?;
+        } else if !self.json_lines {
+            return Err("there is no topic: -t, or at the end of the URL".to_owned());
+        }
+        let topic = topic.map_or("", String::as_str);
+        let mut message = Message::new(topic, self.source.payload()?).qos(qos(self.qos)).retain(self.retain);
         if setup.properties != ferry_client::Properties::default() {
             *message.properties_mut() = setup.properties.clone();
         }
         Ok(message)
+    }
+
+    /// Only in 5.0 there is all that a line of JSON can say.
+    fn default_version(&self) -> DefaultVersion {
+        if self.json_lines { DefaultVersion::Newest } else { DefaultVersion::Oldest }
     }
 }
 
@@ -101,18 +111,75 @@ async fn publish_all(
     client.connect().await.map_err(|error| Ending::connection(&error, version))?;
     let mut underway = Underway::new(client, version);
     if arguments.stdin_line {
-        let mut lines = lines::of_standard_input();
-        while let Some(line) = lines.recv().await {
-            let payload = line.map_err(|error| Ending::failed(format!("reading standard input: {error}")))?;
-            underway.publish(Message { payload, ..message.clone() }).await?;
-        }
+        publish_lines(&mut underway, &message).await?;
+    } else if arguments.json_lines {
+        publish_json_lines(arguments, &mut underway, &message).await?;
+    } else if arguments.files.is_empty() {
+        publish_repeatedly(arguments, &mut underway, &message).await?;
     } else {
-        for number in 0..arguments.repeat {
-            if number > 0 && !arguments.repeat_delay.is_zero() {
-                tokio::time::sleep(arguments.repeat_delay).await;
-            }
-            underway.publish(message.clone()).await?;
+        for file in &arguments.files {
+            let payload = read_file(file).map_err(Ending::failed)?;
+            underway.publish(Message { payload, ..message.clone() }).await?;
         }
     }
     underway.finish().await
+}
+
+async fn publish_lines(underway: &mut Underway<'_>, message: &Message) -> Result<(), Ending> {
+    let mut lines = lines::of_standard_input();
+    while let Some(line) = lines.recv().await {
+        let payload = line.map_err(|error| reading_failed(&error))?;
+        underway.publish(Message { payload, ..message.clone() }).await?;
+    }
+    Ok(())
+}
+
+/// What came before a line that is wrong is published.
+async fn publish_json_lines(
+    arguments: &PublishArguments,
+    underway: &mut Underway<'_>,
+    defaults: &Message,
+) -> Result<(), Ending> {
+    let mut lines = JsonLines::new(BufReader::new(std::io::stdin()));
+    while let Some(line) = lines.next().await.map_err(|error| reading_failed(&error))? {
+        let message = line.content.and_then(|content| match content {
+            JsonLine::Nothing => Ok(None),
+            JsonLine::Message(message) => message.into_message(defaults).map(Some),
+        });
+        match message {
+            Ok(None) => {}
+            Ok(Some(message)) => underway.publish(message).await?,
+            Err(words) if arguments.skip_bad_lines => {
+                if !arguments.connection.quiet {
+                    eprintln!("warning: line {}: {words}; left out", line.number);
+                }
+            }
+            Err(words) => {
+                underway.finish().await?;
+                return Err(Ending::failed(format!(
+                    "line {}: {words}; the lines before it are published. Correct it, or say --skip-bad-lines",
+                    line.number
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn publish_repeatedly(
+    arguments: &PublishArguments,
+    underway: &mut Underway<'_>,
+    message: &Message,
+) -> Result<(), Ending> {
+    for number in 0..arguments.repeat {
+        if number > 0 && !arguments.repeat_delay.is_zero() {
+            underway.wait_until(Instant::now() + arguments.repeat_delay).await?;
+        }
+        underway.publish(message.clone()).await?;
+    }
+    Ok(())
+}
+
+fn reading_failed(error: &std::io::Error) -> Ending {
+    Ending::failed(format!("reading standard input: {error}"))
 }

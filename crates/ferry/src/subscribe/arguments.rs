@@ -1,9 +1,12 @@
+use std::path::PathBuf;
+
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use ferry_client::RetainHandling;
 
-use crate::client::ConnectionArguments;
+use crate::client::{ConnectionArguments, DefaultVersion};
 use crate::message_format::{MessageFormat, Pattern};
+use crate::payload_format::PayloadFormat;
 
 /// Subscribe, and print the messages that come
 ///
@@ -18,6 +21,8 @@ Examples:
   ferry sub -t 'house/#' -v                       with topics
   ferry sub -t 'house/#' -F '%I %-30t %p'         time, topic, payload
   ferry sub -t 'house/#' -F %j | jq .payload      as JSON
+  ferry sub -t 'spBv1.0/#' -v --format sparkplug  also json, cbor, hex, base64
+  ferry sub -t 'camera/#' --save pictures         a file for each message
   ferry sub -t house/kitchen/temperature -C 1     the next message, or the retained one
   ferry sub -t '#' --remove-retained --retained-only -W 10
   ferry sub -t jobs -q 1 -c -i worker-1           go on with a session
@@ -105,9 +110,21 @@ pub(crate) struct FormArguments {
     #[arg(short = 'N')]
     pub(crate) no_line_end: bool,
 
-    /// JSON of %j and %J on several lines
+    /// JSON of %j, %J and --format on several lines
     #[arg(long)]
-    pretty: bool,
+    pub(super) pretty: bool,
+
+    /// Payloads are of this format; print them readable. Of other ones there is an error, and nothing is printed
+    #[arg(long = "format", value_name = "FORMAT")]
+    pub(super) payload_format: Option<PayloadFormat>,
+
+    /// Print each message as a line of JSON with all that belongs to it, which `ferry pub --json-lines` and `ferry replay` read
+    #[arg(long, conflicts_with_all = ["verbose", "format", "no_line_end", "pretty", "payload_format"])]
+    pub(super) json_lines: bool,
+
+    /// Save the payload of each message in a file of its own below this directory, and print the name of the file
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["verbose", "format", "no_line_end", "json_lines"])]
+    pub(super) save: Option<PathBuf>,
 }
 
 impl FormArguments {
@@ -121,6 +138,11 @@ impl FormArguments {
 }
 
 impl SubscribeArguments {
+    /// Only in 5.0 there is all that a line of JSON can say.
+    pub(super) fn default_version(&self) -> DefaultVersion {
+        if self.form.json_lines { DefaultVersion::Newest } else { DefaultVersion::Oldest }
+    }
+
     /// The option that makes sense in MQTT 5.0 only, if there is one.
     pub(super) fn needs_v5(&self) -> Option<&'static str> {
         if self.retain_as_published {

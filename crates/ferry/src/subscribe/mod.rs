@@ -1,6 +1,7 @@
 //! `ferry sub`.
 
 mod arguments;
+mod message_files;
 mod printer;
 
 pub(crate) use arguments::{FormArguments, SubscribeArguments};
@@ -14,12 +15,12 @@ use ferry_client::{Client, Filter, Message, ProtocolVersion, QoS, SubscribeError
 use ferry_codec::DecodeLimits;
 use ferry_codec::topic::{matches, validate_topic_filter};
 
-use crate::client::{DefaultVersion, Ending, Reporter, Setup, end_within, qos, run, stopped};
+use crate::client::{Ending, Reporter, Setup, end_within, qos, run, stopped};
 use crate::output;
 
 /// Subscribes and prints as the arguments say.
 pub(crate) fn subscribe(arguments: &SubscribeArguments) -> ExitCode {
-    let setup = arguments.connection.setup(DefaultVersion::Oldest, arguments.needs_v5());
+    let setup = arguments.connection.setup(arguments.default_version(), arguments.needs_v5());
     let prepared = setup.and_then(|setup| {
         let filters = arguments.filters(&setup)?;
         Ok((setup, filters))

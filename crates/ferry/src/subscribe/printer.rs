@@ -1,21 +1,34 @@
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::OsStrExt;
 
 use ferry_client::{Message, Properties};
+use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use tokio::sync::oneshot;
 
 use super::FormArguments;
+use super::message_files::MessageFiles;
 use crate::client::Ending;
+use crate::json_line::append_message;
 use crate::message_format::MessageFormat;
+use crate::payload_format::PayloadFormat;
 
 /// Prints messages to standard output.
 pub(crate) struct Printer {
-    format: MessageFormat,
-    line_end: bool,
+    output: Output,
+    payload_format: Option<PayloadFormat>,
+    pretty: bool,
     quiet: bool,
     waiting: Vec<u8>,
     is_closed: bool,
+}
+
+/// What becomes of a message.
+enum Output {
+    Text { format: MessageFormat, line_end: bool },
+    JsonLines,
+    Files(MessageFiles),
 }
 
 /// Bytes that may wait to be written together.
@@ -23,19 +36,49 @@ const WAITING_MAX: usize = 64 * 1024;
 
 impl Printer {
     pub(crate) fn new(form: &FormArguments, quiet: bool) -> Self {
-        let format = form.message_format();
-        Self { format, line_end: !form.no_line_end, quiet, waiting: Vec::new(), is_closed: false }
+        let output = if let Some(directory) = &form.save {
+            Output::Files(MessageFiles::new(directory))
+        } else if form.json_lines {
+            Output::JsonLines
+        } else {
+            Output::Text { format: form.message_format(), line_end: !form.no_line_end }
+        };
+        let (payload_format, pretty) = (form.payload_format, form.pretty);
+        Self { output, payload_format, pretty, quiet, waiting: Vec::new(), is_closed: false }
     }
 
-    /// Prints a message, at the latest with the next [`flush`](Self::flush).
+    /// Prints a message, at the latest with the next [`flush`](Self::flush). What cannot be printed as it should is told.
     pub(crate) fn print(&mut self, mut message: Message) -> Result<(), Ending> {
         hide_subscription_identifiers(&mut message);
-        if let Err(error) = self.format.append(&message, self.line_end, &mut self.waiting)
+        if let Err(error) = self.append(message)
             && !self.quiet
         {
             eprintln!("error: {error}");
         }
         if self.waiting.len() >= WAITING_MAX { self.flush() } else { Ok(()) }
+    }
+
+    fn append(&mut self, mut message: Message) -> Result<(), String> {
+        if let Some(format) = self.payload_format
+            && !message.payload.is_empty()
+        {
+            message.payload = format.readable(&message.topic, &message.payload, self.pretty)?.into_bytes();
+        }
+        match &mut self.output {
+            Output::Text { format, line_end } => format.append(&message, *line_end, &mut self.waiting),
+            Output::JsonLines => {
+                append_message(&message, Timestamp::now(), &mut self.waiting);
+                Ok(())
+            }
+            Output::Files(files) => {
+                let path = files
+                    .save(&message, Timestamp::now())
+                    .map_err(|error| format!("{}: the payload cannot be saved: {error}", message.topic))?;
+                self.waiting.extend_from_slice(path.as_os_str().as_bytes());
+                self.waiting.push(b'\n');
+                Ok(())
+            }
+        }
     }
 
     /// Writes what waits.

@@ -2,4 +2,5 @@
 
 mod broker;
 mod program;
+mod test_formats;
 mod test_record;

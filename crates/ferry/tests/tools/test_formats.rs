@@ -1,0 +1,137 @@
+use std::process::Command;
+
+use crate::broker::{Broker, Kind};
+use crate::program::{Running, Scratch, client, done, ferry, run};
+
+/// Starts `ferry sub`, and waits until it has subscribed.
+fn subscriber(broker: &Broker, options: &[&str]) -> Running {
+    let mut subscriber = Running::start(&mut client("sub", broker, &[&["-d"], options].concat()));
+    subscriber.wait_for("subscribed");
+    subscriber
+}
+
+#[test]
+fn payloads_are_printed_readable() {
+    let broker = Broker::start(Kind::Ferry);
+    let scratch = Scratch::new();
+    for (topic, payload) in [
+        ("json", b"{ \"a\" : 2.0 }".as_slice()),
+        ("cbor", &[0xA1, 0x61, b'a', 0xF5]),
+        ("sparkplug", &[0x08, 0x07, 0x18, 0x01]),
+        ("binary", &[0, 255]),
+    ] {
+        let file = scratch.write(topic, payload);
+        done("pub", &broker, &["-t", topic, "-f", &file, "-r", "-q", "1"]);
+    }
+    for (options, output) in [
+        (["-t", "json", "--format", "json"].as_slice(), "{\"a\":2.0}\n"),
+        (&["-t", "cbor", "--format", "cbor", "-v"], "cbor {\"a\":true}\n"),
+        (&["-t", "cbor", "--format", "cbor", "--pretty"], "{\n\t\"a\":\ttrue\n}\n"),
+        (&["-t", "cbor", "--format", "cbor", "-F", "%t|%p|%l"], "cbor|{\"a\":true}|10\n"),
+        (&["-t", "sparkplug", "--format", "sparkplug"], "{\"timestamp\":7,\"seq\":1}\n"),
+        (&["-t", "binary", "--format", "hex"], "00ff\n"),
+        (&["-t", "binary", "--format", "base64"], "AP8=\n"),
+    ] {
+        assert_eq!(done("sub", &broker, &[options, &["-C", "1"]].concat()), output, "{options:?}");
+    }
+    let outcome = run(&mut client("sub", &broker, &["-t", "binary", "--format", "json", "-C", "1"]), b"");
+    assert_eq!((outcome.code, outcome.output.as_str()), (Some(0), ""));
+    assert!(outcome.error.starts_with("error: binary: the payload is not json: "), "{outcome:?}");
+}
+
+const LINES: &str = r#"{"topic":"a/1","payload":"x","qos":2,"retain":true,"properties":{"content_type":"text/plain","user_properties":[["a","1"],["a","2"]]}}
+
+{"topic":"a/2","payload_base64":"AP8="}
+{"payload":{"b": 1.50}}
+"#;
+
+#[test]
+fn lines_of_json_are_published_and_printed() {
+    for kind in Kind::installed() {
+        let broker = Broker::start(kind);
+        let subscriber = subscriber(&broker, &["-t", "a/#", "-q", "2", "--json-lines", "-C", "3"]);
+        let mut publisher = client("pub", &broker, &["--json-lines", "-t", "a/default", "-q", "2"]);
+        let outcome = run(&mut publisher, LINES.as_bytes());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        let outcome = subscriber.end();
+        let lines: Vec<&str> =
+            outcome.output.lines().map(|line| line.split_once(',').expect("a time").1).collect();
+        let expected = [
+            r#""topic":"a/1","qos":2,"retain":false,"properties":{"content_type":"text/plain","user_properties":[["a","1"],["a","2"]]},"payload":"x"}"#,
+            r#""topic":"a/2","qos":2,"retain":false,"payload_base64":"AP8="}"#,
+            r#""topic":"a/default","qos":2,"retain":false,"payload":"{\"b\": 1.50}"}"#,
+        ];
+        assert_eq!(lines, expected, "{kind:?}");
+        // What is printed can be published.
+        let outcome = run(&mut client("pub", &broker, &["--json-lines"]), outcome.output.as_bytes());
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    }
+}
+
+#[test]
+fn a_bad_line_is_named() {
+    let broker = Broker::start(Kind::Ferry);
+    let input =
+        b"{\"topic\":\"a\",\"payload\":\"1\"}\n{\"topic\":\"a\"}\n{\"topic\":\"a\",\"payload\":\"3\"}\n";
+    for (options, code, output, error) in [
+        (
+            ["-q", "1"].as_slice(),
+            1,
+            "1\nend\n",
+            "error: line 2: payload is missing; an empty one is \"payload\":null; the",
+        ),
+        (&["-q", "1", "--skip-bad-lines"], 0, "1\n3\nend\n", "warning: line 2: payload is missing"),
+    ] {
+        let subscriber = subscriber(&broker, &["-t", "a", "-C", &output.lines().count().to_string()]);
+        let outcome = run(&mut client("pub", &broker, &[&["--json-lines"], options].concat()), input);
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+        assert!(outcome.error.starts_with(error), "{outcome:?}");
+        done("pub", &broker, &["-t", "a", "-m", "end"]);
+        assert_eq!(subscriber.end().output, output);
+    }
+}
+
+#[test]
+fn files_are_messages_and_messages_are_files() {
+    let broker = Broker::start(Kind::Ferry);
+    let scratch = Scratch::new();
+    let files = [scratch.write("one", &[0, 1, 10]), scratch.write("two", b"")];
+    let directory = scratch.path("saved");
+    let subscriber = subscriber(&broker, &["-t", "a/#", "-q", "1", "--save", &directory, "-C", "3"]);
+    done("pub", &broker, &["-t", "a/../b c", "-q", "1", "--files", &files[0], &files[1]]);
+    done("pub", &broker, &["-t", "a/x", "-q", "1", "-m", "text"]);
+    let outcome = subscriber.end();
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    let paths: Vec<&str> = outcome.output.lines().collect();
+    for (path, level) in paths.iter().zip(["a/%2E./b%20c/", "a/%2E./b%20c/", "a/x/"]) {
+        assert!(path.starts_with(&format!("{directory}/{level}")), "{path}");
+    }
+    let saved: Vec<Vec<u8>> = paths.iter().map(|path| std::fs::read(path).expect("a file")).collect();
+    assert_eq!(saved, [&[0, 1, 10][..], b"", b"text"]);
+}
+
+#[test]
+fn options_come_from_files() {
+    let broker = Broker::start(Kind::Ferry);
+    let scratch = Scratch::new();
+    std::fs::create_dir_all(scratch.path("ferry")).expect("a directory");
+    let with_files = |arguments: &[&str]| -> Command {
+        let mut command = ferry();
+        command.env("XDG_CONFIG_HOME", scratch.path("")).args(arguments);
+        command
+    };
+    scratch.write("ferry/client", format!("# where\n-h 127.0.0.1\n--port {}\n", broker.port()).as_bytes());
+    scratch.write("ferry/pub", b"-q 1\n-r\n");
+    scratch.write("ferry/sub", b"-F %t %p %q\n-C 1\n");
+    let published = run(&mut with_files(&["pub", "-t", "a", "-m", "x"]), b"");
+    assert_eq!(published.code, Some(0), "{published:?}");
+    assert_eq!(run(&mut with_files(&["sub", "-t", "a", "-q", "1"]), b"").output, "a x 1\n");
+    let verbose = run(&mut with_files(&["sub", "-t", "a", "-q", "1", "-F", "%q"]), b"");
+    assert_eq!(verbose.output, "1\n");
+    scratch.write("ferry/sub", b"-F\n");
+    let outcome = run(&mut with_files(&["sub", "-t", "a"]), b"");
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.error.contains("ferry/sub:1: \"-F\": its value is missing"), "{outcome:?}");
+    let outcome = run(&mut with_files(&["sub", "--help"]), b"");
+    assert_eq!(outcome.code, Some(0), "help is there nevertheless: {outcome:?}");
+}
