@@ -1,13 +1,96 @@
 //! Start, reload and shutdown.
 
+use std::io;
 use std::net::TcpStream;
 use std::num::NonZeroU16;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use ferry_broker::config::Listener;
 use ferry_broker::{Broker, StartError};
 use ferry_codec::{Packet, QoS, ReasonCode};
+use ferry_store::{Disk, SimulatedDisk, SimulatedFile};
 
-use crate::client::{Client, tcp_address};
+use crate::client::{Client, id, tcp_address};
+use crate::commit::{durable, lasting};
 use crate::config;
+
+/// A disk that tries, whenever it is used, whether the broker can be reached.
+struct KnockingDisk {
+    disk: SimulatedDisk,
+    socket: PathBuf,
+    tries: Arc<AtomicUsize>,
+    let_in: Arc<AtomicUsize>,
+}
+
+impl KnockingDisk {
+    fn knock(&self) -> &SimulatedDisk {
+        self.tries.fetch_add(1, Ordering::SeqCst);
+        self.let_in.fetch_add(usize::from(UnixStream::connect(&self.socket).is_ok()), Ordering::SeqCst);
+        &self.disk
+    }
+}
+
+impl Disk for KnockingDisk {
+    type File = SimulatedFile;
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.knock().list()
+    }
+
+    fn create(&self, name: &str) -> io::Result<SimulatedFile> {
+        self.knock().create(name)
+    }
+
+    fn open(&self, name: &str) -> io::Result<SimulatedFile> {
+        self.knock().open(name)
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.knock().remove(name)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.knock().sync_directory()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        self.disk.free_bytes()
+    }
+}
+
+#[test]
+fn nobody_is_let_in_before_everything_is_restored() {
+    let disk = SimulatedDisk::new(7);
+    let broker = Broker::builder(durable()).disk(disk.clone()).start().expect("started");
+    let mut sleeper = lasting(&broker, "sleeper", false);
+    sleeper.subscribe("t", QoS::AtLeastOnce);
+    drop(sleeper);
+    let mut publisher = Client::connect(&broker, "publisher");
+    publisher.publish("t", b"x", QoS::AtLeastOnce, Some(id(1)));
+    publisher.receive_puback(id(1));
+    broker.shutdown();
+    broker.join();
+
+    let socket = std::env::temp_dir().join(format!("ferry-{}.sock", std::process::id()));
+    let (tries, let_in) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let mut config = durable();
+    let address = format!("unix://{}", socket.display()).parse().expect("an address");
+    config.listeners.push(Listener { address, ..Listener::default() });
+    let knocking = KnockingDisk {
+        disk: disk.clone(),
+        socket: socket.clone(),
+        tries: Arc::clone(&tries),
+        let_in: Arc::clone(&let_in),
+    };
+    let broker = Broker::builder(config).disk(knocking).start().expect("started");
+    assert!(tries.load(Ordering::SeqCst) > 0);
+    assert_eq!(let_in.load(Ordering::SeqCst), 0);
+    UnixStream::connect(&socket).expect("now everybody is let in");
+    assert_eq!(lasting(&broker, "sleeper", true).receive_publish().0, "t");
+}
 
 #[test]
 fn a_shutdown_tells_clients_and_frees_the_port() {
