@@ -25,8 +25,9 @@ pub(super) struct RetainedLastWins {
     /// When each topic's was set or cleared, and with what that somebody may be told to be durable.
     changed: BTreeMap<String, (Timestamp, Option<MessageId>)>,
     acknowledged: BTreeSet<MessageId>,
-    /// Wills, and when they were cancelled.
-    cancelled: BTreeMap<MessageId, Timestamp>,
+    /// Wills, and when they were cancelled, or published where nothing is stored: if that is forgotten, they are
+    /// published once more, and nothing that is stored hides it.
+    gone: BTreeMap<MessageId, Timestamp>,
     /// What the auditor was sent.
     audited: BTreeMap<String, MessageId>,
 }
@@ -41,7 +42,7 @@ impl RetainedLastWins {
             live: BTreeMap::new(),
             changed: BTreeMap::new(),
             acknowledged: BTreeSet::new(),
-            cancelled: BTreeMap::new(),
+            gone: BTreeMap::new(),
             audited: BTreeMap::new(),
         }
     }
@@ -85,10 +86,10 @@ impl RetainedLastWins {
         }
     }
 
-    /// That a will was cancelled lately may have been forgotten: then it is published.
-    fn forget_cancelled(&mut self, model: &Model, durable_through: Timestamp) {
-        let cancelled = std::mem::take(&mut self.cancelled).into_iter();
-        let forgotten = cancelled.filter(|(_, at)| *at >= durable_through);
+    /// That a will was cancelled or published lately may have been forgotten: then it is published.
+    fn forget_gone(&mut self, model: &Model, durable_through: Timestamp) {
+        let gone = std::mem::take(&mut self.gone).into_iter();
+        let forgotten = gone.filter(|(_, at)| *at >= durable_through);
         self.uncertain.extend(forgotten.map(|(message, _)| model.journal.get(message).topic.clone()));
     }
 
@@ -129,12 +130,15 @@ impl Oracle for RetainedLastWins {
             }
             Fact::WillDue { message } if model.journal.get(*message).retain => {
                 self.set(model, &model.journal.get(*message).topic, Some(*message));
+                if !model.durability_of(*message).is_stored() {
+                    self.gone.insert(*message, model.network_now);
+                }
             }
             Fact::WillUncertain { message } if model.journal.get(*message).retain => {
                 self.uncertain.insert(model.journal.get(*message).topic.clone());
             }
             Fact::WillCancelled { message } if model.journal.get(*message).retain => {
-                self.cancelled.insert(*message, model.network_now);
+                self.gone.insert(*message, model.network_now);
             }
             Fact::Delivered { client, copy, is_new: true }
                 if *client == self.rules.auditor && copy.retain && !copy.dup =>
@@ -158,7 +162,7 @@ impl Oracle for RetainedLastWins {
             Fact::Crashed { survival } => {
                 self.crashed(*survival);
                 let durable_through = survival.of(model.durability_of_sessions()).unwrap_or_default();
-                self.forget_cancelled(model, durable_through);
+                self.forget_gone(model, durable_through);
             }
             Fact::StoreHealth { writable: false } => self.crashed(Survival::of_all(Timestamp::default())),
             _ => {}
