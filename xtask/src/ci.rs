@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     progress.step("tests", || test::run(&[]));
     if !quick {
         progress.step("instructions", || instructions::run(&[]));
-        progress.step("simulation", || sim::run(&sim::CI_ARGUMENTS.map(str::to_owned)));
+        progress.step("simulation", || sim::run(&sim::ci_arguments()));
         progress.step("fuzz", || fuzz::run(&[]));
     }
     progress.finish()

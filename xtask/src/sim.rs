@@ -1,12 +1,28 @@
 //! `cargo xtask sim`: whole lives of a broker, from seeds.
 
+use std::process::Command;
+
 use crate::Outcome;
 use crate::progress::run as run_command;
-use crate::workspace::cargo;
+use crate::workspace::{cargo, root};
 
-/// What `cargo xtask ci` runs, about a minute: always the same seeds, since about one fresh seed of 500 still breaks a promise
-/// or an oracle, and a change is not to be blamed for that. Fresh ones: `cargo xtask sim --seconds 60`.
-pub(crate) const CI_ARGUMENTS: [&str; 2] = ["--seeds", "1..1000"];
+/// Seeds of one run of CI: about a minute.
+const CI_SEEDS: u64 = 1_000;
+
+/// What `cargo xtask ci` runs: other seeds for each state of the sources, and for the same state always the same, so that
+/// a failure can be repeated and none comes from nowhere.
+pub(crate) fn ci_arguments() -> [String; 2] {
+    let first = committed_tree().unwrap_or(1);
+    ["--seeds".to_owned(), format!("{first}..{}", first + CI_SEEDS)]
+}
+
+/// A number that stands for the committed sources; none outside of a repository.
+fn committed_tree() -> Option<u64> {
+    let mut git = Command::new("git");
+    let output = git.current_dir(root()).args(["rev-parse", "HEAD^{tree}"]).output().ok()?;
+    let hash = String::from_utf8(output.stdout).ok()?;
+    u64::from_str_radix(hash.get(..10)?, 16).ok()
+}
 
 /// # Errors
 /// When a seed breaks a promise, or the arguments are wrong.
