@@ -8,6 +8,7 @@ use crate::record::RecordArguments;
 use crate::replay::ReplayArguments;
 use crate::request::RequestArguments;
 use crate::subscribe::SubscribeArguments;
+use crate::top::TopArguments;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
 use ferry_broker::config::{Flags, LogLevel, Sources};
@@ -27,6 +28,7 @@ Examples:
   ferry sub -t 'house/#'                print what is published below house
   ferry pub -t house/lamp -m on         publish
   ferry record day.jsonl -t 'house/#'   messages to a file; ferry replay publishes them again
+  ferry top                             watch a broker: rates, topics, messages
   ferry passwd -c passwords ada         make a file of users, with one in it
   ferry store dump /var/lib/ferry       a backup of the data of a broker that is stopped
   ferry bench p2p                       load a broker, and verify every message
@@ -53,6 +55,7 @@ pub(crate) enum Command {
     Rr(Box<RequestArguments>),
     Record(Box<RecordArguments>),
     Replay(Box<ReplayArguments>),
+    Top(Box<TopArguments>),
     Passwd(PasswdArguments),
     Store(StoreArguments),
     Why(WhyArguments),

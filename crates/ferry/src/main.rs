@@ -20,6 +20,7 @@ mod request;
 mod serve;
 mod store;
 mod subscribe;
+mod top;
 mod why;
 
 use std::process::ExitCode;
@@ -47,6 +48,7 @@ fn execute(arguments: Arguments) -> ExitCode {
         Some(Command::Rr(arguments)) => request::request(&arguments),
         Some(Command::Record(arguments)) => record::record(&arguments),
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
+        Some(Command::Top(arguments)) => top::top(&arguments),
         Some(Command::Passwd(arguments)) => passwd::passwd(arguments),
         Some(Command::Store(arguments)) => store::store(&arguments.command),
         Some(Command::Bench(arguments)) => bench::bench(*arguments),

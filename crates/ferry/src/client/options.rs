@@ -12,6 +12,8 @@ use super::properties::{ConnectProperties, PropertyArguments};
 /// What the options say, ready to connect.
 pub(crate) struct Setup {
     pub(crate) options: ClientOptions,
+    /// Where the server is, as a URL without credentials.
+    pub(crate) server: String,
     /// The topic of the URL.
     pub(crate) topic: Option<String>,
     /// Properties of what is published.
@@ -69,7 +71,13 @@ impl ConnectionArguments {
             user_properties: properties.disconnect_user_properties,
             ..DisconnectOptions::default()
         };
-        Ok(Setup { options, topic: address.topic, properties: properties.publish, disconnect })
+        Ok(Setup {
+            options,
+            server: address.url,
+            topic: address.topic,
+            properties: properties.publish,
+            disconnect,
+        })
     }
 
     fn version(

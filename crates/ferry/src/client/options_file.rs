@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
 /// The commands that read these files.
-const CLIENTS: [&str; 5] = ["pub", "sub", "rr", "record", "replay"];
+const CLIENTS: [&str; 6] = ["pub", "sub", "rr", "record", "replay", "top"];
 
 /// The file with options for all of them.
 const SHARED: &str = "client";

@@ -2,5 +2,7 @@
 
 mod broker;
 mod program;
+mod terminal;
 mod test_formats;
 mod test_record;
+mod test_top;
