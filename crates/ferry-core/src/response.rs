@@ -272,7 +272,8 @@ impl Shard {
     fn end_refused(&mut self, turn: &mut Turn<'_>, id: ConnId, response: Response) -> Option<Response> {
         let Response::Pubrec { packet_id, reason_code, reason } = response else { return Some(response) };
         let Some(session) = self.session_of_mut(id) else { return Some(response) };
-        let recorded = session.recorded.filter(|_| reason_code.is_error());
+        let is_refused = reason_code.is_error() && session.receiver.refusal(packet_id).is_some();
+        let recorded = session.recorded.filter(|_| is_refused);
         let Some(recorded) = recorded.filter(|_| session.receiver.is_stored(packet_id)) else {
             return Some(response);
         };
@@ -315,8 +316,8 @@ impl Shard {
             }
             Response::Pubrec { packet_id, reason_code, reason }
             | Response::RefusedPubrec { packet_id, reason_code, reason } => {
-                if let Some(session) = self.session_of_mut(id) {
-                    session.receiver.pubrec_sent(packet_id, reason_code);
+                if let Some(session) = self.session_of_mut(id).filter(|_| reason_code.is_error()) {
+                    session.receiver.refusal_sent(packet_id);
                 }
                 self.send_ack(turn, id, AckKind::Pubrec, ack(packet_id, reason_code, reason));
             }

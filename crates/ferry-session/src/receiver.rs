@@ -105,7 +105,8 @@ impl Receiver {
         self.occupied = self.occupied.saturating_sub(1);
     }
 
-    /// The PUBREC of a PUBLISH is sent. From 0x80 it ends the exchange `[MQTT-4.3.3-9]`.
+    /// The answer to a PUBLISH is decided, and its PUBREC may be sent at once. From 0x80 it ends the exchange
+    /// `[MQTT-4.3.3-9]`.
     pub fn pubrec_sent(&mut self, packet_id: PacketId, reason_code: ReasonCode) {
         if reason_code.is_error() {
             self.remove(packet_id);
@@ -117,6 +118,14 @@ impl Receiver {
     pub fn refuse(&mut self, packet_id: PacketId, reason_code: ReasonCode) {
         if let Some(exchange) = self.find_mut(packet_id) {
             exchange.refused = Some(reason_code);
+        }
+    }
+
+    /// A PUBREC from 0x80 on is sent. It ends the exchange that was [refused](Self::refuse), if it is one: if that has
+    /// ended before, the packet id may be the one of a message that came since.
+    pub fn refusal_sent(&mut self, packet_id: PacketId) {
+        if self.refusal(packet_id).is_some() {
+            self.remove(packet_id);
         }
     }
 

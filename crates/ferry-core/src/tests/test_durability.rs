@@ -1,6 +1,6 @@
 //! What is recorded, and which answers wait for it.
 
-use ferry_codec::{Connect, Packet, Will};
+use ferry_codec::{Connect, Packet, Publish, Will};
 
 use super::harness::*;
 use crate::*;
@@ -260,4 +260,29 @@ fn tickets_count_turns_with_records() {
     broker.tickets.drain(..2);
     broker.commit();
     assert_eq!(broker.read(client).len(), 3);
+}
+
+#[test]
+fn a_refusal_that_waits_does_not_end_the_next_exchange_with_its_packet_identifier() {
+    // The client uses an identifier that is not free yet [MQTT-2.2.1-4]. What it published was refused, and nobody has
+    // it; what it publishes next is a message that others get, once [MQTT-4.3.3-10].
+    let mut broker = recorded();
+    let subscriber = online(&mut broker, &resume("s"));
+    broker.subscribe(subscriber, "t", 2);
+    broker.commit();
+    broker.read(subscriber);
+    let client = online(&mut broker, &resume("c"));
+    broker.publish(client, "t", 1, 2, "first");
+    broker.publish(client, "$SYS/x", 2, 1, "refused");
+    broker.publish(client, "t", 2, 1, "x");
+    broker.commit();
+    assert_eq!(broker.read(client), ["PUBACK 2", "PUBREC 1 0x87", "PUBREC 1"]);
+    let again = Publish { topic: "t", payload: b"x", dup: true, ..Publish::default() };
+    broker.publish_packet(client, 2, 1, again);
+    broker.commit();
+    assert_eq!(broker.read(client), ["PUBREC 1"]);
+    broker.pubrel(client, 1);
+    broker.commit();
+    assert_eq!(broker.read(client), ["PUBCOMP 1"]);
+    assert_eq!(broker.read(subscriber), ["PUBLISH t q1 id=1 first", "PUBLISH t q2 id=2 x"]);
 }
