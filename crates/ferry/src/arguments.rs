@@ -11,6 +11,7 @@ use crate::subscribe::SubscribeArguments;
 use crate::top::TopArguments;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use ferry_broker::config::{Flags, LogLevel, Sources};
 
 /// Ferry: a broker for MQTT 3.1, 3.1.1 and 5.0
@@ -60,6 +61,8 @@ pub(crate) enum Command {
     Store(StoreArguments),
     Why(WhyArguments),
     Bench(Box<BenchCommand>),
+    Completions(CompletionsArguments),
+    Man(ManualArguments),
     /// One of the processes of a bench
     #[command(hide = true)]
     BenchAgent,
@@ -255,6 +258,35 @@ pub(crate) struct WhyArguments {
     /// The topic; for subscribe, the topic filter
     #[arg(value_name = "TOPIC")]
     pub(crate) topic: String,
+}
+
+/// Print a script that completes command lines
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry completions bash > ~/.local/share/bash-completion/completions/ferry
+  ferry completions fish > ~/.config/fish/completions/ferry.fish
+  ferry completions zsh > ~/.zfunc/_ferry        with fpath+=~/.zfunc before compinit in ~/.zshrc
+
+Exit codes: 0 done; 2 wrong command line.")]
+pub(crate) struct CompletionsArguments {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+/// Print the manual page, or write the pages of all commands
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry man | man -l -
+  ferry man ~/.local/share/man/man1
+
+Exit codes: 0 done; 1 it cannot be written; 2 wrong command line.")]
+pub(crate) struct ManualArguments {
+    /// Write ferry.1, ferry-pub.1 and so on into this directory
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// Check, back up and restore a data directory

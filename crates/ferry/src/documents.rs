@@ -58,6 +58,9 @@ fn words(line: &str) -> Vec<String> {
             }
         }
     }
+    // What goes to a file, or comes from one, is not for the command.
+    let end = words.iter().position(|word| matches!(word.as_str(), "<" | ">" | "|"));
+    words.truncate(end.unwrap_or(words.len()));
     // What runs in the background is no other command.
     words.retain(|word| !word.is_empty() && word != "&");
     words

@@ -4,10 +4,12 @@ mod arguments;
 mod bench;
 mod check;
 mod client;
+mod completions;
 #[cfg(test)]
 mod documents;
 mod json_line;
 mod json_text;
+mod manual;
 mod message_format;
 mod output;
 mod passwd;
@@ -54,6 +56,8 @@ fn execute(arguments: Arguments) -> ExitCode {
         Some(Command::Bench(arguments)) => bench::bench(*arguments),
         Some(Command::BenchAgent) => bench::agent(),
         Some(Command::Why(why)) => why::why(&why),
+        Some(Command::Completions(arguments)) => completions::completions(&arguments),
+        Some(Command::Man(arguments)) => manual::manual(&arguments),
         None => {
             output::line(&Arguments::command().render_help().to_string());
             ExitCode::SUCCESS

@@ -4,5 +4,6 @@ mod broker;
 mod program;
 mod terminal;
 mod test_formats;
+mod test_manual;
 mod test_record;
 mod test_top;

@@ -1,0 +1,117 @@
+use std::process::{Command, Stdio};
+
+use crate::program::{Outcome, Scratch, ferry, run};
+
+fn is_there(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
+    if found.is_err() {
+        eprintln!("SKIPPED: {program} is not installed");
+    }
+    found.is_ok()
+}
+
+fn script(shell: &str, scratch: &Scratch) -> String {
+    let outcome = run(ferry().args(["completions", shell]), b"");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    for hidden in ["bench-agent", "psk-identity"] {
+        assert!(!outcome.output.contains(hidden), "{hidden} is proposed");
+    }
+    scratch.write(&format!("ferry.{shell}"), outcome.output.as_bytes())
+}
+
+/// What is typed, and some of what must be proposed.
+const TYPED: [(&str, &[&str]); 5] = [
+    ("ferry re", &["record", "replay"]),
+    ("ferry pub --rep", &["--repeat", "--repeat-delay"]),
+    ("ferry sub --form", &["--format"]),
+    ("ferry sub --format ", &["json", "cbor", "hex", "base64", "sparkplug"]),
+    ("ferry store che", &["check"]),
+];
+
+#[test]
+fn bash_completes() {
+    if !is_there("bash") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = script("bash", &scratch);
+    for (typed, expected) in TYPED {
+        let words: Vec<&str> = typed.split(' ').collect();
+        let [.., before, current] = words.as_slice() else { panic!("{typed}") };
+        let program = format!(
+            "set -u; source '{file}'; COMP_WORDS=({typed}{}); COMP_CWORD={}; COMPREPLY=(); _ferry ferry '{current}' '{before}'; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            if current.is_empty() { "''" } else { "" },
+            words.len() - 1
+        );
+        let outcome = run(Command::new("bash").args(["--norc", "-c", &program]), b"");
+        let proposed: Vec<&str> = outcome.output.lines().collect();
+        for word in expected {
+            assert!(proposed.contains(word), "{typed}: {word} is not in {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn fish_completes() {
+    if !is_there("fish") {
+        return;
+    }
+    let scratch = Scratch::new();
+    let file = script("fish", &scratch);
+    for (typed, expected) in TYPED {
+        let program = format!("source '{file}'; complete -C '{typed}'");
+        let outcome = run(Command::new("fish").args(["--no-config", "-c", &program]), b"");
+        // Behind a tab is what it means.
+        let proposed: Vec<&str> = outcome.output.lines().filter_map(|line| line.split('\t').next()).collect();
+        for word in expected {
+            assert!(proposed.contains(word), "{typed}: {word} is not in {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn zsh_takes_the_script() {
+    let scratch = Scratch::new();
+    let file = script("zsh", &scratch);
+    let text = scratch.read("ferry.zsh");
+    assert!(text.starts_with("#compdef ferry") && text.contains("--repeat-delay"), "{text}");
+    if !is_there("zsh") {
+        return;
+    }
+    let program = format!("autoload -U compinit; compinit -D -u; source '{file}'; print $_comps[ferry]");
+    let outcome = run(Command::new("zsh").args(["-f", "-c", &program]), b"");
+    assert_eq!((outcome.output.as_str(), outcome.error.as_str()), ("_ferry\n", ""));
+}
+
+#[test]
+fn pages_are_written() {
+    let scratch = Scratch::new();
+    let directory = scratch.path("man1");
+    let outcome = run(ferry().args(["man", &directory]), b"");
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    for page in
+        ["ferry.1", "ferry-pub.1", "ferry-sub.1", "ferry-top.1", "ferry-store-check.1", "ferry-serve.1"]
+    {
+        let text = scratch.read(&format!("man1/{page}"));
+        assert!(text.contains(".TH ") && text.contains("Exit codes"), "{page}: {text}");
+    }
+    let page = run(ferry().arg("man"), b"");
+    assert_eq!((page.code, page.output.contains("ferry\\-pub(1)")), (Some(0), true), "{page:?}");
+    assert_eq!(run(ferry().args(["man", "/dev/null/man1"]), b"").code, Some(1));
+    lint(&scratch, "man", &["--warnings=w", "-E", "UTF-8", "-l", "-Z"]);
+    lint(&scratch, "mandoc", &["-T", "lint", "-W", "error"]);
+}
+
+fn lint(scratch: &Scratch, program: &str, options: &[&str]) {
+    if !is_there(program) {
+        return;
+    }
+    let pages = std::fs::read_dir(scratch.path("man1")).expect("the pages");
+    let pages: Vec<_> = pages.map(|entry| entry.expect("an entry").path()).collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    for page in pages {
+        let outcome: Outcome = run(Command::new(program).args(options).arg(&page), b"");
+        assert_eq!((outcome.code, outcome.error.as_str()), (Some(0), ""), "{program} {}", page.display());
+    }
+}
