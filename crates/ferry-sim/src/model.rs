@@ -488,6 +488,9 @@ impl Model {
             // A later UNSUBSCRIBE or SUBSCRIBE for the same filter may be under way already.
             let is_definite = self.links.get(&link).is_some_and(|state| !state.mentions(&filter));
             options.no_local &= is_definite;
+            // What was queued under the old options keeps its RETAIN flag.
+            let old = session.subscriptions.get(&filter);
+            options.retain_as_published |= old.is_some_and(|old| old.options.retain_as_published);
             session.subscriptions.insert(filter.clone(), Subscription { options, is_definite });
             tell(self, &Fact::Granted { client, filter: &filter });
         }
@@ -563,6 +566,7 @@ impl Session {
         let is_weaker = options.maximum_qos < asked.options.maximum_qos || options.no_local;
         asked.is_definite &= !is_weaker;
         asked.options.no_local &= options.no_local;
+        asked.options.retain_as_published |= options.retain_as_published;
     }
 }
 
