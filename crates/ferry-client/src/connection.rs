@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::ConnectionError;
 use crate::event_loop::{Reader, Writer};
@@ -20,6 +20,7 @@ pub(crate) struct Connection {
     /// What was read; the part up to `filled` is not taken yet.
     input: Vec<u8>,
     filled: usize,
+    timer: Timer,
     connected_at: Option<Instant>,
 }
 
@@ -29,6 +30,12 @@ struct Output {
     bytes: Vec<u8>,
     written: usize,
     is_flushed: bool,
+}
+
+/// Wakes at a deadline that is moved with almost every packet. What it is set to is changed only when that would be too late;
+/// waking too early once costs less than setting it anew each time.
+struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 /// What the session wants now.
@@ -50,7 +57,15 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, reader: Reader, writer: Writer) -> Self {
         let output = Output { writer, bytes: Vec::new(), written: 0, is_flushed: true };
-        Self { shared, reader, output, input: vec![0; INPUT_BYTES], filled: 0, connected_at: None }
+        Self {
+            shared,
+            reader,
+            output,
+            input: vec![0; INPUT_BYTES],
+            filled: 0,
+            timer: Timer { sleep: None },
+            connected_at: None,
+        }
     }
 
     /// When the server accepted it, if it did.
@@ -102,9 +117,8 @@ impl Connection {
     }
 
     async fn wait(&mut self, wants: Wants) -> io::Result<()> {
-        let Self { shared, reader, output, input, filled, .. } = self;
+        let Self { shared, reader, output, input, filled, timer, .. } = self;
         let wants_write = !output.is_written();
-        let deadline = wants.deadline.unwrap_or_else(Instant::now);
         tokio::select! {
             biased;
             read = reader.read(&mut input[*filled..]), if wants.read => {
@@ -117,7 +131,7 @@ impl Connection {
             }
             result = poll_fn(|context| output.poll_write(context)), if wants_write => result?,
             () = shared.bell.notified() => {}
-            () = sleep_until(deadline), if wants.deadline.is_some() => {
+            () = timer.wait(wants.deadline) => {
                 let now = shared.now();
                 shared.lock().session.tick(now);
             }
@@ -157,6 +171,18 @@ impl Connection {
         self.output.writer.write_all(&self.output.bytes).await?;
         self.output.writer.flush().await?;
         self.output.writer.shutdown().await
+    }
+}
+
+impl Timer {
+    /// Waits until the deadline, or less; for ever without one.
+    async fn wait(&mut self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return std::future::pending().await };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if sleep.is_elapsed() || sleep.deadline() > deadline {
+            sleep.as_mut().reset(deadline);
+        }
+        sleep.as_mut().await;
     }
 }
 

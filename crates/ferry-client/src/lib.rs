@@ -66,6 +66,7 @@ mod error;
 mod event;
 mod event_loop;
 mod mailbox;
+mod mailbox_filter;
 mod message;
 #[cfg(feature = "outbox")]
 mod outbox;

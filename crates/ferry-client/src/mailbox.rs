@@ -1,9 +1,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll, Waker};
 
-use ferry_codec::topic::{matches, parse_shared};
 use smallvec::SmallVec;
 
+use crate::mailbox_filter::MailboxFilter;
 use crate::{Message, QoS};
 
 /// Where received messages wait until their streams take them.
@@ -31,8 +31,8 @@ pub(crate) struct Taken {
 
 #[derive(Debug, Default)]
 struct Mailbox {
-    /// Without `$share/group/`. Empty: it takes what nobody else wants.
-    filters: Vec<String>,
+    /// Empty: it takes what nobody else wants.
+    filters: Vec<MailboxFilter>,
     /// The Subscription Identifiers that messages for it can have: its own, and those of later subscriptions to one of its
     /// filters, which replace its own at the server. Empty: any.
     subscription_ids: Vec<u64>,
@@ -45,30 +45,31 @@ struct Mailbox {
 pub(crate) enum Delivered {
     Yes,
     /// Nobody wants it.
-    Unclaimed,
+    Unclaimed(Message),
     /// There is no room for more of QoS 0.
-    Overflowed,
+    Overflowed(Message),
 }
 
 impl Mailboxes {
     /// A new mailbox; without filters it takes what nobody else wants.
     pub(crate) fn open(&mut self, filters: &[String]) -> MailboxId {
         self.last_id += 1;
-        let filters = filters.iter().map(|filter| unshared(filter).to_owned()).collect();
+        let filters = filters.iter().map(|filter| MailboxFilter::new(filter)).collect();
         self.mailboxes.insert(self.last_id, Mailbox { filters, ..Mailbox::default() });
         MailboxId(self.last_id)
     }
 
     /// A SUBSCRIBE for this mailbox is under way, under this number.
     pub(crate) fn subscribed(&mut self, id: MailboxId, number: u64) {
-        let Some(filters) = self.mailboxes.get(&id.0).map(|mailbox| mailbox.filters.clone()) else { return };
-        for (other, mailbox) in &mut self.mailboxes {
-            let is_replaced = !mailbox.subscription_ids.is_empty()
-                && mailbox.filters.iter().any(|filter| filters.contains(filter));
-            if *other == id.0 || is_replaced {
+        let Some(mut subscribed) = self.mailboxes.remove(&id.0) else { return };
+        for mailbox in self.mailboxes.values_mut() {
+            let is_replaced = mailbox.filters.iter().any(|filter| subscribed.filters.contains(filter));
+            if is_replaced && !mailbox.subscription_ids.is_empty() {
                 mailbox.subscription_ids.push(number);
             }
         }
+        subscribed.subscription_ids.push(number);
+        self.mailboxes.insert(id.0, subscribed);
     }
 
     /// Returns what is to be acknowledged: what was not taken.
@@ -86,9 +87,9 @@ impl Mailboxes {
         has_room: impl Fn(usize, usize) -> bool,
     ) -> Delivered {
         let mut wanting = self.wanting(&message);
-        let Some(last) = wanting.pop() else { return Delivered::Unclaimed };
+        let Some(last) = wanting.pop() else { return Delivered::Unclaimed(message) };
         if message.qos == QoS::AtMostOnce && !has_room(self.waiting_messages, self.waiting_bytes) {
-            return Delivered::Overflowed;
+            return Delivered::Overflowed(message);
         }
         for id in wanting {
             self.put(id, Taken { message: message.clone(), acknowledgement: acknowledgement.take() });
@@ -139,7 +140,7 @@ impl Mailboxes {
 
     fn wanting(&self, message: &Message) -> SmallVec<[u64; 4]> {
         let matching =
-            |mailbox: &Mailbox| mailbox.filters.iter().any(|filter| matches(filter, &message.topic));
+            |mailbox: &Mailbox| mailbox.filters.iter().any(|filter| filter.matches(&message.topic));
         let ids =
             message.properties.as_ref().map_or(&[][..], |properties| &properties.subscription_identifiers);
         let named = |mailbox: &Mailbox| {
@@ -183,14 +184,6 @@ impl Mailboxes {
     }
 }
 
-/// The filter that topics are compared with.
-fn unshared(filter: &str) -> &str {
-    match parse_shared(filter) {
-        Ok(Some(shared)) => shared.filter,
-        _ => filter,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,7 +211,7 @@ mod tests {
         let all = mailboxes.open(&["b".to_owned(), "$share/g/a/#".to_owned()]);
         assert_eq!(deliver(&mut mailboxes, message("a/x", &[])), Delivered::Yes);
         assert_eq!(deliver(&mut mailboxes, message("a/x/y", &[])), Delivered::Yes);
-        assert_eq!(deliver(&mut mailboxes, message("c", &[])), Delivered::Unclaimed);
+        assert_eq!(deliver(&mut mailboxes, message("c", &[])), Delivered::Unclaimed(message("c", &[])));
         assert_eq!((count(&mut mailboxes, one), count(&mut mailboxes, all)), (1, 2));
         let rest = mailboxes.open(&[]);
         assert_eq!(deliver(&mut mailboxes, message("c", &[])), Delivered::Yes);
@@ -249,7 +242,8 @@ mod tests {
         let id = mailboxes.open(&["#".to_owned()]);
         let has_room = |messages, _| messages < 1;
         assert_eq!(mailboxes.deliver(message("a", &[]), None, has_room), Delivered::Yes);
-        assert_eq!(mailboxes.deliver(message("a", &[]), None, has_room), Delivered::Overflowed);
+        let overflowed = Delivered::Overflowed(message("a", &[]));
+        assert_eq!(mailboxes.deliver(message("a", &[]), None, has_room), overflowed);
         let other = message("a", &[]).qos(QoS::AtLeastOnce);
         assert_eq!(mailboxes.deliver(other, Some(1), has_room), Delivered::Yes);
         mailboxes.drop_unacknowledged_qos1();

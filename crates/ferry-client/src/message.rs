@@ -204,10 +204,17 @@ impl Properties {
     }
 
     fn from_publish(publish: &Publish<'_>) -> Option<Self> {
-        if publish.properties == MessageProperties::default() && publish.subscription_ids.is_empty() {
+        let received = &publish.properties;
+        let is_empty = publish.subscription_ids.is_empty()
+            && received.user_properties.is_empty()
+            && received.payload_format_indicator.is_none()
+            && received.message_expiry_interval.is_none()
+            && received.content_type.is_none()
+            && received.response_topic.is_none()
+            && received.correlation_data.is_none();
+        if is_empty {
             return None;
         }
-        let received = &publish.properties;
         Some(Self {
             payload_format_indicator: received.payload_format_indicator,
             message_expiry_interval: received.message_expiry_interval,

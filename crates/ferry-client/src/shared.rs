@@ -251,28 +251,42 @@ impl Shared {
         }
     }
 
-    pub(crate) fn try_take(&self, mailbox: MailboxId) -> Option<Taken> {
+    /// The next message of a mailbox, acknowledged at once.
+    pub(crate) fn try_take(&self, mailbox: MailboxId) -> Option<Message> {
         let mut state = self.lock();
         let taken = state.mailboxes.take(mailbox)?;
         self.made_room(&mut state, &taken);
-        Some(taken)
+        self.acknowledge_in(&mut state, taken.acknowledgement, ReasonCode::SUCCESS);
+        Some(taken.message)
     }
 
-    pub(crate) fn poll_take(&self, mailbox: MailboxId, context: &Context<'_>) -> Poll<Option<Taken>> {
+    /// As [`try_take`](Self::try_take), but waits for it. With `acknowledges` it is acknowledged at once.
+    pub(crate) fn poll_take(
+        &self,
+        mailbox: MailboxId,
+        acknowledges: bool,
+        context: &Context<'_>,
+    ) -> Poll<Option<Taken>> {
         let mut state = self.lock();
         let taken = state.mailboxes.poll_take(mailbox, context);
         if let Poll::Ready(Some(taken)) = &taken {
             self.made_room(&mut state, taken);
+            if acknowledges {
+                self.acknowledge_in(&mut state, taken.acknowledgement, ReasonCode::SUCCESS);
+            }
         }
         taken
     }
 
     pub(crate) fn acknowledge(&self, number: Option<u64>, reason_code: ReasonCode) {
-        let Some(number) = number else { return };
-        let now = self.now();
-        let mut state = self.lock();
-        if state.session.acknowledge(now, number, reason_code) {
-            self.ring(&mut state);
+        self.acknowledge_in(&mut self.lock(), number, reason_code);
+    }
+
+    fn acknowledge_in(&self, state: &mut State, number: Option<u64>, reason_code: ReasonCode) {
+        if let Some(number) = number
+            && state.session.acknowledge(self.now(), number, reason_code)
+        {
+            self.ring(state);
         }
     }
 
@@ -388,7 +402,6 @@ impl Shared {
     }
 
     fn deliver(&self, state: &mut State, message: Message, acknowledgement: Option<u64>) {
-        let topic = message.topic.clone();
         // What was read before reading stops is taken: a few kilobytes. It does not stop while an answer is awaited.
         let must_read = state.session.awaits_answer();
         let delivered = state.mailboxes.deliver(message, acknowledgement, |messages, bytes| {
@@ -396,8 +409,10 @@ impl Shared {
         });
         match delivered {
             Delivered::Yes => {}
-            Delivered::Unclaimed => self.unclaimed(state, topic, acknowledgement),
-            Delivered::Overflowed => state.events.send(&Event::Overflowed { topic }),
+            Delivered::Unclaimed(message) => self.unclaimed(state, message.topic, acknowledgement),
+            Delivered::Overflowed(message) => {
+                state.events.send(&Event::Overflowed { topic: message.topic });
+            }
         }
     }
 

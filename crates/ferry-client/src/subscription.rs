@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use crate::client::Inner;
-use crate::mailbox::{MailboxId, Taken};
+use crate::mailbox::MailboxId;
 use crate::{Message, ReasonCode, SubscribeError};
 
 /// The messages that match some filters: a stream.
@@ -37,7 +37,8 @@ impl Subscription {
 
     /// The next message, to be acknowledged by the caller when it is done with it.
     pub async fn recv_unacknowledged(&mut self) -> Option<(Message, Acknowledgement)> {
-        let taken = std::future::poll_fn(|context| self.poll_taken(context)).await?;
+        let taken =
+            std::future::poll_fn(|context| self.inner.shared.poll_take(self.mailbox, false, context)).await?;
         let acknowledgement =
             Acknowledgement { inner: Arc::clone(&self.inner), number: taken.acknowledgement };
         Some((taken.message, acknowledgement))
@@ -45,9 +46,7 @@ impl Subscription {
 
     /// The next message if there is one already, acknowledged as it is taken.
     pub fn try_recv(&mut self) -> Option<Message> {
-        let taken = self.inner.shared.try_take(self.mailbox)?;
-        self.inner.shared.acknowledge(taken.acknowledgement, ReasonCode::SUCCESS);
-        Some(taken.message)
+        self.inner.shared.try_take(self.mailbox)
     }
 
     /// The filters, in the order of the SUBSCRIBE.
@@ -71,15 +70,8 @@ impl Subscription {
     }
 
     fn poll_recv(&mut self, context: &Context<'_>) -> Poll<Option<Message>> {
-        self.poll_taken(context).map(|taken| {
-            let taken = taken?;
-            self.inner.shared.acknowledge(taken.acknowledgement, ReasonCode::SUCCESS);
-            Some(taken.message)
-        })
-    }
-
-    fn poll_taken(&mut self, context: &Context<'_>) -> Poll<Option<Taken>> {
-        self.inner.shared.poll_take(self.mailbox, context)
+        let taken = self.inner.shared.poll_take(self.mailbox, true, context);
+        taken.map(|taken| taken.map(|taken| taken.message))
     }
 }
 
