@@ -3,6 +3,7 @@
 
 mod bench;
 mod ci;
+mod client_bench;
 mod conformance;
 mod crash;
 mod dependencies;
@@ -46,6 +47,9 @@ cargo xtask TASK
                      acknowledged messages per second, memory of queues, restarts; next to Mosquitto
   bench [--runs N] [--seconds N] [--only SCENARIO] [--peer NAME]... [--quick] [--install-peers] [--output FILE]
                      Ferry and every broker of xtask/peers.toml that is on this machine: docs/benchmarks.md
+  client-bench [--runs N] [--messages N] [--only LIBRARY]... [FILTER]
+                     processor time of a client for each message, next to rumqttc, Paho C and paho-mqtt of Python; how
+                     large a minimal publisher is
   load [--runs N] [--seconds N] [--clients N] [--baseline PROGRAM] [--store] [--shards N] [--alone] [FILTER]
                      processor time per message, next to Mosquitto if it is installed (not with --alone), another
                      build, and the same with its store or more shards
@@ -64,6 +68,7 @@ fn main() -> ExitCode {
         arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
     let outcome = match task {
         "bench" => bench::run(rest),
+        "client-bench" => client_bench::run(rest),
         "ci" => ci::run(rest),
         "spec" => spec::run(rest),
         "test" => test::run(rest),
