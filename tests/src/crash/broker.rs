@@ -20,13 +20,17 @@ pub enum BrokerChoice {
 }
 
 /// A broker with a data directory; dropped, it is killed.
-pub(super) struct CrashBroker {
+pub struct CrashBroker {
     child: Child,
     log: PathBuf,
 }
 
 impl CrashBroker {
-    pub(super) fn start(
+    /// Starts it on this data directory, with more lines for its configuration, and waits until it listens.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start(
         choice: BrokerChoice,
         directory: &Path,
         port: u16,
@@ -51,13 +55,16 @@ impl CrashBroker {
     }
 
     /// SIGKILL: it cannot do anything any more.
-    pub(super) fn kill(mut self) {
+    pub fn kill(mut self) {
         let _ended = self.child.kill();
         let _status = self.child.wait();
     }
 
     /// Ends it as an operator does.
-    pub(super) fn terminate(mut self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// It does not end, or not well.
+    pub fn terminate(mut self) -> Result<(), String> {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &id]).status().map_err(|error| error.to_string())?;
         let deadline = Instant::now() + PATIENCE;

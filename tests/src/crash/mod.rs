@@ -14,10 +14,9 @@ mod rumqttc_client;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use broker::BrokerChoice;
+pub use broker::{BrokerChoice, CrashBroker};
 pub use loss::LosingDisk;
 
-use broker::CrashBroker;
 use client::{CLIENTS, Clients, Role};
 use ferry_broker::store_tools;
 use ledger::Ledger;

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Instant, sleep_until};
 
 pub(crate) struct FaultProxy {
     pub(crate) port: u16,
@@ -20,6 +22,8 @@ struct Faults {
     is_silent: AtomicBool,
     /// The next bytes of the server are damaged.
     corrupts: AtomicBool,
+    /// Bytes are passed on so much later.
+    delay_ms: AtomicU64,
     connections: AtomicU64,
     connected: Notify,
 }
@@ -59,6 +63,12 @@ impl FaultProxy {
         self.faults.corrupts.store(true, Ordering::Relaxed);
     }
 
+    /// From now on everything arrives so much later, in both directions.
+    pub(crate) fn delay(&self, delay: Duration) {
+        let delay_ms = u64::try_from(delay.as_millis()).expect("a short delay");
+        self.faults.delay_ms.store(delay_ms, Ordering::Relaxed);
+    }
+
     /// How many connections there were.
     pub(crate) fn connections(&self) -> u64 {
         self.faults.connections.load(Ordering::Relaxed)
@@ -88,17 +98,36 @@ async fn copy(
     faults: &Faults,
     of_server: bool,
 ) {
-    // Small, so that packets are cut in the middle.
-    let mut buffer = [0; 37];
-    while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if faults.is_silent.load(Ordering::Relaxed) {
-            continue;
+    let (sender, mut arrived) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
+    let read = async {
+        // Small, so that packets are cut in the middle.
+        let mut buffer = [0; 37];
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
+            if faults.is_silent.load(Ordering::Relaxed) {
+                continue;
+            }
+            if of_server && faults.corrupts.swap(false, Ordering::Relaxed) {
+                buffer[..length].fill(0);
+            }
+            let delay = Duration::from_millis(faults.delay_ms.load(Ordering::Relaxed));
+            if sender.send((Instant::now() + delay, buffer[..length].to_vec())).is_err() {
+                return;
+            }
         }
-        if of_server && faults.corrupts.swap(false, Ordering::Relaxed) {
-            buffer[..length].fill(0);
+    };
+    let write = async {
+        while let Some((at, bytes)) = arrived.recv().await {
+            // What is late waits on its way, and what comes after it is under way meanwhile.
+            if at > Instant::now() {
+                sleep_until(at).await;
+            }
+            if to.write_all(&bytes).await.is_err() {
+                return;
+            }
         }
-        if to.write_all(&buffer[..length]).await.is_err() {
-            return;
-        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = write => {}
     }
 }

@@ -110,6 +110,39 @@ fn a_half_open_connection_is_noticed() {
     });
 }
 
+/// A slow way is no broken one: what comes late is waited for, and what was late when the connection broke arrives once.
+#[test]
+fn late_answers_are_waited_for() {
+    with_each_broker(async |place| {
+        let proxy = proxy(&place).await;
+        let topic = place.topic("late");
+        let watcher = place.client("late-watcher").await;
+        let mut arrived = watcher.subscribe(Filter::new(topic.as_str()).qos(QoS::ExactlyOnce)).await.unwrap();
+        let mut options = options(&place, &proxy, "late").keep_alive(1);
+        options.connect.ping_timeout_ms = 10_000;
+        let client = options.connect().await.unwrap();
+        proxy.delay(Duration::from_millis(80));
+        let message = |number: usize| Message::new(topic.as_str(), number.to_string()).qos(QoS::ExactlyOnce);
+        // Longer than a Keep Alive altogether.
+        for number in 0..4 {
+            client.publish(message(number)).await.unwrap();
+            assert_eq!(arrived.recv().await.unwrap().text(), Ok(number.to_string().as_str()));
+        }
+        assert_eq!(proxy.connections(), 1);
+        let publishing: Vec<_> = (4..40).map(|number| client.publish(message(number))).collect();
+        for (number, published) in (4..).zip(publishing) {
+            if number % 10 == 5 {
+                proxy.cut();
+                proxy.reconnected().await;
+            }
+            published.await.unwrap();
+            assert_eq!(arrived.recv().await.unwrap().text(), Ok(number.to_string().as_str()));
+        }
+        assert!(arrived.try_recv().is_none());
+        client.disconnect().await;
+    });
+}
+
 /// A server that sends nonsense is left, and found again.
 #[test]
 fn damage_ends_the_connection_and_not_the_client() {

@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use ferry_client::{ClientCertificate, ClientOptions, ConnectionError, Message, QoS, TlsOptions};
 
 use crate::brokers::{BrokerKind, Scheme};
+use crate::certificates::Certificates;
+use crate::scratch_directory::ScratchDirectory;
 use crate::{Place, with_each_broker};
 
 fn options(place: &Place, scheme: Scheme) -> ClientOptions {
@@ -84,6 +88,54 @@ fn a_client_certificate_can_be_required() {
         options.transport.tls.client_certificate = None;
         assert!(options.connect().await.is_err());
     });
+}
+
+/// Authority, server and client get new certificates, in the same files: the next connection is made with them.
+#[test]
+fn new_certificates_need_no_restart() {
+    crate::run(async {
+        let directory = ScratchDirectory::new();
+        let certificates = Certificates::new(&directory);
+        let (broker, port) = tls_broker(&certificates, 0);
+        let url = format!("mqtts://localhost:{port}");
+        let mut options = ClientOptions::new(&url).unwrap().client_id("rotating").session_expiry(60);
+        options.reconnect.delay_min = Duration::from_millis(1);
+        options.reconnect.delay_max = Duration::from_millis(20);
+        options.transport.tls.ca_file = Some(certificates.authority.clone());
+        options.transport.tls.client_certificate = Some(ClientCertificate::Files {
+            certificate: certificates.client.clone(),
+            key: certificates.client_key.clone(),
+        });
+        let client = options.clone().connect().await.unwrap();
+        let old_authority = std::fs::read(&certificates.authority).unwrap();
+        broker.shutdown();
+        broker.join();
+        let published = client.publish(Message::new("rotated", "x").qos(QoS::AtLeastOnce));
+        let renewed = Certificates::new(&directory);
+        let (_broker, _) = tls_broker(&renewed, port);
+        published.await.unwrap();
+        // Those who know the old authority only are not let in by it any more.
+        options.transport.tls.ca_file = None;
+        options.transport.tls.ca_pem = Some(old_authority);
+        assert!(matches!(options.connect().await, Err(ConnectionError::Tls(_))));
+        client.disconnect().await;
+    });
+}
+
+/// Ferry with one listener, which wants the certificates of its clients.
+fn tls_broker(certificates: &Certificates, port: u16) -> (ferry_broker::RunningBroker, u16) {
+    let mut config = ferry_broker::config::Config::default();
+    config.listeners.truncate(1);
+    let listener = &mut config.listeners[0];
+    listener.address = format!("tls://127.0.0.1:{port}").parse().expect("an address");
+    listener.tls_certificate_file = Some(certificates.server.clone());
+    listener.tls_key_file = Some(certificates.server_key.clone());
+    listener.tls_client_ca_file = Some(certificates.authority.clone());
+    listener.tls_client_certificate = ferry_broker::config::ClientCertificate::Required;
+    config.storage.durability = ferry_broker::config::Durability::Memory;
+    let broker = ferry_broker::Broker::start(config).expect("a broker");
+    let port = broker.local_addresses()[0].host_port().expect("on the network").port;
+    (broker, port)
 }
 
 #[test]
