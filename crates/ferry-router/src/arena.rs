@@ -3,10 +3,11 @@
 /// No value has this id.
 pub(crate) const NONE: u32 = u32::MAX;
 
-const CHUNK_SHIFT: u32 = 8;
+const CHUNK_SHIFT: u32 = 11;
 const CHUNK_LEN: usize = 1 << CHUNK_SHIFT;
 
-/// Values in chunks of 256, addressed by id. It grows chunk by chunk, so that growing never copies
+/// Values in chunks of 2,048, addressed by id: few enough chunks that the list of them stays in the cache. It grows chunk
+/// by chunk, so that growing never copies
 /// what is there (no pause at the millionth subscription) and wastes no half-filled doubling.
 /// A removed value leaves `T::default()` behind and its id is handed out again.
 pub(crate) struct Arena<T> {

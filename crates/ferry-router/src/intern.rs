@@ -31,20 +31,28 @@ impl Interner {
         Self { levels: Arena::new(), table: IdTable::new(), hasher }
     }
 
-    /// The symbol of `level`, if any filter has that level.
-    pub(crate) fn find(&self, level: &str) -> Option<Symbol> {
-        let hash = self.hasher.hash_one(level.as_bytes());
-        self.table.find(hash, |id| self.levels[id].text.as_slice() == level.as_bytes()).map(Symbol)
+    /// By which a level is found. Nodes are found by it too, so it is computed once for each level of a topic.
+    pub(crate) fn hash(&self, level: &str) -> u64 {
+        self.hasher.hash_one(level.as_bytes())
     }
 
-    /// The symbol of `level`, made if new, with one more use.
-    pub(crate) fn acquire(&mut self, level: &str) -> Symbol {
-        if let Some(symbol) = self.find(level) {
-            self.levels[symbol.0].uses += 1;
-            return symbol;
+    /// The hash of a text that is in use.
+    pub(crate) fn hash_of(&self, symbol: Symbol) -> u64 {
+        self.hasher.hash_one(self.levels[symbol.0].text.as_slice())
+    }
+
+    /// Whether a symbol stands for `level`.
+    pub(crate) fn is(&self, symbol: Symbol, level: &str) -> bool {
+        self.levels[symbol.0].text.as_slice() == level.as_bytes()
+    }
+
+    /// The symbol of `level`, made if new, with one more use. `hash` is that of the level.
+    pub(crate) fn acquire(&mut self, level: &str, hash: u64) -> Symbol {
+        if let Some(id) = self.table.find(hash, |id| self.is(Symbol(id), level)) {
+            self.levels[id].uses += 1;
+            return Symbol(id);
         }
         let id = self.levels.insert(Level { text: SmallVec::from_slice(level.as_bytes()), uses: 1 });
-        let hash = self.hasher.hash_one(level.as_bytes());
         let (levels, hasher) = (&self.levels, &self.hasher);
         self.table.insert(hash, id, |id| hasher.hash_one(levels[id].text.as_slice()));
         Symbol(id)
@@ -52,11 +60,11 @@ impl Interner {
 
     /// Gives one use back; the last one frees the text.
     pub(crate) fn release(&mut self, symbol: Symbol) {
-        let level = &mut self.levels[symbol.0];
-        level.uses -= 1;
-        if level.uses == 0 {
-            let level = self.levels.remove(symbol.0);
-            self.table.remove(self.hasher.hash_one(level.text.as_slice()), symbol.0);
+        let uses = &mut self.levels[symbol.0].uses;
+        *uses -= 1;
+        if *uses == 0 {
+            self.table.remove(self.hash_of(symbol), symbol.0);
+            self.levels.remove(symbol.0);
         }
     }
 
@@ -80,18 +88,23 @@ impl Interner {
 mod tests {
     use super::*;
 
+    fn acquire(interner: &mut Interner, level: &str) -> Symbol {
+        interner.acquire(level, interner.hash(level))
+    }
+
     #[test]
     fn texts_are_counted() {
         let mut interner = Interner::new(RandomState::with_seed(1));
         let long = "a level that is longer than sixteen bytes";
-        let (first, second) = (interner.acquire("rooms"), interner.acquire(long));
-        assert_eq!(interner.acquire("rooms"), first);
+        let (first, second) = (acquire(&mut interner, "rooms"), acquire(&mut interner, long));
+        assert_eq!(acquire(&mut interner, "rooms"), first);
         assert_ne!(first, second);
         interner.release(first);
-        assert_eq!(interner.find("rooms"), Some(first));
+        assert!(interner.is(first, "rooms") && interner.is(second, long));
+        assert_eq!((interner.text(first), interner.len()), ("rooms", 2));
         interner.release(first);
-        assert_eq!(interner.find("rooms"), None);
-        assert_eq!(interner.find(long), Some(second));
+        assert_eq!(interner.len(), 1);
+        assert_eq!((interner.text(second), interner.hash_of(second)), (long, interner.hash(long)));
         interner.release(second);
         assert_eq!(interner.len(), 0);
     }
@@ -100,7 +113,8 @@ mod tests {
     fn no_normalisation_and_empty_levels() {
         // Case and composed characters stay different [MQTT-4.7.3-4].
         let mut interner = Interner::new(RandomState::with_seed(1));
-        let symbols = ["", "A", "a", "\u{c4}", "A\u{308}", "\u{feff}a"].map(|level| interner.acquire(level));
+        let levels = ["", "A", "a", "\u{c4}", "A\u{308}", "\u{feff}a"];
+        let symbols = levels.map(|level| acquire(&mut interner, level));
         for (i, symbol) in symbols.iter().enumerate() {
             assert!(!symbols[i + 1..].contains(symbol));
         }

@@ -59,7 +59,7 @@ pub struct Unsubscribed<V> {
 /// Topic filter -> subscribers (key and value), looked up by topic name.
 ///
 /// Filters without wildcards are found by one hash lookup of the whole topic. The others form a trie
-/// by level: the literal children of all nodes share one hash table keyed by (node, level), the `+`
+/// by level: the literal children of all nodes share one hash table keyed by node and level, the `+`
 /// child is a field, and `#` is not a node but a second list of its parent, which is also what makes
 /// `a/#` match `a`. Cost of a match: the nodes reached, at most two per node of the level before;
 /// filters that do not match cost nothing. A subscription `fleet/<unique>/+` takes about 110 bytes.
@@ -258,13 +258,11 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         }
         frontier.push(ROOT);
         for level in topic.split('/') {
-            let symbol = match frontier.iter().any(|&id| self.nodes[id].literal_children > 0) {
-                true => self.levels.find(level),
-                false => None,
-            };
+            let mut level_hash = None;
             for &id in &frontier {
-                if let Some(child) = symbol.and_then(|symbol| self.find_child(id, symbol)) {
-                    next.push(child);
+                if self.nodes[id].literal_children > 0 {
+                    let hash = *level_hash.get_or_insert_with(|| self.levels.hash(level));
+                    next.extend(self.find_child(id, level, hash));
                 }
                 if wildcards_apply && self.nodes[id].plus_child != NONE {
                     next.push(self.nodes[id].plus_child);
@@ -291,13 +289,11 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         }
     }
 
-    fn find_child(&self, parent: u32, symbol: Symbol) -> Option<u32> {
-        if self.nodes[parent].literal_children == 0 {
-            return None;
-        }
-        self.children.find(edge_hash(&self.hasher, parent, symbol), |id| {
+    /// The child that `level`, of this hash, leads to.
+    fn find_child(&self, parent: u32, level: &str, level_hash: u64) -> Option<u32> {
+        self.children.find(edge_hash(&self.hasher, parent, level_hash), |id| {
             let node = &self.nodes[id];
-            node.parent == parent && node.symbol.is_some_and(|level| level.symbol() == symbol)
+            node.parent == parent && node.symbol.is_some_and(|known| self.levels.is(known.symbol(), level))
         })
     }
 
@@ -327,17 +323,17 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     }
 
     fn create_child(&mut self, parent: u32, level: &str) -> u32 {
-        let known = self.levels.find(level).and_then(|symbol| self.find_child(parent, symbol));
-        if let Some(child) = known {
+        let level_hash = self.levels.hash(level);
+        if let Some(child) = self.find_child(parent, level, level_hash) {
             return child;
         }
-        let symbol = self.levels.acquire(level);
-        let child = self.nodes.insert(Node { parent, symbol: Some(Level::new(symbol)), ..Node::default() });
+        let symbol = Some(Level::new(self.levels.acquire(level, level_hash)));
+        let child = self.nodes.insert(Node { parent, symbol, ..Node::default() });
         self.nodes[parent].literal_children += 1;
-        let (nodes, hasher) = (&self.nodes, &self.hasher);
-        self.children.insert(edge_hash(hasher, parent, symbol), child, |id| {
+        let (nodes, levels, hasher) = (&self.nodes, &self.levels, &self.hasher);
+        self.children.insert(edge_hash(hasher, parent, level_hash), child, |id| {
             let node = &nodes[id];
-            node.symbol.map_or(0, |level| edge_hash(hasher, node.parent, level.symbol()))
+            node.symbol.map_or(0, |level| edge_hash(hasher, node.parent, levels.hash_of(level.symbol())))
         });
         child
     }
@@ -348,7 +344,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         for level in path.into_iter().flat_map(|path| path.split('/')) {
             id = match level {
                 "+" => Some(self.nodes[id].plus_child).filter(|&child| child != NONE)?,
-                literal => self.find_child(id, self.levels.find(literal)?)?,
+                literal => self.find_child(id, literal, self.levels.hash(literal))?,
             };
         }
         let node = &self.nodes[id];
@@ -400,7 +396,8 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
             match node.symbol.map(Level::symbol) {
                 None => self.nodes[node.parent].plus_child = NONE,
                 Some(symbol) => {
-                    self.children.remove(edge_hash(&self.hasher, node.parent, symbol), id);
+                    let level_hash = self.levels.hash_of(symbol);
+                    self.children.remove(edge_hash(&self.hasher, node.parent, level_hash), id);
                     self.levels.release(symbol);
                     self.nodes[node.parent].literal_children -= 1;
                 }
@@ -460,6 +457,7 @@ fn split_hash(filter: &str) -> (Option<&str>, bool) {
     }
 }
 
-fn edge_hash(hasher: &RandomState, parent: u32, symbol: Symbol) -> u64 {
-    hasher.hash_one(u64::from(parent) << 32 | u64::from(symbol.0))
+/// Keyed like the hash of the level that it is made of.
+fn edge_hash(hasher: &RandomState, parent: u32, level_hash: u64) -> u64 {
+    hasher.hash_one(level_hash ^ u64::from(parent).rotate_left(32))
 }
