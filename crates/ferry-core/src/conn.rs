@@ -204,6 +204,11 @@ impl Conn {
         self.output.len() + self.responses.bytes()
     }
 
+    /// No packet is too large for the client: it has named no maximum, and none can have more bytes than that.
+    pub(crate) fn takes_all_sizes(&self) -> bool {
+        self.maximum_packet_size == u32::MAX
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
         matches!(self.state, ConnState::Left | ConnState::Closing)
     }

@@ -99,7 +99,10 @@ impl Shard {
         let mut shapes = std::mem::take(&mut self.shapes);
         shapes.clear();
         let mut routed = Routed { matched: !matches.targets.is_empty(), ..Routed::default() };
-        for target in &matches.targets {
+        let goes_elsewhere = self.shard_count() > 1 || self.shared.route_table.has_share_groups();
+        let last = matches.targets.len().saturating_sub(1);
+        for (index, target) in matches.targets.iter().enumerate() {
+            publication.is_wanted_again = goes_elsewhere || index < last;
             let refused = self.deliver(turn, publication, &mut shapes, target);
             routed.refused = routed.refused.or(refused);
         }
@@ -192,8 +195,12 @@ impl Shard {
         if !conn.acknowledged || conn.unwritten_bytes() >= self.config.output_bytes_max {
             return self.enqueue(turn, target.session, delivery);
         }
-        let shape = shapes.get(publication, conn.version, target.qos, &delivery.subscription_ids);
-        if shape.bytes.len() > conn.maximum_packet_size as usize {
+        // What has to wait is encoded when its turn comes; only whether it is too large is looked at now.
+        let (version, ids) = (conn.version, &*target.subscription_ids);
+        if !conn.takes_all_sizes()
+            && shapes.get(publication, version, target.qos, ids).bytes.len()
+                > conn.maximum_packet_size as usize
+        {
             self.counters.drops.count(DropReason::PacketTooLarge, session.client_id(), publication.topic);
             return None;
         }
@@ -211,12 +218,13 @@ impl Shard {
                         turn.effects.records.push(sent);
                     }
                     if qos == QoS::ExactlyOnce {
-                        let bytes = shape.bytes.len();
+                        let bytes = shapes.get(publication, version, qos, ids).bytes.len();
                         let promise = self.commit.promise(turn.effects, self.config.durability_max());
                         send_when_kept(&mut self.commit, promise, conn, id, packet_id, bytes);
                         return None;
                     }
                 }
+                let shape = shapes.get(publication, version, target.qos, ids);
                 let topic_hash = || publication.topic_hash(&self.hasher);
                 conn.output.prepare(&mut self.spare_buffers);
                 write_live(conn, &mut self.counters, shape, publication, target, packet_id, topic_hash);

@@ -30,6 +30,8 @@ pub(crate) struct Publication<'a> {
     pub(crate) only_home: Option<(ShardId, u16)>,
     /// Its publisher waits for an acknowledgement, and can be refused.
     pub(crate) is_refusable: bool,
+    /// Somebody may want the message after the one who gets it next, who need not share it otherwise.
+    pub(crate) is_wanted_again: bool,
     message: Option<Arc<Message>>,
     topic_hash: Cell<Option<u64>>,
     is_stored: Cell<Option<bool>>,
@@ -59,6 +61,7 @@ impl<'a> Publication<'a> {
             is_forwarded: false,
             only_home: None,
             is_refusable: publish.qos != QoS::AtMostOnce,
+            is_wanted_again: true,
             message: None,
             topic_hash: Cell::new(None),
             is_stored: Cell::new(None),
@@ -81,6 +84,7 @@ impl<'a> Publication<'a> {
             is_forwarded: false,
             only_home: None,
             is_refusable: false,
+            is_wanted_again: true,
             message: Some(Arc::clone(message)),
             topic_hash: Cell::new(None),
             is_stored: Cell::new(None),
@@ -99,6 +103,7 @@ impl<'a> Publication<'a> {
             is_forwarded: false,
             only_home: None,
             is_refusable: false,
+            is_wanted_again: true,
             message: None,
             topic_hash: Cell::new(None),
             is_stored: Cell::new(None),
@@ -189,7 +194,9 @@ impl Shard {
         self.shared.route_table.share_targets(publication.topic, seed, |group, shard| {
             targets.push((group, shard));
         });
-        for (group, shard) in targets {
+        let last = targets.len().saturating_sub(1);
+        for (index, (group, shard)) in targets.into_iter().enumerate() {
+            publication.is_wanted_again = index < last;
             routed.matched = true;
             if shard == self.id {
                 let refused = self.deliver_shared(turn, publication, group);
@@ -261,9 +268,17 @@ impl Shard {
 
     /// The one copy of the message that all who keep it share.
     pub(crate) fn message_of(&mut self, publication: &mut Publication<'_>, now: Timestamp) -> Arc<Message> {
-        if let Some(message) = &publication.message {
-            return Arc::clone(message);
+        let message = match publication.message.take() {
+            Some(message) => message,
+            None => self.make_message(publication, now),
+        };
+        if publication.is_wanted_again {
+            publication.message = Some(Arc::clone(&message));
         }
+        message
+    }
+
+    fn make_message(&mut self, publication: &Publication<'_>, now: Timestamp) -> Arc<Message> {
         let publisher = publication.publisher.and_then(|session| self.sessions.get(session));
         let publisher = publisher.map(|session| Arc::clone(session.client_id()));
         let mut packet = publication.packet();
@@ -272,8 +287,6 @@ impl Shard {
             self.last_topic = publication.topic.into();
         }
         let topic = Arc::clone(&self.last_topic);
-        let message = Arc::new(Message::from_publish(&packet, topic, publisher, now));
-        publication.message = Some(Arc::clone(&message));
-        message
+        Arc::new(Message::from_publish(&packet, topic, publisher, now))
     }
 }

@@ -209,13 +209,15 @@ impl Shard {
 
 /// Whether a member's copy would be larger than the packets it takes.
 fn is_too_large(conn: &Conn, publication: &Publication<'_>, grant: &Grant) -> bool {
+    if conn.takes_all_sizes() {
+        return false;
+    }
     let mut packet = publication.packet();
     let ids: SmallVec<[u32; 1]> = grant.subscription_id.into_iter().collect();
     packet.qos = publication.qos.min(grant.options.maximum_qos);
     packet.packet_id = (packet.qos != QoS::AtMostOnce).then_some(PacketId::MIN);
     packet.subscription_ids = SubscriptionIds::from_slice(&ids);
-    conn.maximum_packet_size != u32::MAX
-        && encoded_publish_length(&packet, conn.version) > conn.maximum_packet_size as usize
+    encoded_publish_length(&packet, conn.version) > conn.maximum_packet_size as usize
 }
 
 /// The note of the share group that a copy carries.

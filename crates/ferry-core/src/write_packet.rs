@@ -71,7 +71,9 @@ pub(crate) fn write_queued(
     let message = &delivery.message;
     // Only a re-send is marked [MQTT-3.3.1-1] [MQTT-3.3.1-3] [MQTT3-3.3.1-1] [MQTT3-3.3.1-3].
     let packet = Publish { dup, packet_id, ..queued_packet(delivery, now) };
-    fitting_length(conn, &packet)?;
+    if !conn.takes_all_sizes() {
+        fitting_length(conn, &packet)?;
+    }
     let alias = choose_alias(conn.alias_out.as_deref_mut(), &message.topic, topic_hash);
     let before = conn.output.len();
     write_aliased(conn, packet, alias);

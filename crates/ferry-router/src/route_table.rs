@@ -114,7 +114,7 @@ impl RouteTable {
     /// online one of those with members at all. Each group gets the message once [MQTT-4.8.2-4].
     /// `seed` decides; take a different one for each message.
     pub fn share_targets(&self, topic: &str, seed: u64, mut visit: impl FnMut(ShareGroupId, ShardId)) {
-        if self.share_count.load(Ordering::Acquire) == 0 {
+        if !self.has_share_groups() {
             return;
         }
         let mut chosen: SmallVec<[(ShareGroupId, ShardId); 8]> = SmallVec::new();
@@ -127,10 +127,15 @@ impl RouteTable {
         chosen.into_iter().for_each(|(id, shard)| visit(id, shard));
     }
 
+    /// Whether there is any share group.
+    pub fn has_share_groups(&self) -> bool {
+        self.share_count.load(Ordering::Acquire) > 0
+    }
+
     /// Whether there is a share group that wants `topic`.
     pub fn has_shares(&self, topic: &str) -> bool {
         let mut found = false;
-        if self.share_count.load(Ordering::Acquire) > 0 {
+        if self.has_share_groups() {
             read(&self.shares).groups_of_filter.matches(topic, |_, ()| found = true);
         }
         found
@@ -215,6 +220,9 @@ impl Shares {
 
 impl ShareGroup {
     fn choose(&self, seed: u64) -> Option<ShardId> {
+        if let [(only, _)] = self.shards[..] {
+            return Some(only);
+        }
         let total = |count: fn(&ShareMembers) -> u32| -> u64 {
             self.shards.iter().map(|(_, members)| u64::from(count(members))).sum()
         };
