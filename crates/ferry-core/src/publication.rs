@@ -228,12 +228,19 @@ impl Shard {
             self.counters.retained_refused += 1;
             return self.clear_retained(turn, publication.topic);
         }
-        let message = self.message_of(publication, turn.now);
+        let message = match publication.message.take() {
+            Some(message) => message,
+            None => self.make_message(publication, turn.now),
+        };
         let expires_at = message.expires_at;
         let shared = &self.shared;
         let retained_records = &mut turn.effects.retained_records;
+        let topic = Arc::clone(&message.topic);
         let kept = RetainedMessage { message, number: 0 };
-        let kept = shared.retained.set_with(publication.topic, kept, &self.config.retained, |old, kept| {
+        let shared_message = &mut publication.message;
+        let kept = shared.retained.set_with(topic, kept, &self.config.retained, |old, kept| {
+            kept.share_topic(old);
+            *shared_message = Some(Arc::clone(&kept.message));
             if recorded {
                 let number = old.map_or(0, |old| old.number);
                 kept.number = if number == 0 { shared.take_number() } else { number };

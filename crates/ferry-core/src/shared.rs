@@ -86,6 +86,16 @@ pub struct RetainedMessage {
     pub(crate) number: u64,
 }
 
+impl RetainedMessage {
+    /// Takes over the topic's text from the message that this one replaces, which shares it with the table. Precondition
+    /// for that: nobody else has this message yet.
+    pub(crate) fn share_topic(&mut self, old: Option<&Self>) {
+        if let (Some(old), Some(message)) = (old, Arc::get_mut(&mut self.message)) {
+            message.topic = Arc::clone(&old.message.topic);
+        }
+    }
+}
+
 impl Deref for RetainedMessage {
     type Target = Arc<Message>;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, Range};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::RandomState;
 
@@ -59,7 +59,9 @@ pub struct Retained<M> {
     limited_bytes: AtomicUsize,
 }
 
-type Partition<M> = Mutex<BTreeMap<Box<str>, M>>;
+type Topics<M> = BTreeMap<Arc<str>, M>;
+
+type Partition<M> = Mutex<Topics<M>>;
 
 /// Where a walk over retained messages stands. Hold it as long as you like.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +101,7 @@ impl<M: RetainedBody> Retained<M> {
     /// A limit is reached: nothing changes.
     pub fn set(
         &self,
-        topic: &str,
+        topic: impl AsRef<str> + Into<Arc<str>>,
         message: M,
         limits: &RetainedLimits,
     ) -> Result<Option<M>, RetainedRefused> {
@@ -109,21 +111,23 @@ impl<M: RetainedBody> Retained<M> {
     /// As [`Self::set`]; `adopt` gets the old message and the new one when nothing can go wrong any
     /// more, under the lock: what it writes down has the order in which the topic changes.
     ///
+    /// The text of `topic` is kept as it is with the first message, so a message can share it.
+    ///
     /// # Errors
     /// A limit is reached: nothing changes, and `adopt` is not called.
     pub fn set_with(
         &self,
-        topic: &str,
+        topic: impl AsRef<str> + Into<Arc<str>>,
         mut message: M,
         limits: &RetainedLimits,
         adopt: impl FnOnce(Option<&M>, &mut M),
     ) -> Result<Option<M>, RetainedRefused> {
-        let mut messages = self.partition(topic);
-        let new = Room::of(topic, &message);
+        let mut messages = self.partition(topic.as_ref());
+        let new = Room::of(topic.as_ref(), &message);
         // One search, however long the topics are that they have in common.
         match messages.entry(topic.into()) {
             Entry::Occupied(mut entry) => {
-                self.make_room(Room::of(topic, entry.get()), new, limits)?;
+                self.make_room(Room::of(entry.key(), entry.get()), new, limits)?;
                 adopt(Some(entry.get()), &mut message);
                 Ok(Some(entry.insert(message)))
             }
@@ -202,7 +206,7 @@ impl<M: RetainedBody> Retained<M> {
                 }
             });
             for topic in over {
-                if let Some(message) = messages.remove(&topic) {
+                if let Some(message) = messages.remove(&*topic) {
                     self.uncount(&topic, &message);
                 }
             }
@@ -231,7 +235,7 @@ impl<M: RetainedBody> Retained<M> {
         &self,
         cursor: &mut RetainedCursor,
         steps_max: usize,
-        mut chunk: impl FnMut(&mut BTreeMap<Box<str>, M>, &Position, &mut usize) -> Option<Position>,
+        mut chunk: impl FnMut(&mut Topics<M>, &Position, &mut usize) -> Option<Position>,
     ) -> bool {
         let mut steps_left = steps_max.max(1);
         while let Some(partition) = self.partitions.get(cursor.partition) {
@@ -247,7 +251,7 @@ impl<M: RetainedBody> Retained<M> {
         true
     }
 
-    fn partition(&self, topic: &str) -> MutexGuard<'_, BTreeMap<Box<str>, M>> {
+    fn partition(&self, topic: &str) -> MutexGuard<'_, Topics<M>> {
         let hash = self.hasher.hash_one(topic.as_bytes());
         self.partitions[hash as usize % PARTITIONS].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -299,12 +303,12 @@ fn reserve(total: &AtomicUsize, amount: usize, max: usize) -> Option<()> {
 
 /// A walk over one partition's topics in byte order.
 struct Walk<'m, M> {
-    messages: &'m BTreeMap<Box<str>, M>,
-    topics: Range<'m, Box<str>, M>,
+    messages: &'m Topics<M>,
+    topics: Range<'m, Arc<str>, M>,
 }
 
 impl<'m, M> Walk<'m, M> {
-    fn new(messages: &'m BTreeMap<Box<str>, M>, position: &Position, first_target: &str) -> Self {
+    fn new(messages: &'m Topics<M>, position: &Position, first_target: &str) -> Self {
         let lower = match position {
             Position::Start => Bound::Included(first_target),
             Position::After(topic) => Bound::Excluded(&**topic),
@@ -319,7 +323,7 @@ impl<'m, M> Walk<'m, M> {
             visit(topic, message);
             *steps_left -= 1;
             if *steps_left == 0 {
-                return Some(Position::After(topic.clone()));
+                return Some(Position::After((&**topic).into()));
             }
         }
         None

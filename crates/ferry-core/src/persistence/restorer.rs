@@ -157,7 +157,7 @@ impl Restorer {
         let topic = message.topic.clone();
         let kept = RetainedMessage { message, number: key.item };
         // Of two messages of a topic the one that got its number later is the newer one.
-        if let Ok(Some(old)) = self.shared.retained.set_with(&topic, kept, &UNLIMITED, |_, _| {}) {
+        if let Ok(Some(old)) = self.shared.retained.set_with(topic, kept, &UNLIMITED, |_, _| {}) {
             self.restored.useless(Space::Retained.of_broker(old.number), Flaw::Duplicate);
         }
     }

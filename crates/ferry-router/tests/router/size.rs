@@ -65,7 +65,7 @@ fn retained_walks() {
     let limits = RetainedLimits { count_max: usize::MAX, bytes_max: usize::MAX };
     let start = Instant::now();
     for i in 0..SUBSCRIPTIONS {
-        assert!(retained.set(&format!("a/{i}/b"), Body, &limits).is_ok());
+        assert!(retained.set(format!("a/{i}/b"), Body, &limits).is_ok());
     }
     println!("{SUBSCRIPTIONS} retained: set {:?} each", start.elapsed() / SUBSCRIPTIONS);
     for filter in ["#", "a/+/b", "+/+/b", "a/+/c"] {
