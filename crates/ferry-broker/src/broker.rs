@@ -211,5 +211,5 @@ fn shard_count(config: &Config) -> u16 {
 }
 
 fn mailboxes(shard_count: u16, bytes_max: usize) -> Arc<[Mailbox]> {
-    (0..shard_count).map(|index| Mailbox::new(ShardId(index), bytes_max)).collect()
+    (0..shard_count).map(|_| Mailbox::new(bytes_max)).collect()
 }

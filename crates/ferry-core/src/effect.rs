@@ -1,6 +1,4 @@
-use ferry_router::ShardId;
-
-use crate::{AuthRequest, ConnId, Durability, LoadRequest, Mail, Record, RefusedClient};
+use crate::{AuthRequest, ConnId, Durability, LoadRequest, Outbox, Record, RefusedClient};
 
 /// What a shard wants done. The driver owns it, drains it at the end of each turn and uses it again.
 #[derive(Debug, Default)]
@@ -15,8 +13,8 @@ pub struct Effects {
     pub pause: Vec<ConnId>,
     /// Read again, beginning with the bytes kept since the pause.
     pub resume: Vec<ConnId>,
-    /// For other shards, in order.
-    pub mail: Vec<(ShardId, Mail)>,
+    /// For other shards.
+    pub mail: Outbox,
     /// For the store: one batch, to be committed under the ticket that
     /// [`Shard::end_turn`](crate::Shard::end_turn) returns.
     pub records: Vec<Record>,

@@ -5,6 +5,7 @@ use ferry_router::{ShardId, ShareGroupId};
 use ferry_session::{DropReason, Message};
 
 use crate::commit::Waiter;
+use crate::packed_messages::PackedMessages;
 use crate::publication::Publication;
 use crate::record::share_filter;
 use crate::session::SessionId;
@@ -52,6 +53,8 @@ pub enum Mail {
         /// Answered with [`Mail::Accepted`].
         receipt: Receipt,
     },
+    /// Messages that nobody waits for: each as [`Publish`](Self::Publish) or [`SharePick`](Self::SharePick).
+    Packed(PackedMessages),
     /// The copies of a message are durable, or owed to nobody durable.
     Accepted {
         /// As received.
@@ -100,6 +103,7 @@ impl Mail {
             Self::Publish { message, .. }
             | Self::SharePick { message, .. }
             | Self::ShareReturned { message, .. } => size_of::<Self>() + message.size_bytes(),
+            Self::Packed(pack) => size_of::<Self>() + pack.size_bytes(),
             Self::Settle { .. } | Self::Accepted { .. } => size_of::<Self>(),
         }
     }
@@ -126,7 +130,7 @@ impl Shard {
             Mail::SharePick { group, message, receipt, forwarded } => {
                 if !self.has_members(group) {
                     let returned = Mail::ShareReturned { group, message, receipt, forwarded };
-                    return turn.effects.mail.push((from, returned));
+                    return turn.effects.mail.push(from, returned);
                 }
                 let mut publication = Publication::from_message(&message, None, turn.now);
                 publication.is_refusable = is_refusable(receipt, forwarded);
@@ -144,9 +148,31 @@ impl Shard {
             Mail::Accepted { receipt, refused } => {
                 return self.receipt_came(turn, receipt, refused);
             }
+            Mail::Packed(pack) => return self.unpack(turn, from, pack),
         };
         self.give_receipt_when_durable(turn, from, receipt, refused, records_before);
         turn.effects.records.extend(arrived(forwarded));
+    }
+
+    fn unpack(&mut self, turn: &mut Turn<'_>, from: ShardId, pack: PackedMessages) {
+        for packed in pack.iter() {
+            let mut publication = Publication::from_packed(&packed);
+            match packed.group {
+                None => {
+                    self.deliver_matching(turn, &mut publication);
+                }
+                Some(group) if self.has_members(group) => {
+                    self.deliver_shared(turn, &mut publication, group);
+                }
+                Some(group) => {
+                    let message = self.message_of(&mut publication, turn.now);
+                    let returned = Mail::ShareReturned { group, message, receipt: None, forwarded: None };
+                    turn.effects.mail.push(from, returned);
+                }
+            }
+            self.settle(turn);
+        }
+        turn.effects.mail.keep(pack);
     }
 
     /// Notes that a message is on its way to another shard, to be mailed with the name returned.
@@ -199,7 +225,7 @@ impl Shard {
         if to == self.id {
             self.receipt_came(turn, receipt, refused);
         } else {
-            turn.effects.mail.push((to, Mail::Accepted { receipt, refused }));
+            turn.effects.mail.push(to, Mail::Accepted { receipt, refused });
         }
     }
 }

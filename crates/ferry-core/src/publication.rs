@@ -8,6 +8,7 @@ use ferry_session::{Message, Timestamp};
 use smallvec::SmallVec;
 
 use crate::authorizer::is_sys_topic;
+use crate::packed_messages::{PackedMessage, PackedMessages};
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
@@ -91,6 +92,24 @@ impl<'a> Publication<'a> {
         }
     }
 
+    /// Out of a pack from another shard.
+    pub(crate) fn from_packed(packed: &PackedMessage<'a>) -> Self {
+        Self {
+            topic: packed.topic,
+            payload: packed.payload,
+            properties: packed.properties,
+            qos: packed.qos,
+            retain: packed.retain,
+            publisher: None,
+            is_forwarded: false,
+            only_home: None,
+            is_refusable: false,
+            message: None,
+            topic_hash: Cell::new(None),
+            is_stored: Cell::new(None),
+        }
+    }
+
     /// A message of the broker itself.
     pub(crate) fn from_server(publish: &crate::ServerPublish<'a>) -> Self {
         Self {
@@ -151,8 +170,7 @@ impl Shard {
         if publication.retain {
             self.retain(turn, publication);
         }
-        let mut routed = self.deliver_matching(turn, publication);
-        self.route_to_shards(turn, publication, waits, &mut routed);
+        let mut routed = self.route_to_shards(turn, publication, waits);
         self.route_to_share_groups(turn, publication, waits, &mut routed);
         if !routed.matched {
             self.counters.publish_unmatched += 1;
@@ -165,21 +183,39 @@ impl Shard {
         turn: &mut Turn<'_>,
         publication: &mut Publication<'_>,
         receipt: Option<Receipt>,
-        routed: &mut Routed,
-    ) {
+    ) -> Routed {
         if self.shard_count() == 1 {
-            return;
+            return self.deliver_matching(turn, publication);
         }
-        let mut targets: SmallVec<[ShardId; 16]> = SmallVec::new();
-        self.shared.route_table.targets(publication.topic, |shard| targets.push(shard));
-        targets.retain(|shard| *shard != self.id);
-        for shard in targets {
+        let targets = self.route_cache.targets(&self.shared.route_table, publication.topic);
+        let targets: SmallVec<[ShardId; 8]> = SmallVec::from_slice(targets);
+        let mut routed = match targets.contains(&self.id) {
+            true => self.deliver_matching(turn, publication),
+            false => Routed::default(),
+        };
+        let is_packed = self.is_packed(publication, receipt);
+        let own = self.id;
+        for shard in targets.into_iter().filter(|shard| *shard != own) {
+            if is_packed {
+                turn.effects.mail.pack(shard, publication, None);
+                routed.matched = true;
+                continue;
+            }
             let message = self.message_of(publication, turn.now);
             let forwarded = self.forwards(publication).then(|| self.forward(turn, shard, None, &message));
-            turn.effects.mail.push((shard, Mail::Publish { message, receipt, forwarded }));
+            turn.effects.mail.push(shard, Mail::Publish { message, receipt, forwarded });
             routed.matched = true;
             routed.receipts += u32::from(receipt.is_some());
         }
+        routed
+    }
+
+    /// Whether nobody waits for the copies that other shards owe, and nothing of the message is to be kept but what a
+    /// pack has.
+    fn is_packed(&self, publication: &Publication<'_>, receipt: Option<Receipt>) -> bool {
+        receipt.is_none()
+            && (publication.qos == QoS::AtMostOnce || !publication.is_stored(&self.config))
+            && PackedMessages::takes(publication)
     }
 
     fn route_to_share_groups(
@@ -203,10 +239,14 @@ impl Shard {
                 routed.refused = routed.refused.or(refused);
                 continue;
             }
+            if self.is_packed(publication, receipt) {
+                turn.effects.mail.pack(shard, publication, Some(group));
+                continue;
+            }
             let message = self.message_of(publication, turn.now);
             let forwards = self.forwards(publication);
             let forwarded = forwards.then(|| self.forward(turn, shard, Some(group), &message));
-            turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt, forwarded }));
+            turn.effects.mail.push(shard, Mail::SharePick { group, message, receipt, forwarded });
             routed.receipts += u32::from(receipt.is_some());
         }
     }

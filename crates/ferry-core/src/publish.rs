@@ -288,8 +288,7 @@ impl Shard {
             let exchange = self.recorded_exchange(incoming);
             let receipt = Receipt { conn, sequence, durability, exchange };
             let others = (0..self.shard_count()).map(ShardId).filter(|shard| *shard != self.id);
-            let settle = Mail::Settle { receipt };
-            turn.effects.mail.extend(others.map(|shard| (shard, settle.clone())));
+            others.for_each(|shard| turn.effects.mail.push(shard, Mail::Settle { receipt }));
             wait.receipts = u32::from(self.shard_count()) - 1;
         }
         let reason_code = refusal.unwrap_or(ReasonCode::SUCCESS);

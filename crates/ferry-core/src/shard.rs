@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use ferry_codec::ReasonCode;
-use ferry_router::{ShardId, SharedGroups, SubscriptionTrie};
+use ferry_router::{RouteCache, ShardId, SharedGroups, SubscriptionTrie};
 use ferry_session::{Quota, Timestamp};
 
 use crate::commit::Commit;
@@ -37,6 +37,7 @@ pub struct Shard {
     pub(crate) sessions: Sessions,
     pub(crate) subscriptions: SubscriptionTrie<SessionId, Grant>,
     pub(crate) share_groups: SharedGroups<SessionId, Grant>,
+    pub(crate) route_cache: RouteCache,
     pub(crate) timers: Timers,
     pub(crate) counters: Counters,
     pub(crate) commit: Commit,
@@ -85,6 +86,7 @@ impl Shard {
             sessions: Sessions::new(random.next()),
             subscriptions: SubscriptionTrie::new(random.next()),
             share_groups: SharedGroups::new(id, random.next()),
+            route_cache: RouteCache::new(random.next()),
             timers: Timers::default(),
             counters: Counters::default(),
             commit: Commit::default(),

@@ -142,7 +142,7 @@ impl Shard {
             if must_forward {
                 forwarded = Some(self.forward(turn, shard, Some(group), &message));
             }
-            return turn.effects.mail.push((shard, Mail::SharePick { group, message, receipt, forwarded }));
+            return turn.effects.mail.push(shard, Mail::SharePick { group, message, receipt, forwarded });
         }
         let records_before = turn.effects.recorded();
         let mut refused = None;

@@ -3,7 +3,7 @@
 //! ```text
 //!            PUBLISH topic
 //!                 |
-//!          RouteTable (shared)             which shards, which (share group, shard)
+//!          RouteTable (shared)             which shards, which (share group, shard); RouteCache: asked before
 //!            |          |
 //!  SubscriptionTrie   SharedGroups         per shard: which sessions; which member
 //!
@@ -18,12 +18,14 @@ mod id_table;
 mod intern;
 mod retained;
 mod retained_scan;
+mod route_cache;
 mod route_table;
 mod shared_subscription;
 mod subscriber_list;
 mod subscription_trie;
 
 pub use retained::{Retained, RetainedBody, RetainedCursor, RetainedLimits, RetainedRefused};
+pub use route_cache::RouteCache;
 pub use route_table::{RouteTable, ShardId, ShareGroupId, ShareMembers};
 pub use shared_subscription::SharedGroups;
 pub use subscription_trie::{FilterId, Subscribed, SubscriptionTrie, Unsubscribed};

@@ -1,6 +1,6 @@
 //! Which shards want a topic.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ahash::RandomState;
@@ -35,6 +35,8 @@ pub struct ShareMembers {
 pub struct RouteTable {
     shard_count: u16,
     routes: RwLock<SubscriptionTrie<ShardId, ()>>,
+    /// Grows with every change of `routes`: for [`RouteCache`](crate::RouteCache).
+    generation: AtomicU64,
     shares: RwLock<Shares>,
     /// So that a broker without share groups pays one load for them.
     share_count: AtomicUsize,
@@ -67,6 +69,7 @@ impl RouteTable {
         Self {
             shard_count,
             routes: RwLock::new(SubscriptionTrie::new(seed)),
+            generation: AtomicU64::new(1),
             shares: RwLock::new(Shares {
                 groups_of_filter: SubscriptionTrie::new(seed),
                 groups: HashMap::with_hasher(hasher.clone()),
@@ -86,15 +89,27 @@ impl RouteTable {
     /// there: the subscription is in force before its SUBACK leaves.
     pub fn add(&self, shard: ShardId, filter: &str) {
         if self.shard_count > 1 {
-            write(&self.routes).subscribe(filter, shard, ());
+            self.change_routes(|routes| routes.subscribe(filter, shard, ()));
         }
     }
 
     /// `shard` has lost its last subscriber to `filter`.
     pub fn remove(&self, shard: ShardId, filter: &str) {
         if self.shard_count > 1 {
-            write(&self.routes).unsubscribe(filter, shard);
+            self.change_routes(|routes| routes.unsubscribe(filter, shard));
         }
+    }
+
+    fn change_routes<T>(&self, change: impl FnOnce(&mut SubscriptionTrie<ShardId, ()>) -> T) {
+        let mut routes = write(&self.routes);
+        change(&mut routes);
+        // Under the lock: whoever sees the new number and asks, gets the new answer.
+        self.generation.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Another number with every change of what [`Self::targets`] says, never 0.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::SeqCst)
     }
 
     /// Calls `visit` once for each shard that may have a subscriber to `topic`, in ascending order,

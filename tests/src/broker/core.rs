@@ -169,7 +169,7 @@ impl CoreBroker {
             let outcome = judge(&self.access, self.enhanced_method.as_deref(), &request.step);
             self.handle(shard, Event::Authenticated { conn: request.conn, outcome });
         }
-        for (to, mail) in effects.mail {
+        for (to, mail) in effects.mail.into_mail() {
             let from = ShardId(u16::try_from(shard).unwrap_or(u16::MAX));
             self.handle(usize::from(to.0), Event::Mail { from, mail });
         }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::{fmt, io};
 
 use ferry_codec::DecodeLimits;
-use ferry_core::{CloseCause, ConnInfo, FirstPacketHome, ListenerPolicy, first_packet_home};
+use ferry_core::{CloseCause, ConnInfo, FirstPacketHome, ListenerPolicy, ShardId, first_packet_home};
 use ferry_net::{
     Accepted, CloseCode, DetachedStream, HandshakeError, HandshakeLimits, HandshakeReason, ListenerOptions,
     PeerInfo, Stream, Transport,
@@ -146,12 +146,21 @@ impl Driver {
     }
 
     fn settle(self: &Rc<Self>, greeted: Greeted, home: FirstPacketHome) {
-        match home {
-            FirstPacketHome::Shard(shard) if shard != self.id => {
-                self.mailboxes[usize::from(shard.0)].command(Command::Adopt(Box::new(greeted)));
-            }
-            _ => self.adopt(greeted),
+        let shard = match home {
+            FirstPacketHome::Shard(shard) => shard,
+            FirstPacketHome::Any | FirstPacketHome::Unknown => self.next_shard(),
+        };
+        if shard == self.id {
+            return self.adopt(greeted);
         }
+        self.mailboxes[usize::from(shard.0)].command(Command::Adopt(Box::new(greeted)));
+    }
+
+    /// For a client that may live anywhere. Where it was accepted does not tell who has little to do: on a quiet broker
+    /// it is always the same shard.
+    fn next_shard(&self) -> ShardId {
+        let next = (self.next_shard.get().0 + 1) % self.shard_count();
+        self.next_shard.replace(ShardId(next))
     }
 
     /// Makes a connection known to the core.

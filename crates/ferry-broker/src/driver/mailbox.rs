@@ -7,15 +7,19 @@ use tokio::sync::Notify;
 
 use super::command::Command;
 
-/// What other threads leave for a shard. One lock and at most one wake per batch.
+/// What other threads leave for a shard: one lock for a batch, and a wake if the shard sleeps.
+///
+/// On cache lines of its own (processors fetch them in pairs), since other shards' are written at the same time.
+#[repr(align(128))]
 pub(crate) struct Mailbox {
-    shard: ShardId,
     bytes_max: AtomicUsize,
     waiting: Mutex<Waiting>,
     /// Wakes the shard: for mail, for commands, and for whatever else its turn should look at.
     bell: Notify,
-    /// The bell has been rung and the shard has not looked yet; spares a second wake.
+    /// The bell has been rung and the shard has not looked yet.
     rung: AtomicBool,
+    /// The shard waits, so ringing has to wake it.
+    asleep: AtomicBool,
 }
 
 /// What a shard finds in its mailbox.
@@ -35,19 +39,14 @@ struct Waiting {
 }
 
 impl Mailbox {
-    pub(crate) fn new(shard: ShardId, bytes_max: usize) -> Self {
+    pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
-            shard,
             bytes_max: AtomicUsize::new(bytes_max),
             waiting: Mutex::new(Waiting::default()),
             bell: Notify::new(),
             rung: AtomicBool::new(false),
+            asleep: AtomicBool::new(false),
         }
-    }
-
-    /// Whose mailbox it is.
-    pub(crate) fn shard(&self) -> ShardId {
-        self.shard
     }
 
     pub(crate) fn set_bytes_max(&self, bytes_max: usize) {
@@ -83,9 +82,10 @@ impl Mailbox {
         self.rung.load(Ordering::SeqCst)
     }
 
-    /// The turn has begun: whoever rings from now on wants another one.
-    pub(crate) fn heard(&self) {
-        self.rung.store(false, Ordering::SeqCst);
+    /// The turn has begun: whoever rings from now on wants another one. `false` if nobody has, so that nothing has
+    /// come.
+    pub(crate) fn heard(&self) -> bool {
+        self.rung.swap(false, Ordering::SeqCst)
     }
 
     /// Takes everything, in the order it came. The shards in `blocked` are to be woken.
@@ -96,16 +96,29 @@ impl Mailbox {
         std::mem::swap(&mut waiting.blocked, blocked);
     }
 
-    /// Makes the shard take a turn. Cheap when it is about to anyway.
+    /// Makes the shard take a turn. Cheap when it is about to anyway, or busy with another one.
     pub(crate) fn ring(&self) {
-        if !self.rung.swap(true, Ordering::SeqCst) {
+        if !self.rung.swap(true, Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.bell.notify_one();
         }
     }
 
-    /// Waits until the bell is rung.
+    /// Completes when the bell is rung, or was rung since the last turn began. Whoever stops waiting says so by
+    /// [`Self::awake`].
     pub(crate) async fn rung(&self) {
-        self.bell.notified().await;
+        loop {
+            // Whoever rings later sees that the shard sleeps; whoever rang before is seen here.
+            self.asleep.store(true, Ordering::SeqCst);
+            if self.is_rung() {
+                return;
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    /// The shard does not wait any more: ringing need not wake it.
+    pub(crate) fn awake(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
     fn has_room(&self, waiting: &mut Waiting, from: ShardId) -> bool {

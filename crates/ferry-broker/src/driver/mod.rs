@@ -28,7 +28,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ferry_auth::{Authenticator, Exchange};
-use ferry_core::{ConnId, Effects, Mail, Shard, ShardId, Ticket};
+use ferry_core::{ConnId, Effects, Shard, ShardId, Ticket};
 use ferry_session::Timestamp;
 
 pub(crate) use clock::Clock;
@@ -69,14 +69,19 @@ pub(crate) struct Driver {
     /// Connections to be looked at, each once.
     ready: RefCell<VecDeque<Rc<Conn>>>,
 
+    /// Something of this thread has to be dealt with in a turn.
+    turn_wanted: Cell<bool>,
+    /// No turn is under way, so that somebody has to ask for one.
+    is_waiting: Cell<bool>,
+
     /// Mailboxes of all shards, by shard.
     mailboxes: Arc<[Mailbox]>,
+    /// There may be something in the mailbox.
+    has_mail: Cell<bool>,
     /// What was taken from the mailbox and is not opened yet.
     parcels: RefCell<VecDeque<Parcel>>,
     /// Shards to be told that the mailbox has room; empty between turns.
     blocked: RefCell<Vec<ShardId>>,
-    /// Mail of this turn, by the shard it goes to; empty between turns.
-    outgoing: RefCell<Vec<Batch>>,
     /// Shards whose mailbox had no room when last asked.
     congested: RefCell<Vec<ShardId>>,
     /// The store had more to write than it should, when last asked.
@@ -93,6 +98,8 @@ pub(crate) struct Driver {
     exchanges: RefCell<HashMap<ConnId, Box<dyn Exchange>>>,
 
     accepting: Arc<Accepting>,
+    /// The shard that gets the next client without a client identifier.
+    next_shard: Cell<ShardId>,
     acceptors: RefCell<Vec<Acceptor>>,
     /// Connections refused or failed, by what is counted.
     refusals: RefCell<BTreeMap<&'static str, u64>>,
@@ -105,12 +112,6 @@ pub(crate) struct Driver {
     lingering: Cell<usize>,
     /// When the thread ends at the latest, once a shutdown has begun.
     stopping: Cell<Option<Timestamp>>,
-}
-
-#[derive(Default)]
-struct Batch {
-    mail: Vec<Mail>,
-    bytes: usize,
 }
 
 impl Driver {
@@ -151,6 +152,8 @@ impl Driver {
 
     /// Makes a turn follow the tasks that are ready now.
     fn want_turn(&self) {
-        self.mailbox().ring();
+        if !self.turn_wanted.replace(true) && self.is_waiting.get() {
+            self.mailbox().ring();
+        }
     }
 }

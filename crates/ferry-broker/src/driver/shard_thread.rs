@@ -83,7 +83,6 @@ fn report(started: &mpsc::Sender<io::Result<()>>, result: io::Result<()>) {
 impl Driver {
     /// Needs the runtime of the shard.
     fn new(setup: ShardSetup) -> io::Result<Rc<Self>> {
-        let shard_count = setup.mailboxes.len();
         Ok(Rc::new(Self {
             id: setup.id,
             clock: setup.clock,
@@ -94,10 +93,12 @@ impl Driver {
             sockets: RefCell::new(Sockets::new()?),
             conns: RefCell::default(),
             ready: RefCell::default(),
+            turn_wanted: Cell::new(false),
+            is_waiting: Cell::new(false),
             mailboxes: setup.mailboxes,
+            has_mail: Cell::new(false),
             parcels: RefCell::default(),
             blocked: RefCell::default(),
-            outgoing: RefCell::new((0..shard_count).map(|_| super::Batch::default()).collect()),
             congested: RefCell::default(),
             storage_behind: Cell::new(false),
             held: RefCell::default(),
@@ -106,6 +107,7 @@ impl Driver {
             authenticator: RefCell::new(setup.authenticator),
             exchanges: RefCell::default(),
             accepting: setup.accepting,
+            next_shard: Cell::new(setup.id),
             acceptors: RefCell::default(),
             refusals: RefCell::default(),
             refusal_log: RefCell::default(),

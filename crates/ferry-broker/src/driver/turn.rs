@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
 
-use ferry_core::{Effects, Event};
+use ferry_core::{Effects, Event, Mail};
 use ferry_session::Timestamp;
 use tokio::time::{Instant, sleep_until};
 
@@ -25,14 +25,20 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
             }
         }
         let mut rung = pin!(driver.mailbox().rung());
+        driver.is_waiting.set(true);
         std::future::poll_fn(|context| {
             let has_events = driver.sockets.borrow_mut().poll_ready(context).is_ready();
-            if has_events || driver.has_ready() || rung.as_mut().poll(context).is_ready() {
+            if has_events || driver.has_ready() || driver.turn_wanted.get() {
+                return Poll::Ready(());
+            }
+            if rung.as_mut().poll(context).is_ready() {
                 return Poll::Ready(());
             }
             if armed.is_some() { timer.as_mut().poll(context) } else { Poll::Pending }
         })
         .await;
+        driver.is_waiting.set(false);
+        driver.mailbox().awake();
         driver.serve();
         driver.turn();
         if driver.has_work() {
@@ -46,8 +52,11 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
 
 impl Driver {
     fn turn(self: &Rc<Self>) {
-        // Also when the mailbox is not opened, because of what was left of the last time.
-        self.mailbox().heard();
+        // It is not opened now if something was left of the last time.
+        if self.mailbox().heard() {
+            self.has_mail.set(true);
+        }
+        self.turn_wanted.set(false);
         self.bytes_read.set(0);
         self.open_mail();
         self.keep_time();
@@ -66,6 +75,7 @@ impl Driver {
     /// Whether another turn is due already.
     fn has_work(&self) -> bool {
         self.has_ready()
+            || self.turn_wanted.get()
             || self.mailbox().is_rung()
             || self.next_deadline().is_some_and(|deadline| deadline <= self.now())
     }
@@ -99,7 +109,7 @@ impl Driver {
     /// Opens what waits in the mailbox, as much as may be decided before it is written.
     fn open_mail(self: &Rc<Self>) {
         let mut parcels = self.parcels.take();
-        if parcels.is_empty() {
+        if parcels.is_empty() && self.has_mail.take() {
             let mut blocked = self.blocked.take();
             self.mailbox().take(&mut parcels, &mut blocked);
             for shard in blocked.drain(..) {
@@ -121,7 +131,7 @@ impl Driver {
                 Parcel::Command(command) => self.obey(command),
             }
         }
-        if !parcels.is_empty() {
+        if !parcels.is_empty() || self.has_mail.get() {
             self.want_turn();
         }
         self.parcels.replace(parcels);
@@ -240,26 +250,16 @@ impl Driver {
     }
 
     fn send_mail(&self) {
-        let mut mail = std::mem::take(&mut self.effects.borrow_mut().mail);
-        if mail.is_empty() {
+        let mut effects = self.effects.borrow_mut();
+        if effects.mail.is_empty() {
             return;
         }
-        let mut outgoing = self.outgoing.borrow_mut();
-        for (shard, mail) in mail.drain(..) {
-            let batch = &mut outgoing[usize::from(shard.0)];
-            batch.bytes += mail.size_bytes();
-            batch.mail.push(mail);
-        }
-        self.give_back(mail, |effects| &mut effects.mail);
-        for (mailbox, batch) in self.mailboxes.iter().zip(outgoing.iter_mut()) {
-            if batch.mail.is_empty() {
-                continue;
-            }
-            let bytes = std::mem::take(&mut batch.bytes);
-            if !mailbox.post(self.id, std::mem::take(&mut batch.mail), bytes) {
+        for (shard, batch) in effects.mail.drain() {
+            let bytes = batch.iter().map(Mail::size_bytes).sum();
+            if !self.mailboxes[usize::from(shard.0)].post(self.id, batch, bytes) {
                 let mut congested = self.congested.borrow_mut();
-                if !congested.contains(&mailbox.shard()) {
-                    congested.push(mailbox.shard());
+                if !congested.contains(&shard) {
+                    congested.push(shard);
                 }
             }
         }

@@ -4,9 +4,10 @@ use std::num::NonZeroU16;
 use std::thread;
 
 use ferry_broker::{Broker, RunningBroker};
-use ferry_codec::QoS;
+use ferry_codec::{Packet, QoS};
+use ferry_core::home_shard;
 
-use crate::client::{Client, id};
+use crate::client::{Client, connect_packet, id};
 use crate::config;
 
 fn sharded(mailbox_bytes_max: usize) -> RunningBroker {
@@ -33,6 +34,23 @@ fn every_client_reaches_every_other_on_all_shards() {
             assert_eq!(client.receive_publish(), ("all".to_owned(), payload.to_vec()));
         }
     }
+}
+
+#[test]
+fn clients_without_an_identifier_are_spread_evenly() {
+    let broker = sharded(16 << 20);
+    let mut counts = [0; 4];
+    for _ in 0..64 {
+        let mut client = Client::open(&broker);
+        client.send(&Packet::Connect(connect_packet("")));
+        let home = client.receive(|packet| {
+            let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
+            home_shard(connack.properties.assigned_client_identifier.expect("assigned"), 4)
+        });
+        counts[usize::from(home.0)] += 1;
+    }
+    // Each shard goes round by itself with those it accepts.
+    assert!(counts.iter().all(|count| (13..=19).contains(count)), "{counts:?}");
 }
 
 #[test]

@@ -87,13 +87,14 @@ impl Broker {
     pub(crate) fn end_turn(&mut self) {
         self.sent_bytes = 0;
         for from in 0..self.shards.len() {
-            let mut mail = std::mem::take(&mut self.effects[from].mail);
-            for (to, mail) in mail.drain(..) {
+            let mail: Vec<_> = self.effects[from].mail.drain().collect();
+            for (to, mail) in mail {
                 let to = usize::from(to.0);
-                let event = Event::Mail { from: ShardId(from as u16), mail };
-                self.shards[to].handle(NOW, event, &mut self.effects[to]);
+                for mail in mail {
+                    let event = Event::Mail { from: ShardId(from as u16), mail };
+                    self.shards[to].handle(NOW, event, &mut self.effects[to]);
+                }
             }
-            self.effects[from].mail.append(&mut mail);
         }
         for (shard, effects) in self.shards.iter_mut().zip(&mut self.effects) {
             assert!(shard.end_turn(effects).is_none(), "nothing is stored");

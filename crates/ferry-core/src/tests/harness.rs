@@ -490,7 +490,7 @@ impl Broker {
                 self.shards[shard].handle(self.now, closed, &mut self.effects[shard]);
             }
         }
-        for (to, mail) in effects.mail {
+        for (to, mail) in effects.mail.into_mail() {
             self.mail_count += 1;
             let from = ShardId(shard as u16);
             if !self.delivers {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use ferry_codec::{Packet, ProtocolVersion, Publish, encode};
+
 use super::harness::*;
 use crate::*;
 
@@ -52,6 +54,49 @@ fn mail_goes_only_where_somebody_has_subscribed() {
     assert_eq!(broker.mail_count, 2);
     assert_eq!(broker.read(here), ["PUBACK 1", "PUBACK 1 0x10"]);
     assert!(broker.read(there).is_empty());
+}
+
+/// [MQTT-4.6.0-5] [MQTT-4.6.0-6] [MQTT3-4.6.0-5] [MQTT3-4.6.0-6]: whichever way they take.
+#[test]
+fn messages_that_travel_differently_keep_their_order() {
+    let mut broker = broker(2, Durability::Memory);
+    let there = broker.client(&name(1, 2, 0));
+    broker.subscribe(there, "t", 1);
+    let publisher = broker.client(&name(0, 2, 0));
+    let large = "x".repeat(5000);
+    let payloads = ["1", "2", &large, "4", &large, "6", "7"];
+    // In one turn.
+    let mut bytes = Vec::new();
+    for (packet_id, payload) in (1..).zip(payloads) {
+        let (qos, packet_id) = (qos(1), Some(id(packet_id)));
+        let publish =
+            Publish { topic: "t", qos, packet_id, payload: payload.as_bytes(), ..Publish::default() };
+        encode(&Packet::Publish(publish), ProtocolVersion::V5, &mut bytes);
+    }
+    broker.send_bytes(publisher, &bytes);
+    assert_eq!(broker.mail_count, 5);
+    let received = broker.read_with(there, |packet| match packet {
+        Packet::Publish(publish) => String::from_utf8_lossy(publish.payload).into_owned(),
+        _ => String::new(),
+    });
+    assert_eq!(received, payloads);
+}
+
+#[test]
+fn a_share_group_whose_members_have_left_meanwhile() {
+    let mut broker = broker(2, Durability::Memory);
+    let there = broker.client(&name(1, 2, 0));
+    broker.subscribe(there, "$share/g/t", 1);
+    let publisher = broker.client(&name(0, 2, 0));
+    broker.delivers = false;
+    for packet_id in 1..=3 {
+        broker.publish(publisher, "t", 1, packet_id, "x");
+    }
+    let here = broker.client(&name(0, 2, 1));
+    broker.subscribe(here, "$share/g/t", 1);
+    broker.cut(there);
+    broker.deliver();
+    assert_eq!(broker.read(here).len(), 3);
 }
 
 #[test]

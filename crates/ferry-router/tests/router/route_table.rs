@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ferry_codec::topic::matches;
-use ferry_router::{RouteTable, ShardId, SharedGroups};
+use ferry_router::{RouteCache, RouteTable, ShardId, SharedGroups};
 use proptest::prelude::*;
 
 use crate::{filter, topic};
@@ -33,6 +33,30 @@ fn each_shard_once() {
     assert_eq!(targets(&routes, "a/b"), [3, 64, 1023]);
     assert_eq!(targets(&routes, "b"), [3, 5, 1023]);
     assert_eq!(targets(&routes, "$a"), []);
+}
+
+#[test]
+fn what_is_remembered_is_what_the_table_says() {
+    let routes = RouteTable::new(4, 0);
+    let mut cache = RouteCache::new(1);
+    let long = "long/".repeat(100);
+    let mut check = |routes: &RouteTable, topic: &str| {
+        for _ in 0..2 {
+            let remembered: Vec<_> = cache.targets(routes, topic).iter().map(|shard| shard.0).collect();
+            assert_eq!(remembered, targets(routes, topic), "{topic}");
+        }
+        targets(routes, topic).len()
+    };
+    // More than there is room for.
+    let topics: Vec<_> = (0..5000).map(|number| format!("topic/{number}")).collect();
+    assert_eq!(topics.iter().map(|topic| check(&routes, topic)).sum::<usize>(), 0);
+    routes.add(ShardId(2), "topic/4999");
+    assert_eq!(topics.iter().map(|topic| check(&routes, topic)).sum::<usize>(), 1);
+    routes.add(ShardId(1), "#");
+    assert_eq!(topics.iter().map(|topic| check(&routes, topic)).sum::<usize>(), 5001);
+    assert_eq!((check(&routes, &long), check(&routes, "")), (1, 1));
+    routes.remove(ShardId(1), "#");
+    assert_eq!((check(&routes, &long), check(&routes, "topic/4999")), (0, 1));
 }
 
 #[test]

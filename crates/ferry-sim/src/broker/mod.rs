@@ -398,12 +398,13 @@ impl Broker {
                 resumed.extend((!is_paused).then_some(*link));
             }
         }
-        let mail: Vec<_> = host.effects.mail.drain(..).collect();
+        let mail: Vec<_> = host.effects.mail.drain().collect();
         let mut dirty: Vec<_> =
             host.effects.dirty.drain(..).filter_map(|conn| host.links.get(&conn).copied()).collect();
         let is_made_up =
             |attachment: &Attachment| attachment.planter.as_ref().is_some_and(|p| !p.made_up.is_empty());
         dirty.extend(self.attachments.iter().filter(|(_, a)| is_made_up(a)).map(|(link, _)| *link));
+        let mail = mail.into_iter().flat_map(|(to, mail)| mail.into_iter().map(move |mail| (to, mail)));
         for (to, mail) in mail {
             let target = &mut self.hosts[usize::from(to.0)];
             let last = target.mail.back().map_or(now, |letter| letter.arrival);

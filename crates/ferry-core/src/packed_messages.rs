@@ -1,0 +1,213 @@
+use ferry_codec::{MessageProperties, QoS};
+use ferry_router::ShareGroupId;
+
+use crate::publication::Publication;
+
+/// A payload of at most this much is copied for each shard that wants it: that takes less time than to allocate it,
+/// to count its references from several threads, and to have another one free it.
+const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
+
+/// Once a pack holds so much, the next message begins another one.
+const PACK_BYTES_MAX: usize = 1024 * 1024;
+
+/// Messages on their way from one shard to another, one after the other in memory of their own: a message costs
+/// neither an allocation nor a reference count for which two processors would contend.
+///
+/// It is for messages that leave nothing behind at their sender. Those that a publisher waits for, that expire, that
+/// are stored or large travel alone, as [`Mail::Publish`](crate::Mail::Publish).
+#[derive(Clone, Debug, Default)]
+pub struct PackedMessages {
+    heads: Vec<Head>,
+    /// Topics, in the order of the messages; one that comes twice in a row is there once.
+    topics: String,
+    /// Where the last of them begins.
+    last_topic: usize,
+    /// The properties, without a length in front, and the payload of each message.
+    contents: Vec<u8>,
+}
+
+/// What is not text or bytes.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// For one member of this share group only.
+    group: Option<ShareGroupId>,
+    properties_bytes: u32,
+    /// 0: the topic is that of the message before.
+    topic_bytes: u16,
+    payload_bytes: u16,
+    qos: QoS,
+    retain: bool,
+}
+
+/// One of the messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PackedMessage<'a> {
+    pub(crate) group: Option<ShareGroupId>,
+    pub(crate) topic: &'a str,
+    pub(crate) payload: &'a [u8],
+    pub(crate) properties: MessageProperties<'a>,
+    pub(crate) qos: QoS,
+    pub(crate) retain: bool,
+}
+
+impl PackedMessages {
+    /// Bytes of memory that the messages take.
+    pub(crate) fn size_bytes(&self) -> usize {
+        size_of_val(&*self.heads) + self.topics.len() + self.contents.len()
+    }
+
+    /// Bytes of memory held.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.heads.capacity() * size_of::<Head>() + self.topics.capacity() + self.contents.capacity()
+    }
+
+    /// Whether the next message is to begin another pack.
+    pub(crate) fn is_full(&self) -> bool {
+        self.size_bytes() >= PACK_BYTES_MAX
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.heads.clear();
+        self.topics.clear();
+        self.last_topic = 0;
+        self.contents.clear();
+    }
+
+    /// Whether a message can be packed.
+    pub(crate) fn takes(publication: &Publication<'_>) -> bool {
+        // What is left of an expiry interval follows from when the message came, which is not kept here.
+        publication.payload.len() <= PAYLOAD_BYTES_MAX
+            && publication.properties.message_expiry_interval.is_none()
+    }
+
+    /// Appends a message that [can be packed](Self::takes): for one member of a share group, or for all who want it.
+    pub(crate) fn push(&mut self, publication: &Publication<'_>, group: Option<ShareGroupId>) {
+        let topic = publication.topic;
+        let is_known = !self.heads.is_empty() && self.topics[self.last_topic..] == *topic;
+        if !is_known {
+            self.last_topic = self.topics.len();
+            self.topics.push_str(topic);
+        }
+        let start = self.contents.len();
+        if !publication.properties.is_empty() {
+            publication.properties.encode_into(&mut self.contents);
+        }
+        let properties_bytes = self.contents.len() - start;
+        self.contents.extend_from_slice(publication.payload);
+        self.heads.push(Head {
+            group,
+            // A packet has less than 2^28 bytes, a topic name less than 2^16 (section 1.5.4).
+            properties_bytes: properties_bytes as u32,
+            topic_bytes: if is_known { 0 } else { topic.len() as u16 },
+            payload_bytes: publication.payload.len() as u16,
+            qos: publication.qos,
+            retain: publication.retain,
+        });
+    }
+
+    /// The messages, in the order in which they were packed.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = PackedMessage<'_>> {
+        let (mut topic, mut topics) = ("", &*self.topics);
+        let mut contents = &*self.contents;
+        self.heads.iter().map(move |head| {
+            if head.topic_bytes > 0 {
+                (topic, topics) = topics.split_at(usize::from(head.topic_bytes));
+            }
+            let (properties, rest) = contents.split_at(head.properties_bytes as usize);
+            let (payload, rest) = rest.split_at(usize::from(head.payload_bytes));
+            contents = rest;
+            PackedMessage {
+                group: head.group,
+                topic,
+                payload,
+                // They were encoded here.
+                properties: MessageProperties::decode(properties).unwrap_or_default(),
+                qos: head.qos,
+                retain: head.retain,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferry_codec::{Publish, UserPropertiesBuf};
+
+    use super::*;
+    use crate::session::SessionId;
+
+    fn packed(messages: &[(Option<ShareGroupId>, Publish<'_>)]) -> PackedMessages {
+        let mut pack = PackedMessages::default();
+        for (group, publish) in messages {
+            let publication = Publication::from_publish(publish, publish.topic, SessionId(0));
+            assert!(PackedMessages::takes(&publication));
+            pack.push(&publication, *group);
+        }
+        pack
+    }
+
+    #[test]
+    fn what_is_packed_comes_out_in_order() {
+        let mut user_properties = UserPropertiesBuf::default();
+        user_properties.push("b", "1");
+        user_properties.push("a", "2");
+        let properties = MessageProperties {
+            content_type: Some("text"),
+            user_properties: user_properties.as_user_properties(),
+            ..MessageProperties::default()
+        };
+        let group = Some(ShareGroupId(7));
+        let messages = [
+            (None, Publish { topic: "a", payload: b"1", ..Publish::default() }),
+            (group, Publish { topic: "a", qos: QoS::ExactlyOnce, properties, ..Publish::default() }),
+            (None, Publish { topic: "ä/b", payload: b"two", retain: true, ..Publish::default() }),
+            (
+                None,
+                Publish { topic: "a", payload: &[9; PAYLOAD_BYTES_MAX], properties, ..Publish::default() },
+            ),
+        ];
+        let mut pack = packed(&messages);
+        for _ in 0..2 {
+            let expected = messages.iter().map(|(group, publish)| PackedMessage {
+                group: *group,
+                topic: publish.topic,
+                payload: publish.payload,
+                properties: publish.properties,
+                qos: publish.qos,
+                retain: publish.retain,
+            });
+            assert!(pack.iter().eq(expected));
+            let size = pack.size_bytes();
+            pack.clear();
+            assert_eq!((pack.iter().count(), pack.size_bytes()), (0, 0));
+            assert!(pack.capacity_bytes() >= size);
+            for (group, publish) in &messages {
+                pack.push(&Publication::from_publish(publish, publish.topic, SessionId(0)), *group);
+            }
+        }
+    }
+
+    #[test]
+    fn a_topic_that_is_repeated_is_there_once() {
+        let message = |topic| (None, Publish { topic, payload: b"x", ..Publish::default() });
+        let once = packed(&[message("a/long/topic")]).size_bytes();
+        let twice = packed(&[message("a/long/topic"), message("a/long/topic")]).size_bytes();
+        assert_eq!(twice - once, size_of::<Head>() + 1);
+    }
+
+    #[test]
+    fn what_is_large_or_expires_is_not_packed() {
+        let takes = |publish: &Publish<'_>| {
+            PackedMessages::takes(&Publication::from_publish(publish, "t", SessionId(0)))
+        };
+        assert!(!takes(&Publish { payload: &[0; PAYLOAD_BYTES_MAX + 1], ..Publish::default() }));
+        let properties =
+            MessageProperties { message_expiry_interval: Some(1), ..MessageProperties::default() };
+        assert!(!takes(&Publish { properties, ..Publish::default() }));
+    }
+
+    #[test]
+    fn a_head_is_small() {
+        assert!(size_of::<Head>() <= 32, "{}", size_of::<Head>());
+    }
+}
