@@ -346,6 +346,7 @@ fn requests_are_answered_the_same() {
 fn what_is_not_possible_is_said() {
     for options in [
         "-A x",
+        "-A localhost",
         "-S",
         "--psk x",
         "--psk-identity x",

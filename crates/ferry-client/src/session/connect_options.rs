@@ -40,6 +40,10 @@ pub struct ConnectOptions {
     pub request_problem_information: bool,
     /// User Properties of the CONNECT. 5.0 only.
     pub user_properties: Vec<(String, String)>,
+    /// User Properties of every SUBSCRIBE. 5.0 only.
+    pub subscribe_user_properties: Vec<(String, String)>,
+    /// User Properties of every UNSUBSCRIBE. 5.0 only.
+    pub unsubscribe_user_properties: Vec<(String, String)>,
     /// Messages that may wait here, unsent or unacknowledged.
     pub outgoing_messages_max: usize,
     /// Bytes of them.
@@ -109,6 +113,8 @@ impl Default for ConnectOptions {
             request_response_information: false,
             request_problem_information: true,
             user_properties: Vec::new(),
+            subscribe_user_properties: Vec::new(),
+            unsubscribe_user_properties: Vec::new(),
             outgoing_messages_max: 100_000,
             outgoing_bytes_max: 64 * 1024 * 1024,
             outgoing_overflow: OutgoingOverflow::Refuse,

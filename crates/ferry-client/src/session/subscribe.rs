@@ -3,12 +3,13 @@ use std::fmt;
 use ferry_codec::topic::{TopicError, parse_shared, validate_topic_filter};
 use ferry_codec::{
     DecodeLimits, Packet, ReasonCode, Suback, Subscribe, SubscribeFiltersBuf, Unsuback, Unsubscribe,
-    UnsubscribeFiltersBuf, UserProperties, encoded_length,
+    UnsubscribeFiltersBuf, encoded_length,
 };
 use ferry_session::Timestamp;
 
 use super::subscriptions::RequestKind;
 use super::{ClientSession, Fault, Filter, SessionEvent};
+use crate::message::user_properties;
 
 /// Why a SUBSCRIBE or UNSUBSCRIBE was not even tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,8 @@ impl ClientSession {
         let Some(connected) = self.connected() else { return };
         let with_ids = connected.subscription_identifiers_available && !self.options.protocol_version.is_v3();
         let length_max = connected.maximum_packet_size as usize;
+        let of_subscribe = user_properties(&self.options.subscribe_user_properties);
+        let of_unsubscribe = user_properties(&self.options.unsubscribe_user_properties);
         let mut at = self.subscriptions.first_unsent();
         while at < self.subscriptions.requests.len() {
             let Some(packet_id) = self.subscriptions.take_packet_id() else { return };
@@ -77,7 +80,7 @@ impl ClientSession {
                     Packet::Subscribe(Subscribe {
                         packet_id,
                         subscription_id: id,
-                        user_properties: UserProperties::EMPTY,
+                        user_properties: of_subscribe.as_user_properties(),
                         filters: filters.as_filters(),
                     })
                 }
@@ -85,7 +88,7 @@ impl ClientSession {
                     unsubscribe_filters = unsubscribe_filters_of(unwanted);
                     Packet::Unsubscribe(Unsubscribe {
                         packet_id,
-                        user_properties: UserProperties::EMPTY,
+                        user_properties: of_unsubscribe.as_user_properties(),
                         filters: unsubscribe_filters.as_filters(),
                     })
                 }

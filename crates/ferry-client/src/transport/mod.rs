@@ -1,15 +1,20 @@
 //! The way to the server: TCP or a Unix socket, perhaps through a proxy, perhaps TLS, perhaps a WebSocket.
 
+mod counted;
 mod proxy;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "websocket")]
 mod websocket;
 
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::{ConnectionError, Scheme, ServerAddress};
@@ -24,6 +29,10 @@ pub struct TransportOptions {
     pub connect_timeout: Duration,
     /// Through whom; directly by default.
     pub proxy: Option<Proxy>,
+    /// The address of this machine to connect from; by default the system chooses. It decides between IPv4 and IPv6 too.
+    pub bind_address: Option<IpAddr>,
+    /// Bytes of MQTT that have been given to the system are added to this, for those who show how far a large message is.
+    pub bytes_written: Option<Arc<AtomicU64>>,
     /// More headers for the request that upgrades to a WebSocket, such as `Authorization`.
     pub websocket_headers: Vec<(String, String)>,
     /// For `mqtts` and `wss`.
@@ -42,6 +51,8 @@ impl Default for TransportOptions {
         Self {
             connect_timeout: Duration::from_secs(30),
             proxy: None,
+            bind_address: None,
+            bytes_written: None,
             websocket_headers: Vec::new(),
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
@@ -55,7 +66,11 @@ pub(crate) async fn connect(
     options: &TransportOptions,
 ) -> Result<BoxedStream, ConnectionError> {
     let connect = connect_layers(server, options);
-    timeout(options.connect_timeout, connect).await.unwrap_or(Err(ConnectionError::Timeout))
+    let stream = timeout(options.connect_timeout, connect).await.unwrap_or(Err(ConnectionError::Timeout))?;
+    Ok(match &options.bytes_written {
+        Some(bytes_written) => Box::new(counted::Counted::new(stream, Arc::clone(bytes_written))),
+        None => stream,
+    })
 }
 
 async fn connect_layers(
@@ -67,8 +82,8 @@ async fn connect_layers(
         ServerAddress::Network { scheme, host, port, path } => (*scheme, host.as_str(), *port, path.as_str()),
     };
     let tcp = match &options.proxy {
-        None => TcpStream::connect((host, port)).await?,
-        Some(proxy) => proxy.connect(host, port).await?,
+        None => tcp_stream(host, port, options.bind_address).await?,
+        Some(proxy) => proxy.connect(host, port, options.bind_address).await?,
     };
     // Output is coalesced already: what is written is to leave.
     tcp.set_nodelay(true)?;
@@ -79,6 +94,29 @@ async fn connect_layers(
     } else {
         Ok(stream)
     }
+}
+
+/// Tries all addresses of the host, in their order; those that can be reached from `bind_address` if there is one.
+async fn tcp_stream(host: &str, port: u16, bind_address: Option<IpAddr>) -> io::Result<TcpStream> {
+    let Some(bind_address) = bind_address else { return TcpStream::connect((host, port)).await };
+    let mut failed = None;
+    for address in lookup_host((host, port)).await? {
+        if address.is_ipv4() != bind_address.is_ipv4() {
+            continue;
+        }
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.bind(SocketAddr::new(bind_address, 0))?;
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = Some(error),
+        }
+    }
+    Err(failed.unwrap_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::AddrNotAvailable,
+            format!("{host} has no address that can be reached from {bind_address}"),
+        )
+    }))
 }
 
 #[cfg(unix)]

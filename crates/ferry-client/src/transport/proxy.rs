@@ -1,4 +1,5 @@
 use std::io;
+use std::net::IpAddr;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -55,8 +56,13 @@ impl Proxy {
         Ok(Self { kind, host, port, credentials })
     }
 
-    pub(super) async fn connect(&self, host: &str, port: u16) -> Result<TcpStream, ConnectionError> {
-        let mut tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+    pub(super) async fn connect(
+        &self,
+        host: &str,
+        port: u16,
+        bind_address: Option<IpAddr>,
+    ) -> Result<TcpStream, ConnectionError> {
+        let mut tcp = super::tcp_stream(&self.host, self.port, bind_address).await?;
         match self.kind {
             ProxyKind::Socks5 => self.socks5(&mut tcp, host, port).await?,
             ProxyKind::Http => self.http(&mut tcp, host, port).await?,

@@ -6,7 +6,11 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::version::TLS13;
+use rustls::{
+    CertificateError, ClientConfig, DEFAULT_VERSIONS, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -26,6 +30,8 @@ pub struct TlsOptions {
     pub server_name: Option<String>,
     /// The protocols to offer (ALPN), such as `mqtt`.
     pub alpn_protocols: Vec<String>,
+    /// Accept TLS 1.3 only, and not 1.2.
+    pub only_tls13: bool,
     /// Take a certificate with any name, as long as an authority that is trusted has signed it: for servers that are reached
     /// under another name than their own. Whoever has a certificate of the authority can pass for the server.
     pub any_server_name: bool,
@@ -71,7 +77,9 @@ impl TlsOptions {
     fn config(&self) -> Result<ClientConfig, ConnectionError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider));
-        let builder = builder.with_safe_default_protocol_versions().map_err(tls_error)?;
+        let versions: &[&SupportedProtocolVersion] =
+            if self.only_tls13 { &[&TLS13] } else { DEFAULT_VERSIONS };
+        let builder = builder.with_protocol_versions(versions).map_err(tls_error)?;
         let builder = if self.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(TrustAnybody(provider)))
         } else if self.any_server_name {

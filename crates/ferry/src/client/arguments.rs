@@ -1,5 +1,6 @@
 //! The options that `ferry pub`, `sub` and `rr` share: those of Mosquitto's clients, under the same letters.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -74,11 +75,15 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, value_name = "URL")]
     pub(super) proxy: Option<String>,
 
+    /// Connect from this address of the machine
+    #[arg(short = 'A', value_name = "ADDRESS", value_parser = bind_address)]
+    pub(super) bind_address: Option<IpAddr>,
+
     /// Send small packets at once; always so
     #[arg(long)]
     pub(super) nodelay: bool,
 
-    /// A property of MQTT 5.0: what it is for (connect, publish, will, disconnect), its name, its value; for user-property
+    /// A property of MQTT 5.0: what it is for (connect, publish, subscribe, unsubscribe, will, disconnect), its name, its value; for user-property
     /// two values. May be given several times
     #[arg(short = 'D', long, value_names = ["FOR", "NAME", "VALUE"], num_args = 3..=4, action = ArgAction::Append)]
     pub(super) property: Vec<String>,
@@ -158,7 +163,7 @@ pub(crate) struct TlsArguments {
     #[arg(long)]
     pub(super) insecure: bool,
 
-    /// The oldest version of TLS to accept: tlsv1.2
+    /// The oldest version of TLS to accept: tlsv1.2 or tlsv1.3 [default: tlsv1.2]
     #[arg(long, value_name = "VERSION", value_parser = tls_version)]
     pub(super) tls_version: Option<String>,
 
@@ -170,8 +175,6 @@ pub(crate) struct TlsArguments {
 /// Options of Mosquitto's clients that are not possible here: each says what to do instead.
 #[derive(Debug, Args)]
 pub(crate) struct RefusedArguments {
-    #[arg(short = 'A', hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_bind)]
-    bind: Option<String>,
     #[arg(short = 'S', hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_srv)]
     srv: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_psk)]
@@ -224,17 +227,16 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a time: negative, or too long".to_owned())
 }
 
-fn tls_version(text: &str) -> Result<String, String> {
-    match text {
-        "tlsv1.2" => Ok(text.to_owned()),
-        "tlsv1.3" => Err("1.3 is used wherever the server has it; it cannot be demanded".to_owned()),
-        "tlsv1.1" | "tlsv1" => Err("versions before 1.2 are not safe, and not here".to_owned()),
-        _ => Err("not a version of TLS; tlsv1.2 is".to_owned()),
-    }
+fn bind_address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "not an address of this machine, such as 192.0.2.7 or ::1".to_owned())
 }
 
-fn no_bind(_: &str) -> Result<String, String> {
-    Err("the address of this side cannot be chosen; the system's routes decide".to_owned())
+fn tls_version(text: &str) -> Result<String, String> {
+    match text {
+        "tlsv1.2" | "tlsv1.3" => Ok(text.to_owned()),
+        "tlsv1.1" | "tlsv1" => Err("versions before 1.2 are not safe, and not here".to_owned()),
+        _ => Err("not a version of TLS; tlsv1.2 and tlsv1.3 are".to_owned()),
+    }
 }
 
 fn no_srv(_: &str) -> Result<String, String> {

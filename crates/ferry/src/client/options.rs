@@ -125,6 +125,7 @@ impl ConnectionArguments {
         if let Some(url) = &self.proxy {
             transport.proxy = Some(Proxy::new(url).map_err(|error| error.to_string())?);
         }
+        transport.bind_address = self.bind_address;
         let tls = &self.tls;
         transport.tls.ca_file.clone_from(&tls.cafile);
         if let Some(directory) = &tls.capath {
@@ -136,6 +137,7 @@ impl ConnectionArguments {
         }
         transport.tls.alpn_protocols.extend(tls.tls_alpn.clone());
         transport.tls.any_server_name = tls.insecure;
+        transport.tls.only_tls13 = tls.tls_version.as_deref() == Some("tlsv1.3");
         Ok(transport)
     }
 
@@ -157,6 +159,8 @@ impl ConnectionArguments {
         let expiry = self.session_expiry_interval.or(properties.connect.session_expiry_interval).or(for_ever);
         connect.session_expiry_interval = expiry.unwrap_or(0);
         properties.connect.apply(connect);
+        connect.subscribe_user_properties.clone_from(&properties.subscribe_user_properties);
+        connect.unsubscribe_user_properties.clone_from(&properties.unsubscribe_user_properties);
         let Some(method) = &properties.connect.authentication_method else {
             return match properties.connect.authentication_data {
                 Some(_) => Err("-D connect authentication-data needs an authentication-method".to_owned()),

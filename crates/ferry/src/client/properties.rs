@@ -9,6 +9,8 @@ pub(crate) struct PropertyArguments {
     pub(super) publish: Properties,
     pub(super) will: Properties,
     pub(super) will_delay_seconds: Option<u32>,
+    pub(super) subscribe_user_properties: Vec<(String, String)>,
+    pub(super) unsubscribe_user_properties: Vec<(String, String)>,
     pub(super) disconnect_session_expiry: Option<u32>,
     pub(super) disconnect_user_properties: Vec<(String, String)>,
 }
@@ -81,11 +83,13 @@ impl PropertyArguments {
                 }
                 _ => Err(property.unknown()),
             },
-            "subscribe" | "unsubscribe" => Err(format!(
-                "-D {}: properties of SUBSCRIBE and UNSUBSCRIBE are not possible; use connect, publish, will or disconnect",
-                property.packet
-            )),
-            other => Err(format!("-D {other}: not one of connect, publish, will and disconnect")),
+            "subscribe" if property.name == "subscription-identifier" => Err(
+                "-D subscribe subscription-identifier: the client has identifiers of its own, by which it finds out what came for which filter"
+                    .to_owned(),
+            ),
+            "subscribe" => property.append_to(&mut self.subscribe_user_properties),
+            "unsubscribe" => property.append_to(&mut self.unsubscribe_user_properties),
+            other => Err(format!("-D {other}: not one of connect, publish, subscribe, unsubscribe, will and disconnect")),
         }
     }
 
@@ -149,6 +153,15 @@ impl Property<'_> {
         (self.value.to_owned(), self.second_value.to_owned())
     }
 
+    /// A user property, which is the only one that some packets have.
+    fn append_to(&self, pairs: &mut Vec<(String, String)>) -> Result<(), String> {
+        if self.name != "user-property" {
+            return Err(self.unknown());
+        }
+        pairs.push(self.pair());
+        Ok(())
+    }
+
     fn wrong(&self, what: &str) -> String {
         format!("-D {} {}: {:?} {what}", self.packet, self.name, self.value)
     }
@@ -176,11 +189,14 @@ mod tests {
     fn properties_of_several_packets() {
         let properties = parse(
             "publish user-property a b connect receive-maximum 7 publish user-property c d will will-delay-interval 3 \
-             will content-type t disconnect session-expiry-interval 9",
+             will content-type t disconnect session-expiry-interval 9 subscribe user-property e f \
+             unsubscribe user-property g h",
         );
         let properties = properties.unwrap();
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         assert_eq!(properties.publish.user_properties, [pair("a", "b"), pair("c", "d")]);
+        assert_eq!(properties.subscribe_user_properties, [pair("e", "f")]);
+        assert_eq!(properties.unsubscribe_user_properties, [pair("g", "h")]);
         assert_eq!(properties.connect.receive_maximum, Some(7));
         assert_eq!(properties.will_delay_seconds, Some(3));
         assert_eq!(properties.will.content_type.as_deref(), Some("t"));
@@ -198,7 +214,8 @@ mod tests {
             ("connect receive-maximum 70000", "too large"),
             ("publish payload-format-indicator 2", "neither 0 nor 1"),
             ("suback user-property a b", "not one of"),
-            ("subscribe user-property a b", "not possible"),
+            ("subscribe subscription-identifier 5", "identifiers of its own"),
+            ("unsubscribe content-type x", "no such property of UNSUBSCRIBE"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");

@@ -34,7 +34,7 @@ impl Broker {
         match kind {
             Kind::Ferry => Self::ferry("tcp://127.0.0.1:0", &[]),
             // Between the choice of a port and the start somebody else may take it.
-            Kind::Mosquitto => std::iter::repeat_with(Self::mosquitto).flatten().next().expect("it starts"),
+            Kind::Mosquitto => Self::mosquitto(""),
         }
     }
 
@@ -62,13 +62,19 @@ impl Broker {
         Self { process, port, _directory: Scratch::new() }
     }
 
-    fn mosquitto() -> Option<Self> {
+    /// Mosquitto with these lines of configuration besides.
+    pub(crate) fn mosquitto(lines: &str) -> Self {
+        std::iter::repeat_with(|| Self::try_mosquitto(lines)).flatten().next().expect("it starts")
+    }
+
+    fn try_mosquitto(lines: &str) -> Option<Self> {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
         let port = port.port().to_string();
         let directory = Scratch::new();
         // Started by root it would give up the right to read the file.
-        let text = format!("user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nsys_interval 1\n");
+        let text =
+            format!("user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nsys_interval 1\n{lines}\n");
         let file = directory.write("mosquitto.conf", text.as_bytes());
         let mut command = Command::new("mosquitto");
         command.args(["-v", "-c", &file]).stdout(Stdio::null()).stderr(Stdio::piped());

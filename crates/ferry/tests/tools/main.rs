@@ -6,4 +6,5 @@ mod terminal;
 mod test_formats;
 mod test_manual;
 mod test_record;
+mod test_tls;
 mod test_top;

@@ -176,11 +176,13 @@ fn text(packet: &Packet<'_>) -> String {
             let filters: Vec<_> =
                 filters.map(|filter| format!("{}:{}", filter.filter, filter.options.to_byte())).collect();
             let id = subscribe.subscription_id.map_or(String::new(), |id| format!(" sub={id}"));
-            format!("{name} {}{id} {}", subscribe.packet_id, filters.join(" "))
+            let pairs = pairs(subscribe.user_properties);
+            format!("{name} {}{id}{pairs} {}", subscribe.packet_id, filters.join(" "))
         }
         Packet::Unsubscribe(unsubscribe) => {
             let filters: Vec<_> = unsubscribe.filters.iter().collect();
-            format!("{name} {} {}", unsubscribe.packet_id, filters.join(" "))
+            let pairs = pairs(unsubscribe.user_properties);
+            format!("{name} {}{pairs} {}", unsubscribe.packet_id, filters.join(" "))
         }
         Packet::Disconnect(disconnect) => format!("{name} {:02X}", disconnect.reason_code.code()),
         Packet::Auth(auth) => {
@@ -190,6 +192,10 @@ fn text(packet: &Packet<'_>) -> String {
         }
         _ => name.to_owned(),
     }
+}
+
+fn pairs(properties: UserProperties<'_>) -> String {
+    properties.iter().map(|(name, value)| format!(" {name}={value}")).collect()
 }
 
 fn event_text(event: &SessionEvent) -> String {

@@ -42,6 +42,25 @@ fn what_no_server_may_get_is_refused() {
     assert!(rig.sent().is_empty());
 }
 
+/// Before 5.0 there are none.
+#[test]
+fn user_properties_are_sent_with_each_request() {
+    for options in both() {
+        let is_v3 = options.protocol_version.is_v3();
+        let pair = |name: &str| vec![(name.to_owned(), "1".to_owned())];
+        let options = ConnectOptions {
+            subscribe_user_properties: pair("s"),
+            unsubscribe_user_properties: pair("u"),
+            ..options
+        };
+        let mut rig = Rig::connected(options);
+        rig.session.subscribe(rig.now, vec!["a".into()]).unwrap();
+        assert_eq!(rig.sent(), [if is_v3 { "SUBSCRIBE 61441 a:1" } else { "SUBSCRIBE 61441 sub=1 s=1 a:1" }]);
+        rig.session.unsubscribe(rig.now, vec!["a".into()]).unwrap();
+        assert_eq!(rig.sent(), [if is_v3 { "UNSUBSCRIBE 61442 a" } else { "UNSUBSCRIBE 61442 u=1 a" }]);
+    }
+}
+
 #[test]
 fn a_lost_session_is_subscribed_again() {
     for options in both() {
