@@ -104,6 +104,7 @@ impl<'a> Publication<'a> {
             is_forwarded: false,
             only_home: None,
             is_refusable: false,
+            is_wanted_again: true,
             message: None,
             topic_hash: Cell::new(None),
             is_stored: Cell::new(None),
