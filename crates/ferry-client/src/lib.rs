@@ -34,6 +34,7 @@
 //! | ask, and wait for one answer or many | [`Client::request`], [`Client::request_many`]; answer with [`Message::response`] |
 //! | keep messages over a restart of the program | `ClientOptions::outbox` |
 //! | see what happens | [`Client::events`] |
+//! | test a program without a network | the crate `ferry-test-broker`; [`Connector`] |
 //! | end | [`Client::disconnect`], [`Client::disconnect_with`] |
 //!
 //! # What it promises
@@ -98,4 +99,4 @@ pub use session::{
 pub use subscription::{Acknowledgement, Subscription};
 #[cfg(feature = "tls")]
 pub use transport::{ClientCertificate, TlsOptions};
-pub use transport::{Proxy, ProxyKind, TransportOptions};
+pub use transport::{Connector, Proxy, ProxyKind, TransportOptions};

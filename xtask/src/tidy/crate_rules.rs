@@ -24,6 +24,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         ],
     ),
     ("ferry-client", &["ferry-codec", "ferry-session", "ferry-store"]),
+    ("ferry-test-broker", &["ferry-codec", "ferry-core", "ferry-client"]),
     ("ferry-bench", &["ferry-codec"]),
     ("ferry", &["ferry-auth", "ferry-bench", "ferry-broker", "ferry-client", "ferry-codec"]),
     ("ferry-sim", &["ferry-codec", "ferry-session", "ferry-router", "ferry-core", "ferry-store"]),

@@ -1,5 +1,6 @@
 //! The way to the server: TCP or a Unix socket, perhaps through a proxy, perhaps TLS, perhaps a WebSocket.
 
+mod connector;
 mod counted;
 mod proxy;
 #[cfg(feature = "tls")]
@@ -18,6 +19,7 @@ use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::{ConnectionError, Scheme, ServerAddress};
+pub use connector::Connector;
 pub use proxy::{Proxy, ProxyKind};
 #[cfg(feature = "tls")]
 pub use tls::{ClientCertificate, TlsOptions};
@@ -33,6 +35,8 @@ pub struct TransportOptions {
     pub bind_address: Option<IpAddr>,
     /// Bytes of MQTT that have been given to the system are added to this, for those who show how far a large message is.
     pub bytes_written: Option<Arc<AtomicU64>>,
+    /// A way of your own instead of all others, for each address: neither proxy, TLS nor WebSocket is put on it.
+    pub connector: Option<Connector>,
     /// More headers for the request that upgrades to a WebSocket, such as `Authorization`.
     pub websocket_headers: Vec<(String, String)>,
     /// For `mqtts` and `wss`.
@@ -53,6 +57,7 @@ impl Default for TransportOptions {
             proxy: None,
             bind_address: None,
             bytes_written: None,
+            connector: None,
             websocket_headers: Vec::new(),
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
@@ -77,6 +82,9 @@ async fn connect_layers(
     server: &ServerAddress,
     options: &TransportOptions,
 ) -> Result<BoxedStream, ConnectionError> {
+    if let Some(connector) = &options.connector {
+        return Ok(connector.connect(server.clone()).await?);
+    }
     let (scheme, host, port, path) = match server {
         ServerAddress::Unix(path) => return unix_socket(path).await,
         ServerAddress::Network { scheme, host, port, path } => (*scheme, host.as_str(), *port, path.as_str()),
