@@ -33,7 +33,7 @@ pub(super) fn percentiles(title: &str, width: f64, curves: &[(String, &Distribut
 
 /// How many nines the percentile has of which `ratio` is one in so many; not more than the count can tell.
 fn nines(ratio: f64, count: u64) -> f64 {
-    ratio.min(count.max(1) as f64).max(1.0).log10()
+    libm::log10(ratio.min(count.max(1) as f64).max(1.0))
 }
 
 /// Points that are at the same place in the chart say nothing more.

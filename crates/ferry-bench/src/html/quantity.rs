@@ -84,7 +84,7 @@ fn bytes(value: f64) -> String {
 }
 
 fn percentile(nines: f64) -> String {
-    let percent = 100.0 - 100.0 / 10f64.powf(nines);
+    let percent = 100.0 - 100.0 / libm::exp10(nines);
     let decimals = (nines - 2.0).max(0.0).ceil() as usize;
     format!("{percent:.decimals$} %")
 }

@@ -36,23 +36,23 @@ impl Scale {
 
     /// Powers of ten around `low` and `high`; what is not above 0 is at the lower end.
     pub(super) fn logarithmic(unit: Unit, low: f64, high: f64) -> Self {
-        let least = low.max(1e-3).log10().floor();
-        let most = high.max(1e-3).log10().ceil().max(least + 1.0);
+        let least = libm::log10(low.max(1e-3)).floor();
+        let most = libm::log10(high.max(1e-3)).ceil().max(least + 1.0);
         let mut ticks: Vec<f64> = Vec::new();
         let is_short = most - least <= 2.0;
         let mut exponent = least;
         while exponent <= most {
             let factors: &[f64] = if is_short && exponent < most { &[1.0, 2.0, 5.0] } else { &[1.0] };
-            ticks.extend(factors.iter().map(|factor| factor * 10f64.powf(exponent)));
+            ticks.extend(factors.iter().map(|factor| factor * libm::exp10(exponent)));
             exponent += 1.0;
         }
-        Self { low: 10f64.powf(least), high: 10f64.powf(most), is_logarithmic: true, ticks, unit }
+        Self { low: libm::exp10(least), high: libm::exp10(most), is_logarithmic: true, ticks, unit }
     }
 
     /// 0 is the beginning of the axis, 1 its end.
     pub(super) fn place(&self, value: f64) -> f64 {
         let place = if self.is_logarithmic {
-            (value.max(self.low) / self.low).log10() / (self.high / self.low).log10()
+            libm::log10(value.max(self.low) / self.low) / libm::log10(self.high / self.low)
         } else {
             (value - self.low) / (self.high - self.low)
         };
@@ -68,9 +68,9 @@ fn step(unit: Unit, high: f64) -> f64 {
     let rough = high / TICKS;
     match unit {
         Unit::Nines => 1.0,
-        Unit::Bytes => 2f64.powf(rough.log2().ceil()),
+        Unit::Bytes => libm::exp2(libm::log2(rough).ceil()),
         _ => {
-            let power = 10f64.powf(rough.log10().floor());
+            let power = libm::exp10(libm::log10(rough).floor());
             let nice = [1.0, 2.0, 5.0, 10.0].into_iter().find(|nice| nice * power >= rough * 0.999);
             nice.unwrap_or(10.0) * power
         }

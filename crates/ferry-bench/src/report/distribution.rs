@@ -48,14 +48,10 @@ impl Distribution {
             return Self::default();
         }
         let at = |quantile: f64| microseconds(histogram.value_at_quantile(quantile));
-        let mut points: Vec<DistributionPoint> = Vec::new();
-        for step in histogram.iter_quantiles(POINTS_PER_HALVING) {
-            let point = DistributionPoint {
-                percentile: step.percentile(),
-                microseconds: microseconds(step.value_iterated_to().min(histogram.max())),
-            };
-            points.push(point);
-        }
+        let point = |quantile: f64| DistributionPoint {
+            percentile: 100.0 * quantile,
+            microseconds: microseconds(histogram.value_at_quantile(quantile).min(histogram.max())),
+        };
         Self {
             count: histogram.len(),
             min_microseconds: microseconds(histogram.min()),
@@ -66,9 +62,22 @@ impl Distribution {
             p99_9_microseconds: at(0.999),
             p99_99_microseconds: at(0.9999),
             max_microseconds: microseconds(histogram.max()),
-            points,
+            points: quantiles(histogram.len()).into_iter().map(point).collect(),
         }
     }
+}
+
+/// From 0 to 1, equally many in each half of what is left to 1, until less than one of `count` is left.
+fn quantiles(count: u64) -> Vec<f64> {
+    let mut quantiles = Vec::new();
+    let mut left = 1.0;
+    while left * count as f64 >= 1.0 {
+        let steps = (0..POINTS_PER_HALVING).map(|step| f64::from(step) / f64::from(2 * POINTS_PER_HALVING));
+        quantiles.extend(steps.map(|step| 1.0 - left * (1.0 - step)));
+        left /= 2.0;
+    }
+    quantiles.push(1.0);
+    quantiles
 }
 
 fn microseconds(nanoseconds: u64) -> f64 {

@@ -21,7 +21,7 @@ impl LoadAverage {
         #[allow(clippy::cast_precision_loss, reason = "an average shown with two decimals")]
         let current = counted.saturating_sub(self.counted) as f64 * 60.0 / seconds;
         for (average, (_, span_seconds)) in self.per_minute.iter_mut().zip(Self::SPANS) {
-            let decay = (-seconds / span_seconds).exp();
+            let decay = libm::exp(-seconds / span_seconds);
             *average = current + decay * (*average - current);
         }
         self.counted = counted;

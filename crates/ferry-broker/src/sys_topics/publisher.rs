@@ -10,6 +10,10 @@ use super::topics::SysTopics;
 use crate::driver::{Clock, Command, Mailbox};
 use crate::storage::Storage;
 
+/// While nobody subscribes, a round follows this long after the first thing that happens, with what came along with it:
+/// often that is all for hours.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+
 /// What the publisher of `$SYS` needs besides the shards. It runs on one of them.
 pub(crate) struct SysTopicsSetup {
     pub(crate) shared: Arc<Shared>,
@@ -19,10 +23,13 @@ pub(crate) struct SysTopicsSetup {
 }
 
 /// Publishes the broker's figures at once and then at every interval, through the first of `mailboxes`, until the
-/// broker ends. While nobody subscribes to them it waits until something happens besides: an idle broker sleeps.
+/// broker ends. While nobody subscribes to them it waits until something happens besides, and a moment more: an idle
+/// broker sleeps.
 pub(crate) async fn publish_sys_topics(mut setup: SysTopicsSetup, clock: Clock, mailboxes: Arc<[Mailbox]>) {
     let mut topics = SysTopics::default();
     let mut last_round = Instant::now();
+    // That something or somebody asked for, so not that of the start.
+    let mut last_due = None;
     let alarm = Arc::new(Notify::new());
     loop {
         let interval_seconds = *setup.interval_seconds.borrow_and_update();
@@ -37,15 +44,19 @@ pub(crate) async fn publish_sys_topics(mut setup: SysTopicsSetup, clock: Clock, 
                 mailbox.command(Command::Publish(changes));
             }
         }
-        let next_round = last_round + Duration::from_secs(u64::from(interval_seconds));
+        let interval = Duration::from_secs(u64::from(interval_seconds));
         let due = async {
-            if !is_wanted {
+            let next_round = if is_wanted {
+                last_round + interval
+            } else {
                 alarm.notified().await;
-            }
+                let settled = Instant::now() + interval.min(SETTLED_AFTER);
+                last_due.map_or(settled, |last_due: Instant| settled.max(last_due + interval))
+            };
             sleep_until(next_round).await;
         };
         tokio::select! {
-            () = due, if interval_seconds > 0 => {}
+            () = due, if interval_seconds > 0 => last_due = Some(Instant::now()),
             changed = setup.interval_seconds.changed() => {
                 if changed.is_err() {
                     return;
