@@ -104,6 +104,7 @@ impl Connection {
             state.session.take_output(now, &mut self.output.bytes);
             self.shared.commit(&mut state)?;
             self.output.is_flushed = self.output.bytes.is_empty();
+            self.shared.set_writing(&mut state, !self.output.is_flushed);
             self.shared.dispatch(&mut state);
         }
         if self.connected_at.is_none() && state.session.connected().is_some() {

@@ -104,6 +104,8 @@ impl Life {
         let error = connection.run().await;
         let connected_at = connection.connected_at();
         let mut state = self.shared.lock();
+        // What was not written by now never is.
+        self.shared.set_writing(&mut state, false);
         let reason = state.session.closed().map_or(error, ConnectionError::Session);
         self.was_connected |= connected_at.is_some();
         (reason, connected_at.map(|at| at.elapsed()))

@@ -38,6 +38,8 @@ pub(crate) struct State {
     pub(crate) is_leaving: bool,
     /// The loop has been rung and has not looked yet.
     is_rung: bool,
+    /// Something that left the session has not left the connection.
+    is_writing: bool,
     publishes: HashMap<u64, oneshot::Sender<Result<Published, PublishError>>>,
     requests: HashMap<u64, oneshot::Sender<Answer>>,
     #[cfg(feature = "outbox")]
@@ -83,6 +85,7 @@ impl Shared {
             phase: Phase::Idle,
             is_leaving: false,
             is_rung: false,
+            is_writing: false,
             publishes: HashMap::new(),
             requests: HashMap::new(),
             #[cfg(feature = "outbox")]
@@ -198,6 +201,14 @@ impl Shared {
         Ok(())
     }
 
+    /// Whether the connection has output that is not written.
+    pub(crate) fn set_writing(&self, state: &mut State, is_writing: bool) {
+        let was_writing = std::mem::replace(&mut state.is_writing, is_writing);
+        if was_writing && !is_writing {
+            self.progress.notify_waiters();
+        }
+    }
+
     /// Waits until everything that was published is sent and acknowledged.
     pub(crate) async fn flush(&self) -> Result<(), PublishError> {
         loop {
@@ -206,7 +217,7 @@ impl Shared {
             progress.as_mut().enable();
             {
                 let state = self.lock();
-                if state.session.outgoing_len() == 0 && !state.session.has_output() {
+                if state.session.outgoing_len() == 0 && !state.session.has_output() && !state.is_writing {
                     return Ok(());
                 }
                 if matches!(state.phase, Phase::Ended(_)) {

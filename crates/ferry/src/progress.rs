@@ -17,6 +17,11 @@ impl Progress {
         Self { shown: None, is_wanted: !quiet && io::stderr().is_terminal() }
     }
 
+    /// Whether there is a terminal to show it on.
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.is_wanted
+    }
+
     /// Shows these words in place of those before, unless that was a moment ago.
     pub(crate) fn tell(&mut self, words: impl FnOnce() -> String) {
         if self.is_wanted && self.shown.is_none_or(|shown| shown.elapsed() >= INTERVAL) {

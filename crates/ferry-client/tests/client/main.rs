@@ -7,6 +7,7 @@ mod scratch_directory;
 mod test_blocking;
 mod test_connect;
 mod test_faults;
+mod test_flush;
 #[cfg(feature = "outbox")]
 mod test_outbox;
 mod test_proxy;

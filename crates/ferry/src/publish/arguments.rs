@@ -19,6 +19,7 @@ Examples:
   ferry pub -t house/kitchen/temperature -m 21.5 -q 1 -r
   ferry pub -t house/kitchen/temperature -r -n            delete what is retained there
   tail -f log | ferry pub -t log -l -q 1                  a message for each line
+  ferry pub -t room/{random:1..9} -m '{\"n\":{number},\"t\":{random:18.0..25.0}}' --template --repeat 1000 --rate 20
   ferry pub --json-lines -q 1 < messages.jsonl            topics and all else are on the lines
   ferry pub -t camera/1 --files *.jpg                     a message for each file
   ferry pub -t camera/1 -f picture.jpg -h broker.example --cafile ca.pem -u ada -P secret
@@ -62,13 +63,21 @@ pub(crate) struct PublishArguments {
     #[arg(short, long)]
     pub(super) retain: bool,
 
-    /// Publish the message so many times; not with -l
+    /// Publish the message so many times; not with lines and --files
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     pub(super) repeat: u64,
 
     /// Seconds between one time and the next, such as 0.5
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = seconds)]
     pub(super) repeat_delay: Duration,
+
+    /// Publish so many messages per second, such as 0.5
+    #[arg(long, value_name = "NUMBER", value_parser = rate, conflicts_with = "repeat_delay")]
+    pub(super) rate: Option<f64>,
+
+    /// Fill {number}, {time}, {unix_ms}, {uuid}, {random:1..6} and {random:18.0..25.0} in topic and message, each time anew
+    #[arg(long, conflicts_with_all = ["stdin_line", "json_lines", "files"])]
+    pub(super) template: bool,
 
     #[command(flatten)]
     pub(super) connection: ConnectionArguments,
@@ -92,4 +101,10 @@ pub(crate) struct Source {
     /// The message is all of standard input
     #[arg(short = 's', long)]
     pub(crate) stdin_file: bool,
+}
+
+/// Messages per second.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|rate: &f64| (0.000_001..=10_000_000.0).contains(rate));
+    rate.ok_or_else(|| "not a number of messages per second above 0".to_owned())
 }

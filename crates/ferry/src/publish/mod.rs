@@ -2,26 +2,33 @@
 
 mod arguments;
 mod lines;
+mod publisher;
+mod template;
 
 pub(crate) use arguments::{PublishArguments, Source};
 
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use ferry_client::{Client, Message, ProtocolVersion};
-use tokio::time::Instant;
 
 use crate::client::{
     DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, qos, run, stopped,
 };
 use crate::json_line::{JsonLine, JsonLines};
 use crate::output;
+use crate::progress::Progress;
+use publisher::{Pace, Publisher};
+use template::Template;
 
 /// Publishes what the arguments say.
 pub(crate) fn publish(arguments: &PublishArguments) -> ExitCode {
     let prepared = arguments.connection.setup(arguments.default_version(), None).and_then(|setup| {
         let message = arguments.message(&setup)?;
+        arguments.templates(&message)?;
         Ok((setup, message))
     });
     match prepared {
@@ -47,6 +54,36 @@ impl PublishArguments {
             *message.properties_mut() = setup.properties.clone();
         }
         Ok(message)
+    }
+
+    fn pace(&self) -> Pace {
+        match self.rate {
+            Some(rate) => Pace::Rate(rate),
+            None if self.repeat_delay.is_zero() => Pace::AsFastAsPossible,
+            None => Pace::Delay(self.repeat_delay),
+        }
+    }
+
+    /// Bytes of payload that are to be published, if that is known.
+    fn bytes(&self, message: &Message) -> Option<u64> {
+        if self.stdin_line || self.json_lines || self.template {
+            return None;
+        }
+        if self.files.is_empty() {
+            return (message.payload.len() as u64).checked_mul(self.repeat);
+        }
+        let length = |file: &PathBuf| std::fs::metadata(file).ok().map(|metadata| metadata.len());
+        self.files.iter().map(length).sum()
+    }
+
+    /// Topic and payload, if they are to be filled.
+    fn templates(&self, message: &Message) -> Result<Option<(Template, Template)>, String> {
+        if !self.template {
+            return Ok(None);
+        }
+        let payload =
+            message.text().map_err(|_| "the message is no text; --template needs one".to_owned())?;
+        Ok(Some((message.topic.parse()?, payload.parse()?)))
     }
 
     /// Only in 5.0 there is all that a line of JSON can say.
@@ -90,16 +127,28 @@ async fn connect_and_publish(
     message: Message,
 ) -> Result<(), Ending> {
     let version = setup.options.connect.protocol_version;
-    let client = Client::new(setup.options);
+    let mut options = setup.options;
+    let progress = Progress::new(arguments.connection.quiet);
+    let written = Arc::new(AtomicU64::new(0));
+    if progress.is_wanted() {
+        options.transport.bytes_written = Some(Arc::clone(&written));
+    }
+    let client = Client::new(options);
     Reporter::follow(&client, arguments.connection.debug, arguments.connection.quiet);
     let outcome = tokio::select! {
         // First, so that signals are caught before anything is told.
         biased;
         () = stopped() => Ok(()),
-        outcome = publish_all(arguments, &client, version, message) => outcome,
+        outcome = publish_all(arguments, &client, version, message, Watched { progress, written }) => outcome,
     };
     end_within(&client, setup.disconnect).await;
     outcome
+}
+
+/// How far it is, and where that is shown.
+struct Watched {
+    progress: Progress,
+    written: Arc<AtomicU64>,
 }
 
 async fn publish_all(
@@ -107,29 +156,33 @@ async fn publish_all(
     client: &Client,
     version: ProtocolVersion,
     message: Message,
+    watched: Watched,
 ) -> Result<(), Ending> {
     client.connect().await.map_err(|error| Ending::connection(&error, version))?;
-    let mut underway = Underway::new(client, version);
+    let underway = Underway::new(client, version);
+    let Watched { progress, written } = watched;
+    let bytes = arguments.bytes(&message);
+    let mut publisher = Publisher::new(underway, arguments.pace(), progress, written, bytes);
     if arguments.stdin_line {
-        publish_lines(&mut underway, &message).await?;
+        publish_lines(&mut publisher, &message).await?;
     } else if arguments.json_lines {
-        publish_json_lines(arguments, &mut underway, &message).await?;
+        publish_json_lines(arguments, &mut publisher, &message).await?;
     } else if arguments.files.is_empty() {
-        publish_repeatedly(arguments, &mut underway, &message).await?;
+        publish_repeatedly(arguments, &mut publisher, &message).await?;
     } else {
         for file in &arguments.files {
             let payload = read_file(file).map_err(Ending::failed)?;
-            underway.publish(Message { payload, ..message.clone() }).await?;
+            publisher.publish(Message { payload, ..message.clone() }).await?;
         }
     }
-    underway.finish().await
+    publisher.finish().await
 }
 
-async fn publish_lines(underway: &mut Underway<'_>, message: &Message) -> Result<(), Ending> {
+async fn publish_lines(publisher: &mut Publisher<'_>, message: &Message) -> Result<(), Ending> {
     let mut lines = lines::of_standard_input();
     while let Some(line) = lines.recv().await {
         let payload = line.map_err(|error| reading_failed(&error))?;
-        underway.publish(Message { payload, ..message.clone() }).await?;
+        publisher.publish(Message { payload, ..message.clone() }).await?;
     }
     Ok(())
 }
@@ -137,7 +190,7 @@ async fn publish_lines(underway: &mut Underway<'_>, message: &Message) -> Result
 /// What came before a line that is wrong is published.
 async fn publish_json_lines(
     arguments: &PublishArguments,
-    underway: &mut Underway<'_>,
+    publisher: &mut Publisher<'_>,
     defaults: &Message,
 ) -> Result<(), Ending> {
     let mut lines = JsonLines::new(BufReader::new(std::io::stdin()));
@@ -148,14 +201,14 @@ async fn publish_json_lines(
         });
         match message {
             Ok(None) => {}
-            Ok(Some(message)) => underway.publish(message).await?,
+            Ok(Some(message)) => publisher.publish(message).await?,
             Err(words) if arguments.skip_bad_lines => {
                 if !arguments.connection.quiet {
                     eprintln!("warning: line {}: {words}; left out", line.number);
                 }
             }
             Err(words) => {
-                underway.finish().await?;
+                publisher.finish().await?;
                 return Err(Ending::failed(format!(
                     "line {}: {words}; the lines before it are published. Correct it, or say --skip-bad-lines",
                     line.number
@@ -168,14 +221,17 @@ async fn publish_json_lines(
 
 async fn publish_repeatedly(
     arguments: &PublishArguments,
-    underway: &mut Underway<'_>,
+    publisher: &mut Publisher<'_>,
     message: &Message,
 ) -> Result<(), Ending> {
-    for number in 0..arguments.repeat {
-        if number > 0 && !arguments.repeat_delay.is_zero() {
-            underway.wait_until(Instant::now() + arguments.repeat_delay).await?;
+    let templates = arguments.templates(message).map_err(Ending::failed)?;
+    for number in 1..=arguments.repeat {
+        let mut message = message.clone();
+        if let Some((topic, payload)) = &templates {
+            message.topic = topic.fill(number).map_err(Ending::failed)?;
+            message.payload = payload.fill(number).map_err(Ending::failed)?.into_bytes();
         }
-        underway.publish(message.clone()).await?;
+        publisher.publish(message).await?;
     }
     Ok(())
 }

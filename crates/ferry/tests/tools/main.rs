@@ -5,6 +5,7 @@ mod program;
 mod terminal;
 mod test_formats;
 mod test_manual;
+mod test_publish;
 mod test_record;
 mod test_tls;
 mod test_top;
