@@ -55,6 +55,7 @@
 //! # Features
 //!
 //! `tls` and `websocket` (default). `json`, `cbor` and `messagepack`: payloads as values of serde, such as `Message::json`.
+//! `srv`: servers by SRV records, `mqtt+srv://`. `pkcs12`: certificates of clients from PKCS#12 files.
 //! `outbox`: messages of QoS 1 and 2 survive a restart of the process, see `ClientOptions::outbox`.
 
 pub mod blocking;

@@ -2,7 +2,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-/// Where a server is: `mqtt://host`, `mqtts://host:8883`, `ws://host/path`, `wss://host`, `unix:///run/ferry.sock`.
+/// Where a server is: `mqtt://host`, `mqtts://host:8883`, `ws://host/path`, `wss://host`, `mqtts+srv://domain`,
+/// `unix:///run/ferry.sock`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ServerAddress {
     /// On the network.
@@ -15,6 +16,15 @@ pub enum ServerAddress {
         port: u16,
         /// Of a WebSocket; `/mqtt` by default. Empty for others.
         path: String,
+    },
+    /// Where the SRV records of a domain say (RFC 2782), with the feature `srv`: those of `_mqtt._tcp`, or `_secure-mqtt._tcp`
+    /// for `mqtts`. With TLS the server must have a certificate for the domain, not for the host that the records name:
+    /// those might be forged.
+    Service {
+        /// `mqtt` or `mqtts`.
+        scheme: Scheme,
+        /// Without a port: the records say it.
+        domain: String,
     },
     /// A Unix socket.
     Unix(PathBuf),
@@ -97,10 +107,14 @@ impl Scheme {
 impl ServerAddress {
     /// Another host of the same kind, as a Server Reference names it (section 4.11): `host` or `host:port`.
     pub(crate) fn referred(&self, reference: &str) -> Option<Self> {
-        let Self::Network { scheme, path, .. } = self else { return None };
+        let (scheme, path) = match self {
+            Self::Network { scheme, path, .. } => (scheme, path.clone()),
+            Self::Service { scheme, .. } => (scheme, String::new()),
+            Self::Unix(_) => return None,
+        };
         let first = reference.split_ascii_whitespace().next()?;
         let (host, port) = host_and_port(first, scheme.default_port()).ok()?;
-        Some(Self::Network { scheme: *scheme, host, port, path: path.clone() })
+        Some(Self::Network { scheme: *scheme, host, port, path })
     }
 }
 
@@ -123,8 +137,11 @@ impl ServerUrl {
             let address = ServerAddress::Unix(PathBuf::from(rest));
             return Ok(Self { address, user_name: None, password: None });
         }
-        let scheme = Scheme::from_name(scheme)
-            .ok_or_else(|| error("the scheme is none of mqtt, mqtts, ws, wss and unix"))?;
+        let (scheme, is_service) = scheme.strip_suffix("+srv").map_or((scheme, false), |name| (name, true));
+        let scheme =
+            Scheme::from_name(scheme).filter(|scheme| !(is_service && scheme.is_websocket())).ok_or_else(
+                || error("the scheme is none of mqtt, mqtts, ws, wss, mqtt+srv, mqtts+srv and unix"),
+            )?;
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let path = match (scheme.is_websocket(), path) {
             (true, "") => "/mqtt",
@@ -133,6 +150,7 @@ impl ServerUrl {
             (false, _) => return Err(error("only WebSockets have a path")),
         };
         let (credentials, host) = authority.rsplit_once('@').map_or((None, authority), |(a, b)| (Some(a), b));
+        let has_port = host.contains(':');
         let (host, port) = host_and_port(host, scheme.default_port()).map_err(error)?;
         let (user_name, password) = match credentials {
             None => (None, None),
@@ -142,7 +160,11 @@ impl ServerUrl {
                 (Some(decode(user)?), password.map(decode).transpose()?)
             }
         };
-        let address = ServerAddress::Network { scheme, host, port, path: path.to_owned() };
+        let address = match is_service {
+            true if has_port => return Err(error("the port of a service is in its SRV records")),
+            true => ServerAddress::Service { scheme, domain: host },
+            false => ServerAddress::Network { scheme, host, port, path: path.to_owned() },
+        };
         Ok(Self { address, user_name, password })
     }
 }
@@ -180,6 +202,7 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
 impl fmt::Display for ServerAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Service { scheme, domain } => write!(f, "{}+srv://{domain}", scheme.name()),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Network { scheme, host, port, path } if host.contains(':') => {
                 write!(f, "{}://[{host}]:{port}{path}", scheme.name())
@@ -213,6 +236,7 @@ mod tests {
             ("mqtts://host", "mqtts://host:8883"),
             ("tcp://10.0.0.1:99", "mqtt://10.0.0.1:99"),
             ("ws://host", "ws://host:80/mqtt"),
+            ("mqtts+srv://me@example.com", "mqtts+srv://example.com"),
             ("wss://host:1/a/b?c=d", "wss://host:1/a/b?c=d"),
             ("mqtt://[::1]", "mqtt://[::1]:1883"),
             ("mqtts://[fe80::1]:7", "mqtts://[fe80::1]:7"),

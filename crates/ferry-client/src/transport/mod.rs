@@ -2,7 +2,11 @@
 
 mod connector;
 mod counted;
+#[cfg(feature = "srv")]
+mod dns_message;
 mod proxy;
+#[cfg(feature = "srv")]
+mod srv;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(feature = "websocket")]
@@ -37,6 +41,9 @@ pub struct TransportOptions {
     pub bytes_written: Option<Arc<AtomicU64>>,
     /// A way of your own instead of all others, for each address: neither proxy, TLS nor WebSocket is put on it.
     pub connector: Option<Connector>,
+    /// Who is asked for SRV records; empty: the name servers of the system (`/etc/resolv.conf`).
+    #[cfg(feature = "srv")]
+    pub dns_servers: Vec<SocketAddr>,
     /// More headers for the request that upgrades to a WebSocket, such as `Authorization`.
     pub websocket_headers: Vec<(String, String)>,
     /// For `mqtts` and `wss`.
@@ -58,6 +65,8 @@ impl Default for TransportOptions {
             bind_address: None,
             bytes_written: None,
             connector: None,
+            #[cfg(feature = "srv")]
+            dns_servers: Vec::new(),
             websocket_headers: Vec::new(),
             #[cfg(feature = "tls")]
             tls: TlsOptions::default(),
@@ -85,10 +94,24 @@ async fn connect_layers(
     if let Some(connector) = &options.connector {
         return Ok(connector.connect(server.clone()).await?);
     }
-    let (scheme, host, port, path) = match server {
-        ServerAddress::Unix(path) => return unix_socket(path).await,
-        ServerAddress::Network { scheme, host, port, path } => (*scheme, host.as_str(), *port, path.as_str()),
-    };
+    match server {
+        ServerAddress::Unix(path) => unix_socket(path).await,
+        ServerAddress::Service { scheme, domain } => service_stream(*scheme, domain, options).await,
+        ServerAddress::Network { scheme, host, port, path } => {
+            network_stream(*scheme, host, *port, path, host, options).await
+        }
+    }
+}
+
+/// `tls_name` is what the certificate of the server must be for.
+async fn network_stream(
+    scheme: Scheme,
+    host: &str,
+    port: u16,
+    path: &str,
+    tls_name: &str,
+    options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
     let tcp = match &options.proxy {
         None => tcp_stream(host, port, options.bind_address).await?,
         Some(proxy) => proxy.connect(host, port, options.bind_address).await?,
@@ -96,12 +119,40 @@ async fn connect_layers(
     // Output is coalesced already: what is written is to leave.
     tcp.set_nodelay(true)?;
     let stream: BoxedStream =
-        if scheme.is_tls() { tls_stream(tcp, host, options).await? } else { Box::new(tcp) };
+        if scheme.is_tls() { tls_stream(tcp, tls_name, options).await? } else { Box::new(tcp) };
     if scheme.is_websocket() {
         websocket_stream(stream, scheme, host, port, path, options).await
     } else {
         Ok(stream)
     }
+}
+
+/// Tries all servers that the SRV records name, in the order that they ask for.
+#[cfg(feature = "srv")]
+async fn service_stream(
+    scheme: Scheme,
+    domain: &str,
+    options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    let service = if scheme.is_tls() { "_secure-mqtt._tcp" } else { "_mqtt._tcp" };
+    let targets = srv::lookup(&format!("{service}.{domain}"), &options.dns_servers).await?;
+    let mut failed = ConnectionError::from(io::Error::from(io::ErrorKind::NotFound));
+    for srv::Target { host, port, .. } in targets {
+        match network_stream(scheme, &host, port, "", domain, options).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+#[cfg(not(feature = "srv"))]
+async fn service_stream(
+    _scheme: Scheme,
+    _domain: &str,
+    _options: &TransportOptions,
+) -> Result<BoxedStream, ConnectionError> {
+    Err(ConnectionError::Options("built without the feature `srv`".to_owned()))
 }
 
 /// Tries all addresses of the host, in their order; those that can be reached from `bind_address` if there is one.

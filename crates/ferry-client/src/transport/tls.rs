@@ -40,7 +40,7 @@ pub struct TlsOptions {
 }
 
 /// The certificate of a client, with its private key.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum ClientCertificate {
     /// PEM files.
     Files {
@@ -56,6 +56,26 @@ pub enum ClientCertificate {
         /// As in the file.
         key: Vec<u8>,
     },
+    /// A PKCS#12 file (`.p12`, `.pfx`) with both; with the feature `pkcs12`.
+    #[cfg(feature = "pkcs12")]
+    Pkcs12 {
+        /// The file. If it has several keys, the first one counts.
+        file: PathBuf,
+        /// What it is encrypted with.
+        password: String,
+    },
+}
+
+/// Without the secrets.
+impl std::fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Files { certificate, .. } => write!(f, "{}", certificate.display()),
+            Self::Pem { .. } => f.write_str("Pem"),
+            #[cfg(feature = "pkcs12")]
+            Self::Pkcs12 { file, .. } => write!(f, "{}", file.display()),
+        }
+    }
 }
 
 impl TlsOptions {
@@ -133,8 +153,27 @@ impl ClientCertificate {
             Self::Pem { certificate, key } => {
                 Ok((certificates_in(certificate)?, PrivateKeyDer::from_pem_slice(key).map_err(tls_error)?))
             }
+            #[cfg(feature = "pkcs12")]
+            Self::Pkcs12 { file, password } => pkcs12(file, password)
+                .map_err(|why| ConnectionError::Tls(format!("{}: {why}", file.display()))),
         }
     }
+}
+
+#[cfg(feature = "pkcs12")]
+fn pkcs12(file: &Path, password: &str) -> Result<ChainAndKey, String> {
+    let data = std::fs::read(file).map_err(|error| error.to_string())?;
+    // Files of other programs need not name the pair of key and certificate in the same way.
+    let policy = p12_keystore::Pkcs12ImportPolicy::Relaxed;
+    let store = p12_keystore::KeyStore::from_pkcs12(&data, password, policy);
+    let store = store.map_err(|error| error.to_string())?;
+    let (_alias, chain) = store.private_key_chain().ok_or("it has no private key")?;
+    if chain.certs().is_empty() {
+        return Err("it has no certificate for its key".to_owned());
+    }
+    let certificates = chain.certs().iter().map(|certificate| certificate.as_der().to_vec().into());
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec());
+    Ok((certificates.collect(), key.into()))
 }
 
 fn certificates_in_file(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectionError> {

@@ -13,6 +13,8 @@ mod test_outbox;
 mod test_proxy;
 mod test_publish;
 mod test_request;
+#[cfg(feature = "srv")]
+mod test_srv;
 mod test_subscribe;
 mod test_transports;
 

@@ -90,6 +90,42 @@ fn a_client_certificate_can_be_required() {
     });
 }
 
+#[cfg(feature = "pkcs12")]
+#[test]
+fn a_pkcs12_file_has_certificate_and_key() {
+    use p12_keystore::{
+        Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain,
+    };
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+    with_each_broker(async |place| {
+        let certificates = &place.broker.certificates;
+        let certificate = CertificateDer::from_pem_file(&certificates.client).unwrap();
+        let key = PrivateKeyDer::from_pem_file(&certificates.client_key).unwrap();
+        let certificate = Certificate::from_der(&certificate).unwrap();
+        let chain = PrivateKeyChain::new("1", PrivateKey::from_der(key.secret_der()).unwrap(), [certificate]);
+        let mut store = KeyStore::new();
+        store.add_entry("client", KeyStoreEntry::PrivateKeyChain(chain));
+        // What programs write today, and what they wrote before.
+        for algorithm in [
+            EncryptionAlgorithm::PbeWithHmacSha256AndAes256,
+            EncryptionAlgorithm::PbeWithShaAnd3KeyTripleDesCbc,
+        ] {
+            let file = certificates.client.with_extension("p12");
+            let bytes = store.writer("secret").encryption_algorithm(algorithm).write().unwrap();
+            std::fs::write(&file, bytes).unwrap();
+            let attempt = async |password: &str| {
+                let mut options = options(&place, Scheme::TlsWithClientCertificate);
+                options.transport.tls.client_certificate =
+                    Some(ClientCertificate::Pkcs12 { file: file.clone(), password: password.to_owned() });
+                options.connect().await.map(drop)
+            };
+            attempt("secret").await.unwrap();
+            assert!(matches!(attempt("wrong").await, Err(ConnectionError::Tls(_))));
+        }
+    });
+}
+
 /// Authority, server and client get new certificates, in the same files: the next connection is made with them.
 #[test]
 fn new_certificates_need_no_restart() {
