@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ferry_client::Message;
+use ferry_client::{Message, QoS};
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Ending, Underway};
@@ -14,6 +14,7 @@ pub(super) struct Publisher<'a> {
     pace: Pace,
     report: Report,
     progress: Progress,
+    has_qos0: bool,
 }
 
 /// How far it is.
@@ -54,7 +55,7 @@ impl<'a> Publisher<'a> {
         bytes: Option<u64>,
     ) -> Self {
         let report = Report { begun: Instant::now(), messages: 0, written, bytes };
-        Self { underway, pace, report, progress }
+        Self { underway, pace, report, progress, has_qos0: false }
     }
 
     /// Publishes when it is due.
@@ -66,6 +67,7 @@ impl<'a> Publisher<'a> {
             self.wait().await?;
         }
         self.report.messages += 1;
+        self.has_qos0 |= message.qos == QoS::AtMostOnce;
         self.underway.publish(message).await?;
         self.report.tell(&mut self.progress);
         Ok(())
@@ -87,6 +89,11 @@ impl<'a> Publisher<'a> {
         };
         progress.clear();
         finished
+    }
+
+    /// Whether there was a message that nobody acknowledges.
+    pub(super) fn has_qos0(&self) -> bool {
+        self.has_qos0
     }
 
     async fn wait(&mut self) -> Result<(), Ending> {

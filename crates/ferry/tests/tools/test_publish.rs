@@ -1,7 +1,9 @@
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::broker::{Broker, Kind};
-use crate::program::{Running, client, done, run};
+use crate::program::{Running, Scratch, client, done, ferry, run};
 use crate::terminal::Terminal;
 
 #[test]
@@ -61,4 +63,25 @@ fn progress_is_shown_on_a_terminal() {
     let (status, output) = terminal.end();
     assert_eq!(status.code(), Some(0));
     assert!(output.ends_with("\r\u{1b}[K"), "the line is gone: {output:?}");
+}
+
+/// As with `mosquitto_pub`, which ends with its code for a lost connection.
+#[test]
+fn a_message_that_is_cut_off_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let server = std::thread::spawn(move || {
+        let mut bytes = vec![0; 64 * 1024];
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let _connect = stream.read(&mut bytes).expect("CONNECT");
+        stream.write_all(&[0x20, 2, 0, 0]).expect("it takes CONNACK");
+        let _beginning = stream.read(&mut bytes).expect("some of the message");
+    });
+    let scratch = Scratch::new();
+    let large = scratch.write("large", &vec![0; 32 * 1024 * 1024]);
+    let mut command = ferry();
+    let outcome = run(command.args(["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-f", &large]), b"");
+    server.join().expect("it has ended");
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(outcome.error.contains("messages of QoS 0 may not have arrived"), "{outcome:?}");
 }
