@@ -235,8 +235,9 @@ pub(super) const SCENARIOS: [Scenario; 22] = [
         group: Group::Shards,
         ..message(
             "shards",
-            "2 to 2, QoS 0",
-            &["p2p", "--publishers", "2"],
+            "2 to 2, QoS 0, every message crosses",
+            // Client identifiers by which each shard has one publisher, and the subscriber of the other one.
+            &["p2p", "--publishers", "2", "--seed", "1"],
             &[Figure { target: Target::Times(1.6), ..RATE }, cpu(Target::None)],
         )
     },

@@ -96,14 +96,30 @@ pub(crate) fn publish_shared(operations: u32) {
 }
 
 /// A message for a subscriber on another shard.
-pub(crate) fn publish_across(operations: u32) {
+pub(crate) fn publish_across(level: u8, operations: u32) {
+    publish_again(&mut across(level), level, operations);
+}
+
+/// A broker with a subscriber that is not at the home of the publisher.
+fn across(level: u8) -> Broker {
     let mut broker = Broker::new(2, INFLIGHT_MAX);
     let subscriber = (0..)
         .map(|number| format!("subscriber-{number}"))
         .find(|client_id| ferry_core::home_shard(client_id, 2) != ferry_core::home_shard("publisher", 2))
         .expect("some name has another home");
-    broker.subscriber(&subscriber, TOPIC, qos(1));
-    publish_again(&mut broker, 1, operations);
+    broker.subscriber(&subscriber, TOPIC, qos(level));
+    broker
+}
+
+/// So many messages, in one turn, for a subscriber on another shard.
+pub(crate) fn publish_many_across(messages: usize, operations: u32) {
+    let mut broker = across(0);
+    let publisher = broker.client("publisher");
+    let bytes = publish_bytes(TOPIC, qos(0), 1).repeat(messages);
+    for _ in 0..operations {
+        broker.turn(publisher, &bytes);
+        assert!(broker.sent_bytes > 0);
+    }
 }
 
 fn publish_again(broker: &mut Broker, level: u8, operations: u32) {
