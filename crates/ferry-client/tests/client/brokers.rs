@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use ferry_broker::config::{ClientCertificate, Config, Durability, Listener};
 use ferry_broker::{Broker as FerryBroker, RunningBroker};
+use ferry_client::ProtocolVersion;
 
 use crate::certificates::Certificates;
 use crate::scratch_directory::ScratchDirectory;
@@ -18,6 +19,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub(crate) enum BrokerKind {
     Ferry,
     Mosquitto,
+    /// Only TCP, MQTT 3.1.1 and QoS 0 and 1, as Debian has it.
+    Nats,
 }
 
 /// Its listeners.
@@ -57,12 +60,26 @@ pub(crate) struct Broker {
 
 enum Process {
     Ferry { _broker: Box<RunningBroker> },
-    Mosquitto(Child),
+    Other(Child),
 }
 
 impl BrokerKind {
     pub(crate) fn installed() -> Vec<Self> {
         if mosquitto().is_some() { vec![Self::Ferry, Self::Mosquitto] } else { vec![Self::Ferry] }
+    }
+
+    /// With those that have no QoS 2.
+    pub(crate) fn installed_with_qos_1() -> Vec<Self> {
+        let nats = nats().map(|_| Self::Nats);
+        Self::installed().into_iter().chain(nats).collect()
+    }
+
+    /// The versions that it speaks.
+    pub(crate) fn versions(self) -> &'static [ProtocolVersion] {
+        match self {
+            Self::Ferry | Self::Mosquitto => &[ProtocolVersion::V5, ProtocolVersion::V311],
+            Self::Nats => &[ProtocolVersion::V311],
+        }
     }
 }
 
@@ -73,6 +90,7 @@ impl Broker {
         let (process, ports) = match kind {
             BrokerKind::Ferry => ferry(&directory, &certificates),
             BrokerKind::Mosquitto => start_mosquitto(&directory, &certificates),
+            BrokerKind::Nats => start_nats(&directory),
         };
         Self { kind, certificates, ports, directory, _process: process }
     }
@@ -179,7 +197,32 @@ fn try_mosquitto(directory: &ScratchDirectory, certificates: &Certificates) -> O
             std::thread::yield_now();
         }
     }
-    Some((Process::Mosquitto(child), ports.to_vec()))
+    Some((Process::Other(child), ports.to_vec()))
+}
+
+fn nats() -> Option<&'static Path> {
+    ["/usr/sbin/nats-server", "/usr/bin/nats-server"].map(Path::new).into_iter().find(|path| path.exists())
+}
+
+fn start_nats(directory: &ScratchDirectory) -> (Process, Vec<u16>) {
+    let port = free_port();
+    let store = directory.path().join("jetstream");
+    let text = format!(
+        "server_name: test\nhost: 127.0.0.1\nport: -1\njetstream {{ store_dir: \"{}\" }}\n\
+         mqtt {{ host: 127.0.0.1, port: {port} }}\n",
+        store.display()
+    );
+    let file = directory.write("nats.conf", &text);
+    let mut command = Command::new(nats().expect("it is installed"));
+    command.arg("-c").arg(file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("a process");
+    let deadline = Instant::now() + START_MAX;
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(child.try_wait().expect("a child").is_none(), "nats-server has ended");
+        assert!(Instant::now() < deadline, "nats-server does not start");
+        std::thread::yield_now();
+    }
+    (Process::Other(child), vec![port])
 }
 
 pub(crate) fn free_port() -> u16 {
@@ -189,7 +232,7 @@ pub(crate) fn free_port() -> u16 {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Self::Mosquitto(child) = self {
+        if let Self::Other(child) = self {
             let _ended = child.kill();
             let _status = child.wait();
         }

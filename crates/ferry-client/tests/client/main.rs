@@ -1,4 +1,5 @@
-//! The client against real brokers: Ferry in this process, and Mosquitto if it is installed. The same tests for both.
+//! The client against real brokers: Ferry in this process, and Mosquitto and NATS if they are installed. The same tests for
+//! all, as far as they have what is tested.
 
 mod brokers;
 mod certificates;
@@ -18,7 +19,7 @@ mod test_srv;
 mod test_subscribe;
 mod test_transports;
 
-use ferry_client::{Client, ClientOptions, ConnectionError, ProtocolVersion};
+use ferry_client::{Client, ClientOptions, ConnectionError, ProtocolVersion, QoS};
 
 use brokers::{Broker, BrokerKind, Scheme};
 
@@ -27,9 +28,18 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
 
 /// Runs a test against each broker, in each version.
 fn with_each_broker<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
-    for kind in BrokerKind::installed() {
+    with_brokers(BrokerKind::installed(), test);
+}
+
+/// As [`with_each_broker`], for what needs no QoS 2 nor MQTT 5.0.
+fn with_each_broker_of_qos_1<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
+    with_brokers(BrokerKind::installed_with_qos_1(), test);
+}
+
+fn with_brokers<F: Future<Output = ()>>(kinds: Vec<BrokerKind>, test: impl Fn(Place) -> F) {
+    for kind in kinds {
         let broker = std::sync::Arc::new(Broker::start(kind));
-        for version in [ProtocolVersion::V5, ProtocolVersion::V311] {
+        for version in kind.versions().iter().copied() {
             let place = Place { broker: std::sync::Arc::clone(&broker), version };
             run(async { tokio::time::timeout(PATIENCE, test(place)).await.expect("it ends in time") });
         }
@@ -40,7 +50,7 @@ fn with_each_broker<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
 fn with_each_broker_blocking(test: impl Fn(Place)) {
     for kind in BrokerKind::installed() {
         let broker = std::sync::Arc::new(Broker::start(kind));
-        for version in [ProtocolVersion::V5, ProtocolVersion::V311] {
+        for version in kind.versions().iter().copied() {
             test(Place { broker: std::sync::Arc::clone(&broker), version });
         }
     }
@@ -71,6 +81,10 @@ impl Place {
 
     fn is_v5(&self) -> bool {
         self.version == ProtocolVersion::V5
+    }
+
+    fn qos_max(&self) -> QoS {
+        if self.broker.kind == BrokerKind::Nats { QoS::AtLeastOnce } else { QoS::ExactlyOnce }
     }
 
     /// A topic of this test and version alone.

@@ -6,11 +6,11 @@ use ferry_client::{
 };
 
 use crate::brokers::{BrokerKind, free_port};
-use crate::{run, text, with_each_broker};
+use crate::{run, text, with_each_broker, with_each_broker_of_qos_1};
 
 #[test]
 fn a_connection_begins_and_ends() {
-    with_each_broker(async |place| {
+    with_each_broker_of_qos_1(async |place| {
         let client = place.client("begins").await;
         assert!(client.is_connected());
         let connected = client.connected().await.unwrap();
@@ -37,7 +37,7 @@ fn nobody_listens() {
 
 #[test]
 fn the_next_server_is_tried_when_one_is_not_there() {
-    with_each_broker(async |place| {
+    with_each_broker_of_qos_1(async |place| {
         let first = format!("mqtt://127.0.0.1:{}", free_port());
         let options = ClientOptions::new(&first).unwrap();
         let options = options.server(&place.broker.url(crate::Scheme::Tcp)).unwrap();

@@ -1,8 +1,9 @@
 use ferry_client::{Client, Event, Filter, Message, QoS, ReasonCode, SubscribeError};
 
 use crate::brokers::BrokerKind;
-use crate::with_each_broker;
+use crate::{with_each_broker, with_each_broker_of_qos_1};
 
+/// NATS sends one copy for each subscription, and 3.1.1 has nothing to tell them apart.
 #[test]
 fn each_stream_gets_what_it_asked_for() {
     with_each_broker(async |place| {
@@ -26,7 +27,7 @@ fn each_stream_gets_what_it_asked_for() {
 
 #[test]
 fn retained_messages_come_with_the_subscription() {
-    with_each_broker(async |place| {
+    with_each_broker_of_qos_1(async |place| {
         let client = place.client("retained").await;
         let topic = place.topic("retained");
         client
@@ -42,7 +43,7 @@ fn retained_messages_come_with_the_subscription() {
 /// A handler that publishes and waits, with more messages on their way than the client takes.
 #[test]
 fn a_handler_that_publishes_does_not_block_itself() {
-    with_each_broker(async |place| {
+    with_each_broker_of_qos_1(async |place| {
         let mut options = place.options("handler");
         // Mosquitto 2.0.11 sends two messages for each acknowledgement, and soon far more than a small maximum.
         if place.broker.kind == BrokerKind::Ferry {
@@ -74,7 +75,7 @@ fn a_handler_that_publishes_does_not_block_itself() {
 /// With a slow reader of QoS 0 messages the server is slowed down; nothing is discarded.
 #[test]
 fn a_slow_reader_slows_the_server_down() {
-    with_each_broker(async |place| {
+    with_each_broker_of_qos_1(async |place| {
         let mut options = place.options("slow");
         options.receive_messages_max = 10;
         let client = options.connect().await.unwrap();
@@ -127,7 +128,7 @@ fn a_session_goes_on() {
 
 #[test]
 fn what_nobody_wants_is_told() {
-    with_each_broker(async |place| {
+    with_each_broker_of_qos_1(async |place| {
         let client = place.client("unclaimed").await;
         let topic = place.topic("unclaimed");
         drop(client.subscribe(topic.as_str()).await.unwrap());
@@ -142,7 +143,7 @@ fn what_nobody_wants_is_told() {
 
 #[test]
 fn a_filter_that_is_none_is_refused() {
-    with_each_broker(async |place| {
+    with_each_broker_of_qos_1(async |place| {
         let client = place.client("bad-filter").await;
         assert!(matches!(client.subscribe("a/#/b").await, Err(SubscribeError::Refused(_))));
         assert!(client.is_connected());
