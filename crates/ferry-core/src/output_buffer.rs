@@ -8,8 +8,9 @@ pub struct OutputBuffer {
     written: usize,
 }
 
-/// The first packet of an empty buffer reserves this much, so that a burst does not grow it byte by byte.
-const FIRST_RESERVE_BYTES: usize = 512;
+/// The first packet of an empty buffer reserves this much. Most have none after it; what a burst needs more, it gets a few
+/// times, since buffers that have grown are used again.
+const FIRST_RESERVE_BYTES: usize = 128;
 
 /// A buffer that grew larger is not kept for others.
 const SPARE_BYTES_MAX: usize = 64 * 1024;

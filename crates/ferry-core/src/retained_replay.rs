@@ -136,7 +136,7 @@ impl Shard {
             // What replaced it meanwhile has been sent already: the old one must not come after it.
             let retained = if waited { self.retained_now(&message.topic) } else { Some(message) };
             if let Some(message) = retained {
-                self.deliver_retained(turn, session_id, &message, replay.grant);
+                self.deliver_retained(turn, session_id, message, replay.grant);
             }
             if !self.may_replay(session_id) {
                 break;
@@ -164,11 +164,10 @@ impl Shard {
         &mut self,
         turn: &mut Turn<'_>,
         session_id: SessionId,
-        message: &Arc<Message>,
+        message: Arc<Message>,
         grant: Grant,
     ) {
         let Some(session) = self.sessions.get(session_id) else { return };
-        let topic = &message.topic;
         // Only now: the client may have come for it long after it was fetched [MQTT-3.3.2-5].
         if message.is_expired(turn.now) {
             return;
@@ -177,14 +176,15 @@ impl Shard {
         if grant.options.no_local && message.publisher.as_ref() == Some(session.client_id()) {
             return;
         }
-        if self.authorizer.restricts_receiving() && !self.authorizer.may_receive(&session.identity, topic) {
-            self.counters.drops.count(DropReason::NotAuthorized, session.client_id(), topic);
+        let authorizer = &self.authorizer;
+        if authorizer.restricts_receiving() && !authorizer.may_receive(&session.identity, &message.topic) {
+            self.counters.drops.count(DropReason::NotAuthorized, session.client_id(), &message.topic);
             return;
         }
         let qos = message.qos.min(grant.options.maximum_qos);
-        let mut delivery = Delivery::new(Arc::clone(message), qos, true);
-        let is_stored = || self.config.durability_of(topic).is_stored();
-        delivery.stored.copy = session.recorded.is_some() && is_stored();
+        let is_stored = session.recorded.is_some() && self.config.durability_of(&message.topic).is_stored();
+        let mut delivery = Delivery::new(message, qos, true);
+        delivery.stored.copy = is_stored;
         delivery.subscription_ids.extend(grant.subscription_id);
         if qos != QoS::AtMostOnce {
             self.enqueue(turn, session_id, delivery);
@@ -193,6 +193,7 @@ impl Shard {
         let Some((id, conn)) = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?))) else {
             return;
         };
+        let topic = &*delivery.message.topic;
         let topic_hash = || self.hasher.hash_one(topic);
         match write_queued(conn, &mut self.counters, &delivery, None, false, turn.now, topic_hash) {
             Ok(()) => mark_dirty(turn, id, conn),

@@ -31,14 +31,9 @@ impl Interner {
         Self { levels: Arena::new(), table: IdTable::new(), hasher }
     }
 
-    /// By which a level is found. Nodes are found by it too, so it is computed once for each level of a topic.
+    /// By which a level is found, here and, with its parent, among the nodes.
     pub(crate) fn hash(&self, level: &str) -> u64 {
         self.hasher.hash_one(level.as_bytes())
-    }
-
-    /// The hash of a text that is in use.
-    pub(crate) fn hash_of(&self, symbol: Symbol) -> u64 {
-        self.hasher.hash_one(self.levels[symbol.0].text.as_slice())
     }
 
     /// Whether a symbol stands for `level`.
@@ -63,8 +58,8 @@ impl Interner {
         let uses = &mut self.levels[symbol.0].uses;
         *uses -= 1;
         if *uses == 0 {
-            self.table.remove(self.hash_of(symbol), symbol.0);
-            self.levels.remove(symbol.0);
+            let level = self.levels.remove(symbol.0);
+            self.table.remove(self.hasher.hash_one(level.text.as_slice()), symbol.0);
         }
     }
 
@@ -104,7 +99,7 @@ mod tests {
         assert_eq!((interner.text(first), interner.len()), ("rooms", 2));
         interner.release(first);
         assert_eq!(interner.len(), 1);
-        assert_eq!((interner.text(second), interner.hash_of(second)), (long, interner.hash(long)));
+        assert_eq!(interner.text(second), long);
         interner.release(second);
         assert_eq!(interner.len(), 0);
     }

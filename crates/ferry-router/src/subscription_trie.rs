@@ -79,6 +79,8 @@ struct Node {
     parent: u32,
     /// What leads here from the parent; `None` for the `+` child (and the root).
     symbol: Option<Level>,
+    /// Of that level's text: so neither growing the table of children nor passing one over reads texts.
+    level_hash: u32,
     literal_children: u32,
     plus_child: u32,
     /// Who subscribed to the path to this node.
@@ -87,7 +89,7 @@ struct Node {
     hash_list: u32,
 }
 
-/// A [`Symbol`] with a niche, so that a [`Node`] is 24 bytes.
+/// A [`Symbol`] with a niche, so that a [`Node`] is 28 bytes.
 #[derive(Clone, Copy)]
 struct Level(std::num::NonZeroU32);
 
@@ -106,6 +108,7 @@ impl Default for Node {
         Self {
             parent: NONE,
             symbol: None,
+            level_hash: 0,
             literal_children: 0,
             plus_child: NONE,
             list: NONE,
@@ -261,7 +264,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
             let mut level_hash = None;
             for &id in &frontier {
                 if self.nodes[id].literal_children > 0 {
-                    let hash = *level_hash.get_or_insert_with(|| self.levels.hash(level));
+                    let hash = *level_hash.get_or_insert_with(|| short(self.levels.hash(level)));
                     next.extend(self.find_child(id, level, hash));
                 }
                 if wildcards_apply && self.nodes[id].plus_child != NONE {
@@ -290,10 +293,12 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     }
 
     /// The child that `level`, of this hash, leads to.
-    fn find_child(&self, parent: u32, level: &str, level_hash: u64) -> Option<u32> {
+    fn find_child(&self, parent: u32, level: &str, level_hash: u32) -> Option<u32> {
         self.children.find(edge_hash(&self.hasher, parent, level_hash), |id| {
             let node = &self.nodes[id];
-            node.parent == parent && node.symbol.is_some_and(|known| self.levels.is(known.symbol(), level))
+            node.parent == parent
+                && node.level_hash == level_hash
+                && node.symbol.is_some_and(|known| self.levels.is(known.symbol(), level))
         })
     }
 
@@ -323,17 +328,17 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     }
 
     fn create_child(&mut self, parent: u32, level: &str) -> u32 {
-        let level_hash = self.levels.hash(level);
+        let hash = self.levels.hash(level);
+        let level_hash = short(hash);
         if let Some(child) = self.find_child(parent, level, level_hash) {
             return child;
         }
-        let symbol = Some(Level::new(self.levels.acquire(level, level_hash)));
-        let child = self.nodes.insert(Node { parent, symbol, ..Node::default() });
+        let symbol = Some(Level::new(self.levels.acquire(level, hash)));
+        let child = self.nodes.insert(Node { parent, symbol, level_hash, ..Node::default() });
         self.nodes[parent].literal_children += 1;
-        let (nodes, levels, hasher) = (&self.nodes, &self.levels, &self.hasher);
+        let (nodes, hasher) = (&self.nodes, &self.hasher);
         self.children.insert(edge_hash(hasher, parent, level_hash), child, |id| {
-            let node = &nodes[id];
-            node.symbol.map_or(0, |level| edge_hash(hasher, node.parent, levels.hash_of(level.symbol())))
+            edge_hash(hasher, nodes[id].parent, nodes[id].level_hash)
         });
         child
     }
@@ -344,7 +349,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         for level in path.into_iter().flat_map(|path| path.split('/')) {
             id = match level {
                 "+" => Some(self.nodes[id].plus_child).filter(|&child| child != NONE)?,
-                literal => self.find_child(id, literal, self.levels.hash(literal))?,
+                literal => self.find_child(id, literal, short(self.levels.hash(literal)))?,
             };
         }
         let node = &self.nodes[id];
@@ -396,8 +401,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
             match node.symbol.map(Level::symbol) {
                 None => self.nodes[node.parent].plus_child = NONE,
                 Some(symbol) => {
-                    let level_hash = self.levels.hash_of(symbol);
-                    self.children.remove(edge_hash(&self.hasher, node.parent, level_hash), id);
+                    self.children.remove(edge_hash(&self.hasher, node.parent, node.level_hash), id);
                     self.levels.release(symbol);
                     self.nodes[node.parent].literal_children -= 1;
                 }
@@ -457,7 +461,11 @@ fn split_hash(filter: &str) -> (Option<&str>, bool) {
     }
 }
 
-/// Keyed like the hash of the level that it is made of.
-fn edge_hash(hasher: &RandomState, parent: u32, level_hash: u64) -> u64 {
-    hasher.hash_one(level_hash ^ u64::from(parent).rotate_left(32))
+/// What a node keeps of a level's hash. Texts that have it in common are told apart when they are compared.
+fn short(level_hash: u64) -> u32 {
+    (level_hash >> 32) as u32
+}
+
+fn edge_hash(hasher: &RandomState, parent: u32, level_hash: u32) -> u64 {
+    hasher.hash_one(u64::from(parent) << 32 | u64::from(level_hash))
 }
