@@ -182,12 +182,13 @@ impl Shard {
         }
         let is_v3 = self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3());
         if is_v3 && answer.is_unstorable {
-            let exchange = (publish.qos == QoS::ExactlyOnce).then_some(packet_id);
-            if let (Some(packet_id), Some(session)) = (exchange, self.sessions.get_mut(incoming.session)) {
-                // At once: the connection may end before it is this answer's turn.
+            if let (QoS::ExactlyOnce, Some(session)) = (publish.qos, self.sessions.get_mut(incoming.session))
+            {
+                // At once, and only now: before it is this answer's turn the connection may end, or the client
+                // may use the packet identifier again.
                 session.receiver.pubrec_sent(packet_id, answer.reason_code);
             }
-            self.respond(turn, *conn, Response::Withheld { exchange }, answer.wait);
+            self.respond(turn, *conn, Response::Withheld { exchange: None }, answer.wait);
             return Ok(());
         }
         if is_v3 {

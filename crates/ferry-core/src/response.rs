@@ -51,7 +51,8 @@ pub(crate) enum Response {
     Pubcomp { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
     /// A PUBREC that refuses, after the end of the exchange was recorded.
     RefusedPubrec { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },
-    /// No answer at all, to a 3.x client whose message was refused; the packet identifier of a QoS 2 one.
+    /// No answer at all, to a 3.x client whose message was refused; the packet identifier of a QoS 2 one whose exchange
+    /// has not ended yet.
     Withheld { exchange: Option<PacketId> },
     /// PUBREL after the client's PUBREC.
     Pubrel { packet_id: PacketId, reason_code: ReasonCode, reason: Option<&'static str> },

@@ -105,6 +105,30 @@ fn a_3_x_publisher_is_not_answered() {
 }
 
 #[test]
+fn an_answer_that_is_withheld_late_does_not_end_the_next_exchange_with_its_packet_identifier() {
+    // The client uses an identifier that is not free yet [MQTT3-2.3.1-2].
+    let mut broker = full(1);
+    set(&mut broker, true);
+    let resumed = Connect { clean_start: false, ..v311("c") };
+    let publisher = broker.online(&resumed);
+    broker.commits = false;
+    broker.publish(publisher, "t", 1, 2, "first");
+    set(&mut broker, false);
+    broker.publish(publisher, "t", 2, 1, "refused");
+    set(&mut broker, true);
+    broker.publish(publisher, "t", 2, 1, "x");
+    broker.commits = true;
+    broker.commit();
+    assert!(broker.is_closed(publisher));
+    let publisher = broker.connect(&resumed);
+    broker.publish(publisher, "t", 2, 1, "x");
+    assert_eq!(broker.read(publisher), ["CONNACK 0x00 present", "PUBREC 1"]);
+    let subscriber = broker.connect(&resume("durable"));
+    let received = broker.read(subscriber);
+    assert_eq!(received.iter().filter(|text| text.ends_with(" x")).count(), 1, "{received:?}");
+}
+
+#[test]
 fn a_3_x_session_takes_its_messages_as_new_ones() {
     for shards in [1, 2] {
         let mut broker = full(shards);
