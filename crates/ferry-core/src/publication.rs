@@ -53,19 +53,9 @@ impl<'a> Publication<'a> {
     /// As a client sent it; `topic` is the one that its alias stands for.
     pub(crate) fn from_publish(publish: &Publish<'a>, topic: &'a str, publisher: SessionId) -> Self {
         Self {
-            topic,
-            payload: publish.payload,
-            properties: publish.properties,
-            qos: publish.qos,
-            retain: publish.retain,
             publisher: Some(publisher),
-            is_forwarded: false,
-            only_home: None,
             is_refusable: publish.qos != QoS::AtMostOnce,
-            is_wanted_again: true,
-            message: None,
-            topic_hash: Cell::new(None),
-            is_stored: Cell::new(None),
+            ..Self::new(topic, publish.payload, publish.properties, publish.qos, publish.retain)
         }
     }
 
@@ -76,49 +66,42 @@ impl<'a> Publication<'a> {
         now: Timestamp,
     ) -> Self {
         Self {
-            topic: &message.topic,
-            payload: &message.payload,
-            properties: message.properties_at(now),
-            qos: message.qos,
-            retain: message.retain,
             publisher,
-            is_forwarded: false,
-            only_home: None,
-            is_refusable: false,
-            is_wanted_again: true,
             message: Some(Arc::clone(message)),
-            topic_hash: Cell::new(None),
-            is_stored: Cell::new(None),
+            ..Self::new(
+                &message.topic,
+                &message.payload,
+                message.properties_at(now),
+                message.qos,
+                message.retain,
+            )
         }
     }
 
     /// Out of a pack from another shard.
     pub(crate) fn from_packed(packed: &PackedMessage<'a>) -> Self {
-        Self {
-            topic: packed.topic,
-            payload: packed.payload,
-            properties: packed.properties,
-            qos: packed.qos,
-            retain: packed.retain,
-            publisher: None,
-            is_forwarded: false,
-            only_home: None,
-            is_refusable: false,
-            is_wanted_again: true,
-            message: None,
-            topic_hash: Cell::new(None),
-            is_stored: Cell::new(None),
-        }
+        Self::new(packed.topic, packed.payload, packed.properties, packed.qos, packed.retain)
     }
 
     /// A message of the broker itself.
     pub(crate) fn from_server(publish: &crate::ServerPublish<'a>) -> Self {
+        Self::new(publish.topic, publish.payload, publish.properties, publish.qos, publish.retain)
+    }
+
+    /// What nobody waits for and nobody keeps yet.
+    fn new(
+        topic: &'a str,
+        payload: &'a [u8],
+        properties: MessageProperties<'a>,
+        qos: QoS,
+        retain: bool,
+    ) -> Self {
         Self {
-            topic: publish.topic,
-            payload: publish.payload,
-            properties: publish.properties,
-            qos: publish.qos,
-            retain: publish.retain,
+            topic,
+            payload,
+            properties,
+            qos,
+            retain,
             publisher: None,
             is_forwarded: false,
             only_home: None,
