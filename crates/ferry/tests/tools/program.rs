@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -15,8 +15,18 @@ pub(crate) struct Outcome {
 
 /// A program that runs in the background; its standard error is read line by line.
 pub(crate) struct Running {
-    child: Child,
+    process: Process,
     errors: Box<dyn Iterator<Item = String>>,
+}
+
+/// A child process that does not outlive the value: not even that of a test that fails.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _status = self.0.wait();
+    }
 }
 
 /// The binary, without what the environment says to it.
@@ -66,7 +76,7 @@ impl Running {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         let mut child = child.expect("the program runs");
         let errors = BufReader::new(child.stderr.take().expect("piped")).lines().map_while(Result::ok);
-        Self { child, errors: Box::new(errors) }
+        Self { process: Process(child), errors: Box::new(errors) }
     }
 
     /// Waits until standard error has a line that begins so.
@@ -76,18 +86,21 @@ impl Running {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
+        let killed = Command::new("kill").args([signal, &self.process.0.id().to_string()]).status();
         assert!(killed.is_ok_and(|status: ExitStatus| status.success()));
     }
 
     /// Waits until it has ended. What it said on standard error after [`wait_for`](Self::wait_for) is in the outcome.
-    pub(crate) fn end(self) -> Outcome {
+    pub(crate) fn end(mut self) -> Outcome {
+        let child = &mut self.process.0;
+        drop(child.stdin.take());
         let error: Vec<String> = self.errors.collect();
-        let output = self.child.wait_with_output().expect("it ends");
+        let mut output = Vec::new();
+        child.stdout.take().expect("piped").read_to_end(&mut output).expect("it can be read");
         Outcome {
-            output: String::from_utf8_lossy(&output.stdout).into_owned(),
+            output: String::from_utf8_lossy(&output).into_owned(),
             error: error.join("\n"),
-            code: output.status.code(),
+            code: child.wait().expect("it ends").code(),
         }
     }
 }

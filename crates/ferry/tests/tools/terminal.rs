@@ -1,13 +1,15 @@
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
+
+use crate::program::Process;
 
 /// Longer than anything takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -16,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Terminal {
     keyboard: std::fs::File,
     output: Receiver<Vec<u8>>,
-    program: Child,
+    program: Process,
     screen: Screen,
 }
 
@@ -33,7 +35,8 @@ struct Screen {
 
 impl Terminal {
     pub(crate) fn start(command: &mut Command, columns: u16, rows: u16) -> Self {
-        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
+        let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("a pseudo-terminal");
         grantpt(&keyboard).expect("it may be opened");
         unlockpt(&keyboard).expect("it can be opened");
         let name = ptsname(&keyboard, Vec::new()).expect("its name");
@@ -44,7 +47,7 @@ impl Terminal {
         tcsetwinsize(&keyboard, size).expect("it has a size");
         let program =
             command.env("TERM", "xterm-256color").stdin(terminal()).stdout(terminal()).stderr(terminal());
-        let program = program.process_group(0).spawn().expect("the program runs");
+        let program = Process(program.process_group(0).spawn().expect("the program runs"));
         let keyboard = std::fs::File::from(keyboard);
         let mut reader = keyboard.try_clone().expect("the same terminal");
         let (sender, output) = mpsc::channel();
@@ -75,7 +78,7 @@ impl Terminal {
     }
 
     pub(crate) fn signal(&self, signal: &str) {
-        let killed = Command::new("kill").args([signal, &self.program.id().to_string()]).status();
+        let killed = Command::new("kill").args([signal, &self.program.0.id().to_string()]).status();
         assert!(killed.is_ok_and(|status| status.success()));
     }
 
@@ -100,7 +103,7 @@ impl Terminal {
 
     /// Waits until the program has ended: how, and all that it has ever sent to the terminal.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
-        let status = self.program.wait().expect("it ends");
+        let status = self.program.0.wait().expect("it ends");
         while let Ok(bytes) = self.output.recv_timeout(PATIENCE) {
             self.screen.take(&bytes);
         }
