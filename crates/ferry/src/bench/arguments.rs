@@ -183,7 +183,7 @@ Examples:
   ferry bench p2p
   ferry bench p2p-1k --host 10.0.0.5
   ferry bench conn-1m --source-addresses 127.0.0.0/24 --processes 2
-  ferry bench p2p --rate 100 --qos 2 --kill-broker 'ferry serve --data /tmp/bench'
+  ferry bench p2p --rate 100 --qos 2 --kill-broker 'ferry serve --data bench-data'
   ferry bench p2p --publishers 1000 --rate 20 --qos 1 --duration 60 --json result.json --html result.html
   ferry bench report ferry.json other.json --html comparison.html
 
