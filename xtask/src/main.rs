@@ -10,7 +10,6 @@ mod dependencies;
 mod fuzz;
 mod instructions;
 mod licence;
-mod load;
 mod many_connections;
 mod progress;
 mod sim;
@@ -50,8 +49,6 @@ cargo xtask TASK
   client-bench [--runs N] [--messages N] [--only LIBRARY]... [FILTER]
                      processor time of a client for each message, next to rumqttc, Paho C and paho-mqtt of Python; how
                      large a minimal publisher is
-  load [--runs N] [--seconds N] [--clients N] [--baseline PROGRAM] [--store] [--shards N] [--alone] [FILTER]
-                     processor time per message, next to Mosquitto if it is installed (not with --alone), another
                      build, and the same with its store or more shards
   instructions [--update]
                      count the instructions of the hot paths; fails where one takes 5 % more than the figures
@@ -78,7 +75,6 @@ fn main() -> ExitCode {
         "conformance" => conformance::run(rest),
         "crash" => crash::run(rest),
         "store-bench" => store_bench::run(rest),
-        "load" => load::run(rest),
         "sim" => sim::run(rest),
         "fuzz" => fuzz::run(rest),
         "instructions" => instructions::run(rest),

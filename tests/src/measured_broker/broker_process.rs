@@ -30,14 +30,7 @@ impl BrokerProcess {
         let file = directory.write("broker.conf", &contender.configuration(port));
         let mut command = Command::new(program);
         match contender.kind {
-            Kind::Ferry { is_stored, shards } => {
-                command.args(["serve", "--shards", &shards.to_string(), "--config"]).arg(file);
-                if is_stored {
-                    command.arg("--data").arg(directory.path("store"))
-                } else {
-                    command.arg("--memory")
-                }
-            }
+            Kind::Ferry => command.args(["serve", "--memory", "--shards", "1", "--config"]).arg(file),
             Kind::Mosquitto => command.arg("-c").arg(file),
         };
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::broker::ferry_binary;
 
@@ -17,29 +17,16 @@ pub struct Contender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// This broker.
-    Ferry { is_stored: bool, shards: u16 },
+    Ferry,
     /// The one that Debian has.
     Mosquitto,
 }
 
 impl Contender {
-    /// This broker, built from this source, with everything in memory or with its store.
+    /// This broker, built from this source, with everything in memory and one shard.
     #[must_use]
-    pub fn ferry(is_stored: bool, shards: u16) -> Self {
-        let stored = if is_stored { ", store" } else { "" };
-        let sharded = if shards > 1 { format!(", {shards} shards") } else { String::new() };
-        Self {
-            name: format!("Ferry{stored}{sharded}"),
-            program: ferry_binary().to_owned(),
-            kind: Kind::Ferry { is_stored, shards },
-        }
-    }
-
-    /// Another build of this broker.
-    #[must_use]
-    pub fn baseline(program: &Path) -> Self {
-        let kind = Kind::Ferry { is_stored: false, shards: 1 };
-        Self { name: "baseline".to_owned(), program: program.to_owned(), kind }
+    pub fn ferry() -> Self {
+        Self { name: "Ferry".to_owned(), program: ferry_binary().to_owned(), kind: Kind::Ferry }
     }
 
     /// Mosquitto, if it is installed.
@@ -53,7 +40,7 @@ impl Contender {
     /// A configuration under which it can do its best: nothing is dropped, nothing waits.
     pub(super) fn configuration(&self, port: u16) -> String {
         match self.kind {
-            Kind::Ferry { .. } => format!(
+            Kind::Ferry => format!(
                 "[[listener]]\naddress = \"tcp://127.0.0.1:{port}\"\n[limits]\nconnects_per_second_max = 1_000_000\n"
             ),
             Kind::Mosquitto => format!(

@@ -1,15 +1,9 @@
-//! A small load: what a broker's processor time per delivered message is, next to another broker.
+//! Brokers whose memory and processor time are measured, in processes of their own.
 
 mod broker_process;
-mod clients;
 mod contender;
-mod packets;
 mod process_figures;
-mod scenario;
-mod traffic;
 
 pub use broker_process::BrokerProcess;
 pub use contender::Contender;
 pub use process_figures::ProcessFigures;
-pub use scenario::{Filters, Pace, SCENARIOS, Scenario};
-pub use traffic::{Idle, Measured, idle, measure};

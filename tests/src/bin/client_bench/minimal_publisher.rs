@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use ferry_tests::ferry::{Ferry, Transport};
-use ferry_tests::load::ProcessFigures;
+use ferry_tests::measured_broker::ProcessFigures;
 
 use crate::median;
 

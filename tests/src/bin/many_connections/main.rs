@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use ferry_tests::load::{BrokerProcess, ProcessFigures};
+use ferry_tests::measured_broker::{BrokerProcess, ProcessFigures};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crowd::Crowd;

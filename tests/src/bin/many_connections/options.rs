@@ -1,6 +1,6 @@
 //! The command line.
 
-use ferry_tests::load::Contender;
+use ferry_tests::measured_broker::Contender;
 
 pub(crate) const HELP: &str = "\
 many-connections [--connections N] [--subscriptions N] [--retained N] [--durable] [ferry | mosquitto]
@@ -28,7 +28,7 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(arguments: &[String]) -> Result<Self, String> {
-        let ferry = || Contender::ferry(false, 1);
+        let ferry = Contender::ferry;
         let mut options = Self {
             connections: 10_000,
             subscriptions: 0,

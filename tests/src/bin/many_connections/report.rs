@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use ferry_tests::load::ProcessFigures;
+use ferry_tests::measured_broker::ProcessFigures;
 
 /// A running broker and its process, if that is known.
 #[derive(Clone, Copy)]
