@@ -347,7 +347,6 @@ fn what_is_not_possible_is_said() {
     for options in [
         "-A x",
         "-A localhost",
-        "-S",
         "--psk x",
         "--psk-identity x",
         "--ciphers x",

@@ -1,6 +1,6 @@
 //! The options that `ferry pub`, `sub` and `rr` share: those of Mosquitto's clients, under the same letters.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +19,15 @@ pub(crate) struct ConnectionArguments {
     #[arg(short, long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(super) port: Option<u16>,
 
-    /// Everything at once: mqtt://USER:PASSWORD@HOST:PORT/TOPIC, mqtts://..., or ws://HOST:PORT/PATH and wss://... with the topic in -t
+    /// Have the SRV records of -h name the servers: those of _mqtt._tcp, with TLS _secure-mqtt._tcp
+    #[arg(short = 'S', conflicts_with_all = ["port", "unix", "ws"])]
+    pub(super) by_srv_records: bool,
+
+    /// Who is asked for SRV records: an address, perhaps with a port [default: the name servers of the system]
+    #[arg(long, value_name = "ADDRESS", value_parser = name_server)]
+    pub(super) name_server: Option<SocketAddr>,
+
+    /// Everything at once: mqtt://USER:PASSWORD@HOST:PORT/TOPIC, mqtts://..., mqtt+srv://..., or ws://HOST:PORT/PATH and wss://... with the topic in -t
     #[arg(short = 'L', long, value_name = "URL", conflicts_with_all = ["host", "port", "ws"])]
     pub(super) url: Option<String>,
 
@@ -175,8 +183,6 @@ pub(crate) struct TlsArguments {
 /// Options of Mosquitto's clients that are not possible here: each says what to do instead.
 #[derive(Debug, Args)]
 pub(crate) struct RefusedArguments {
-    #[arg(short = 'S', hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_srv)]
-    srv: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_psk)]
     psk: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_psk)]
@@ -227,6 +233,15 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a time: negative, or too long".to_owned())
 }
 
+/// Questions go to port 53 if no other is named.
+fn name_server(text: &str) -> Result<SocketAddr, String> {
+    let with_port = text.parse().ok();
+    let address = with_port.or_else(|| Some(SocketAddr::new(text.parse().ok()?, 53)));
+    address.ok_or_else(|| {
+        "not the address of a name server, such as 192.0.2.7, 192.0.2.7:5353 or [::1]:5353".to_owned()
+    })
+}
+
 fn bind_address(text: &str) -> Result<IpAddr, String> {
     text.parse().map_err(|_| "not an address of this machine, such as 192.0.2.7 or ::1".to_owned())
 }
@@ -237,10 +252,6 @@ fn tls_version(text: &str) -> Result<String, String> {
         "tlsv1.1" | "tlsv1" => Err("versions before 1.2 are not safe, and not here".to_owned()),
         _ => Err("not a version of TLS; tlsv1.2 and tlsv1.3 are".to_owned()),
     }
-}
-
-fn no_srv(_: &str) -> Result<String, String> {
-    Err("SRV records are not looked up; name the server with -h and -p".to_owned())
 }
 
 fn no_psk(_: &str) -> Result<String, String> {

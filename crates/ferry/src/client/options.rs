@@ -99,10 +99,13 @@ impl ConnectionArguments {
 
     fn address(&self) -> Result<Address, String> {
         if let Some(url) = &self.url {
-            return Address::of_url(url);
+            return Address::of_url(url, self.by_srv_records);
         }
         let url = if let Some(path) = &self.unix {
             format!("unix://{}", path.display())
+        } else if self.by_srv_records {
+            let domain = self.host.as_deref().ok_or("-S needs a domain to ask for: -h")?;
+            format!("mqtt{}+srv://{domain}", if self.tls.is_wanted() { "s" } else { "" })
         } else {
             let is_tls = self.tls.is_wanted() || self.port == Some(TLS_PORT) && !self.ws;
             let (scheme, port) = match (self.ws, is_tls) {
@@ -126,6 +129,7 @@ impl ConnectionArguments {
             transport.proxy = Some(Proxy::new(url).map_err(|error| error.to_string())?);
         }
         transport.bind_address = self.bind_address;
+        transport.dns_servers.extend(self.name_server);
         let tls = &self.tls;
         transport.tls.ca_file.clone_from(&tls.cafile);
         if let Some(directory) = &tls.capath {
@@ -222,16 +226,21 @@ impl TlsArguments {
 
 impl Address {
     /// `mqtt://user:password@host:port/topic`. A WebSocket has a path there, and no topic.
-    fn of_url(url: &str) -> Result<Self, String> {
+    fn of_url(url: &str, by_srv_records: bool) -> Result<Self, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(format!("{url}: not mqtt://HOST/TOPIC, nor mqtts://, ws:// or wss://"));
+            return Err(format!("{url}: not mqtt://HOST/TOPIC, nor mqtts://, mqtt+srv://, ws:// or wss://"));
         };
-        let (authority, topic) = match scheme {
-            "mqtt" | "mqtts" => rest.split_once('/').unwrap_or((rest, "")),
-            _ => (rest, ""),
+        let has_topic = matches!(scheme, "mqtt" | "mqtts" | "mqtt+srv" | "mqtts+srv");
+        let (authority, topic) =
+            if has_topic { rest.split_once('/').unwrap_or((rest, "")) } else { (rest, "") };
+        let scheme = match (by_srv_records, scheme) {
+            (true, "mqtt") => "mqtt+srv",
+            (true, "mqtts") => "mqtts+srv",
+            (true, "mqtt+srv" | "mqtts+srv") | (false, _) => scheme,
+            (true, _) => return Err(format!("{url}: there are no SRV records for {scheme}")),
         };
         let (credentials, host) = match authority.split_once('@') {
-            Some((credentials, host)) if matches!(scheme, "mqtt" | "mqtts") => (Some(credentials), host),
+            Some((credentials, host)) if has_topic => (Some(credentials), host),
             _ => (None, authority),
         };
         let credentials = credentials.map(|text| match text.split_once(':') {

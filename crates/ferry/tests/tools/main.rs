@@ -7,5 +7,6 @@ mod test_formats;
 mod test_manual;
 mod test_publish;
 mod test_record;
+mod test_srv;
 mod test_tls;
 mod test_top;

@@ -37,6 +37,14 @@ fn named(common_name: &str) -> CertificateParams {
     parameters
 }
 
+/// Ferry with TLS, and the files of [`certificates`].
+pub(crate) fn broker_and_certificates() -> (Scratch, Broker) {
+    let scratch = Scratch::new();
+    certificates(&scratch);
+    let broker = broker(Kind::Ferry, &scratch, false);
+    (scratch, broker)
+}
+
 fn broker(kind: Kind, scratch: &Scratch, wants_certificate: bool) -> Broker {
     let [authority, server, key] =
         ["authority.pem", "server.pem", "server.key"].map(|name| scratch.path(name));
