@@ -11,23 +11,34 @@ pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Prints something about what is going on. If nobody reads standard error any more it goes on nevertheless.
+pub(crate) fn note(words: impl Display) {
+    part(format_args!("{words}\n"));
+}
+
+/// As [`note`], without a line end.
+pub(crate) fn part(words: impl Display) {
+    // In one piece, so that lines of several programs do not mix.
+    let _unread = std::io::stderr().write_all(words.to_string().as_bytes());
+}
+
 /// Prints what the operator should look at.
 pub(crate) fn warnings(warnings: &[Problem]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        note(format_args!("warning: {warning}"));
     }
 }
 
 /// Prints everything that is wrong with a configuration.
 pub(crate) fn problems(problems: &Problems) -> ExitCode {
     for problem in &problems.0 {
-        eprintln!("error: {problem}");
+        note(format_args!("error: {problem}"));
     }
     ExitCode::FAILURE
 }
 
 /// Prints why it does not go on.
 pub(crate) fn failure(error: &dyn Display) -> ExitCode {
-    eprintln!("error: {error}");
+    note(format_args!("error: {error}"));
     ExitCode::FAILURE
 }

@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
+use crate::output;
+
 /// How often progress is shown.
 const INTERVAL: Duration = Duration::from_millis(200);
 
@@ -26,13 +28,13 @@ impl Progress {
     pub(crate) fn tell(&mut self, words: impl FnOnce() -> String) {
         if self.is_wanted && self.shown.is_none_or(|shown| shown.elapsed() >= INTERVAL) {
             self.shown = Some(Instant::now());
-            eprint!("\r\x1b[K{}", words());
+            output::part(format_args!("\r\x1b[K{}", words()));
         }
     }
 
     pub(crate) fn clear(&mut self) {
         if self.shown.take().is_some() {
-            eprint!("\r\x1b[K");
+            output::part(format_args!("\r\x1b[K"));
         }
     }
 }

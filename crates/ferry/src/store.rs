@@ -51,9 +51,9 @@ fn dump(directory: &Path, file: Option<&Path>) -> ExitCode {
     match report {
         Ok(report) => {
             for key in &report.unreadable {
-                eprintln!("warning: {key} cannot be read and is not in the dump");
+                output::note(format_args!("warning: {key} cannot be read and is not in the dump"));
             }
-            eprintln!("{} entries written", report.entries);
+            output::note(format_args!("{} entries written", report.entries));
             if report.unreadable_count == 0 && !report.is_damaged {
                 return ExitCode::SUCCESS;
             }
@@ -81,7 +81,7 @@ fn load(directory: &Path, file: Option<&Path>) -> ExitCode {
     progress.clear();
     match loaded {
         Ok(entries) => {
-            eprintln!("{entries} entries loaded into {}", directory.display());
+            output::note(format_args!("{entries} entries loaded into {}", directory.display()));
             ExitCode::SUCCESS
         }
         Err(error) => output::failure(&error),

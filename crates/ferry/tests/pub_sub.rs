@@ -384,3 +384,16 @@ fn it_ends_when_nobody_reads_and_when_it_is_told() {
         assert_eq!(stopped.wait().expect("it ends").code(), Some(0), "{signal}");
     }
 }
+
+#[test]
+fn it_goes_on_when_nobody_reads_its_errors() {
+    let broker = Broker::start();
+    let mut command = Side::Ferry.command("sub", &broker.port, &["-t", "a", "-d", "-C", "1"]);
+    let mut subscriber = command.stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let mut lines = BufReader::new(subscriber.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    lines.find(|line| line.starts_with("subscribed")).expect("it subscribes");
+    drop(lines);
+    Side::Ferry.run("pub", &broker.port, &["-t", "a", "-m", "x", "-q", "1"], "");
+    let outcome = subscriber.wait_with_output().expect("it ends");
+    assert_eq!((outcome.status.code(), outcome.stdout), (Some(0), b"x\n".to_vec()));
+}

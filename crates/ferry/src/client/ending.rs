@@ -8,7 +8,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// Why a client ended that did not do what it should: an exit code, and words for standard error.
+use crate::output;
+
+/// Why a client ended that did not do what it should: an exit code, and words for standard error, if there are any.
 #[derive(Debug)]
 pub(crate) struct Ending {
     exit_code: u8,
@@ -43,6 +45,11 @@ impl Ending {
     /// The same, with the place where it happened.
     pub(crate) fn at(self, place: &str) -> Self {
         Self { words: format!("{place}: {}", self.words), ..self }
+    }
+
+    /// The same, without telling why: there is nobody to tell.
+    pub(crate) fn without_words(self) -> Self {
+        Self { words: String::new(), ..self }
     }
 
     /// There is no connection: the exit code is what the server said when it refused.
@@ -84,8 +91,8 @@ pub(crate) fn run(quiet: bool, client: impl Future<Output = Result<(), Ending>>)
     match run_to_the_end(client) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Ending { exit_code, words }) => {
-            if !quiet {
-                eprintln!("error: {words}");
+            if !quiet && !words.is_empty() {
+                output::note(format_args!("error: {words}"));
             }
             ExitCode::from(exit_code)
         }

@@ -1,5 +1,7 @@
 use ferry_client::{Client, ConnectionError, Event};
 
+use crate::output;
+
 /// Tells on standard error what happens to a client.
 pub(crate) struct Reporter {
     debug: bool,
@@ -60,13 +62,13 @@ impl Reporter {
 
     fn explain(&self, words: &str) {
         if self.debug {
-            eprintln!("{words}");
+            output::note(words);
         }
     }
 
     fn warn(&self, words: &str) {
         if !self.quiet {
-            eprintln!("warning: {words}");
+            output::note(format_args!("warning: {words}"));
         }
     }
 }

@@ -84,7 +84,10 @@ fn change(arguments: PasswdArguments) -> Result<String, Failure> {
     let mut text = if arguments.create {
         let users = PasswordFileText::new(&file.text).users();
         if users > 0 {
-            eprintln!("warning: {}: the users that were there are gone: {users}", path.display());
+            output::note(format_args!(
+                "warning: {}: the users that were there are gone: {users}",
+                path.display()
+            ));
         }
         PasswordFileText::default()
     } else {
@@ -147,6 +150,6 @@ fn save(file: &mut ReplacedFile, path: &Path, text: &PasswordFileText) -> Result
 fn warn_about(path: &Path, text: &PasswordFileText) {
     let (_, problems) = PasswordFile::parse(&text.to_string());
     for problem in problems {
-        eprintln!("warning: {}:{}: {problem}", path.display(), problem.line);
+        output::note(format_args!("warning: {}:{}: {problem}", path.display(), problem.line));
     }
 }

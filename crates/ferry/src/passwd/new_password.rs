@@ -6,6 +6,8 @@ use std::path::Path;
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr};
 
+use crate::output;
+
 /// Bytes of a password: what MQTT has room for (section 1.5.6).
 const PASSWORD_BYTES_MAX: usize = 65_535;
 
@@ -74,7 +76,7 @@ fn first_line(mut input: impl BufRead) -> Result<Vec<u8>, NewPasswordError> {
 fn prompt(words: &str) -> Result<Vec<u8>, NewPasswordError> {
     let failed = |error: io::Error| NewPasswordError::Words(format!("the terminal cannot be read: {error}"));
     let silence = Silence::begin().map_err(failed)?;
-    eprint!("{words}");
+    output::part(words);
     let mut line = Vec::new();
     let mut terminal = io::stdin().lock();
     // A line ends with the key that ends lines, with Ctrl-C or with Ctrl-D.

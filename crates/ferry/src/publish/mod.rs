@@ -232,7 +232,7 @@ async fn publish_json_lines(
             Ok(Some(message)) => publisher.publish(message).await?,
             Err(words) if arguments.skip_bad_lines => {
                 if !arguments.connection.quiet {
-                    eprintln!("warning: line {}: {words}; left out", line.number);
+                    output::note(format_args!("warning: line {}: {words}; left out", line.number));
                 }
             }
             Err(words) => {

@@ -94,7 +94,7 @@ async fn connect_and_record(
     let written = recorder.file.flush().map_err(|error| recorder.failed(&error));
     end_within(&client, setup.disconnect).await;
     if !quiet {
-        eprintln!("recorded {}", recorder.summary());
+        output::note(format_args!("recorded {}", recorder.summary()));
     }
     outcome.and(written)
 }
@@ -136,11 +136,18 @@ impl Recorder<'_> {
         let mut wanted = subscribed.map_err(|error| Ending::subscribed(&error))?;
         for (filter, code) in wanted.filters().iter().zip(wanted.reason_codes()) {
             if code.is_error() && !self.arguments.connection.quiet {
-                eprintln!("warning: subscribing {filter}: the server refuses: {}", code.name());
+                output::note(format_args!(
+                    "warning: subscribing {filter}: the server refuses: {}",
+                    code.name()
+                ));
             }
         }
         if !self.arguments.connection.quiet {
-            eprintln!("recording {} to {}", filters.join(", "), self.arguments.file.display());
+            output::note(format_args!(
+                "recording {} to {}",
+                filters.join(", "),
+                self.arguments.file.display()
+            ));
         }
         loop {
             // The others first: they have been sent before.

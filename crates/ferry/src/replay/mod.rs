@@ -125,12 +125,12 @@ async fn connect_and_replay(arguments: &ReplayArguments, setup: Setup) -> Result
     replay.progress.clear();
     end_within(&client, setup.disconnect).await;
     if !quiet {
-        eprintln!("published {} messages", grouped(replay.messages));
+        output::note(format_args!("published {} messages", grouped(replay.messages)));
         if replay.late > LATE {
-            eprintln!(
+            output::note(format_args!(
                 "warning: the last were up to {} late: the server takes them more slowly",
                 clock(replay.late)
-            );
+            ));
         }
     }
     outcome
@@ -227,7 +227,7 @@ impl Replay<'_> {
 
     fn warn(&self, words: &str) {
         if !self.arguments.connection.quiet {
-            eprintln!("warning: {words}");
+            output::note(format_args!("warning: {words}"));
         }
     }
 

@@ -131,7 +131,7 @@ impl Receiver<'_> {
                 if self.arguments.connection.debug {
                     let granted: Vec<_> =
                         subscription.reason_codes().iter().map(|code| code.code().to_string()).collect();
-                    eprintln!("subscribed: {}", granted.join(", "));
+                    output::note(format_args!("subscribed: {}", granted.join(", ")));
                 }
                 Ok(subscription)
             }
@@ -143,7 +143,7 @@ impl Receiver<'_> {
     fn tell_refused(&self, what: &str, filters: &[String], codes: &[ferry_client::ReasonCode]) {
         for (filter, code) in filters.iter().zip(codes).filter(|(_, code)| code.is_error()) {
             if !self.arguments.connection.quiet {
-                eprintln!("warning: {what} {filter}: the server refuses: {}", code.name());
+                output::note(format_args!("warning: {what} {filter}: the server refuses: {}", code.name()));
             }
         }
     }

@@ -12,6 +12,7 @@ use super::message_files::MessageFiles;
 use crate::client::Ending;
 use crate::json_line::append_message;
 use crate::message_format::MessageFormat;
+use crate::output;
 use crate::payload_format::PayloadFormat;
 
 /// Prints messages to standard output.
@@ -53,7 +54,7 @@ impl Printer {
         if let Err(error) = self.append(message)
             && !self.quiet
         {
-            eprintln!("error: {error}");
+            output::note(format_args!("error: {error}"));
         }
         if self.waiting.len() >= WAITING_MAX { self.flush() } else { Ok(()) }
     }

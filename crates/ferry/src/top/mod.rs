@@ -7,31 +7,44 @@ mod figures;
 mod keys;
 mod payload_view;
 mod publish_form;
+mod terminal_output;
 mod topics;
 
 pub(crate) use arguments::TopArguments;
 
 use std::io::{self, IsTerminal};
+use std::panic;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ferry_client::{Client, ConnectionError, Event, Events, Filter, Message, ProtocolVersion, Subscription};
-use ratatui::DefaultTerminal;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{self, Event as TerminalEvent, KeyEventKind};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::client::{DefaultVersion, Ending, Setup, end_within, qos, run, stopped};
 use crate::output;
 use crate::subscribe::check_filter;
 use app::{Action, App, Status};
+use terminal_output::TerminalOutput;
 
 /// How often rates are told.
 const TICK: Duration = Duration::from_secs(1);
 
 /// The screen is drawn no more often than that.
 const FRAME: Duration = Duration::from_millis(100);
+
+/// How long the terminal may take to be as it was. One that takes nothing any more is left as it is.
+const RESTORED: Duration = Duration::from_secs(1);
 
 /// Messages that are taken before the keys and the screen have their turn.
 const MESSAGES_AT_ONCE: usize = 5_000;
@@ -75,20 +88,59 @@ async fn connect_and_show(
     // A broker may have none, or not let us see it.
     let system = client.subscribe(Filter::new("$SYS/#").qos(qos(0))).await.ok();
     let topics_max = usize::try_from(arguments.topics_max).unwrap_or(usize::MAX);
-    let terminal = ratatui::try_init().map_err(|error| Ending::failed(format!("the terminal: {error}")))?;
+    let output = prepare_terminal().map_err(|error| of_terminal(&error))?;
+    let terminal = Terminal::new(CrosstermBackend::new(output.clone()));
+    let terminal = terminal.map_err(|error| of_terminal(&error))?;
     let (publisher, published) = mpsc::unbounded_channel();
     let screen = Screen {
         app: App::new(setup.server, topics_max),
         terminal,
+        output: output.clone(),
         client: &client,
         version,
         begun: Instant::now(),
         publisher,
     };
     let outcome = screen.show(Sources { events, wanted, system, published }).await;
-    ratatui::restore();
+    let is_restored = restore_terminal(output).await;
     end_within(&client, setup.disconnect).await;
-    outcome
+    // Words would wait for ever on a terminal that takes nothing.
+    outcome.map_err(|ending| if is_restored { ending } else { ending.without_words() })
+}
+
+/// A screen of its own, on which keys come as they are pressed.
+fn prepare_terminal() -> io::Result<TerminalOutput> {
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        // If it is gone there is nothing to be done about it.
+        let _gone = ratatui::try_restore();
+        hook(info);
+    }));
+    enable_raw_mode()?;
+    let mut output = TerminalOutput::start()?;
+    execute!(output, EnterAlternateScreen)?;
+    Ok(output)
+}
+
+/// The terminal as it was; false if it takes nothing any more.
+async fn restore_terminal(mut output: TerminalOutput) -> bool {
+    // There is nothing to be done about a terminal that is gone.
+    let _gone = disable_raw_mode();
+    let _kept = execute!(output, LeaveAlternateScreen, Show);
+    timeout(RESTORED, output.written()).await.is_ok_and(|written| written.is_ok())
+}
+
+fn of_terminal(error: &io::Error) -> Ending {
+    Ending::failed(format!("the terminal: {error}"))
+}
+
+/// Waits for Ctrl-C, SIGTERM, or SIGHUP: the window is closed.
+async fn told_to_end() {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return stopped().await };
+    tokio::select! {
+        () = stopped() => {}
+        _ = hangup.recv() => {}
+    }
 }
 
 /// What became of a message.
@@ -105,7 +157,8 @@ struct Sources {
 /// The terminal, and what is on it.
 struct Screen<'a> {
     app: App,
-    terminal: DefaultTerminal,
+    terminal: Terminal<CrosstermBackend<TerminalOutput>>,
+    output: TerminalOutput,
     client: &'a Client,
     version: ProtocolVersion,
     begun: Instant,
@@ -117,7 +170,7 @@ impl Screen<'_> {
         let mut keys = terminal_events();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let is_stopped = stopped();
+        let is_stopped = told_to_end();
         tokio::pin!(is_stopped);
         let mut drawn: Option<Instant> = None;
         let mut is_changed = true;
@@ -130,8 +183,8 @@ impl Screen<'_> {
                     Some(event) => if self.handle(&event) { return Ok(()) },
                     None => return Err(Ending::failed("the terminal is gone")),
                 },
-                () = sleep_until(due.into()), if is_changed => {
-                    self.draw()?;
+                written = drawable(&self.output, due), if is_changed => {
+                    written.and_then(|()| self.draw()).map_err(|error| of_terminal(&error))?;
                     drawn = Some(Instant::now());
                     is_changed = false;
                     continue;
@@ -155,9 +208,8 @@ impl Screen<'_> {
         }
     }
 
-    fn draw(&mut self) -> Result<(), Ending> {
-        let drawn = self.terminal.draw(|frame| draw::draw(frame, &mut self.app));
-        drawn.map(drop).map_err(|error| Ending::failed(format!("the terminal: {error}")))
+    fn draw(&mut self) -> io::Result<()> {
+        self.terminal.draw(|frame| draw::draw(frame, &mut self.app)).map(drop)
     }
 
     /// Whether it is to end.
@@ -207,6 +259,12 @@ impl Screen<'_> {
             _ => {}
         }
     }
+}
+
+/// Waits until it is time to draw, and the terminal has all that was drawn before.
+async fn drawable(output: &TerminalOutput, due: Instant) -> io::Result<()> {
+    sleep_until(due.into()).await;
+    output.written().await
 }
 
 async fn next_of(subscription: Option<&mut Subscription>) -> Option<Message> {

@@ -1,3 +1,4 @@
+use std::ffi::CString;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use rustix::termios::{Action, Winsize, tcflow, tcsetwinsize};
 
 use crate::program::Process;
 
@@ -20,6 +21,8 @@ pub(crate) struct Terminal {
     output: Receiver<Vec<u8>>,
     program: Process,
     screen: Screen,
+    /// Where the side of the program can be opened.
+    name: CString,
 }
 
 /// The part of a terminal that the program uses: text, places, clearing.
@@ -40,9 +43,7 @@ impl Terminal {
         grantpt(&keyboard).expect("it may be opened");
         unlockpt(&keyboard).expect("it can be opened");
         let name = ptsname(&keyboard, Vec::new()).expect("its name");
-        let terminal = || -> OwnedFd {
-            rustix::fs::open(&name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("the other side")
-        };
+        let terminal = || program_side(&name);
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&keyboard, size).expect("it has a size");
         let program =
@@ -62,7 +63,22 @@ impl Terminal {
         });
         let cells = vec![vec![' '; columns.into()]; rows.into()];
         let screen = Screen { cells, row: 0, column: 0, rest: Vec::new(), raw: Vec::new() };
-        Self { keyboard, output, program, screen }
+        Self { keyboard, output, program, screen, name }
+    }
+
+    /// From now on the terminal takes nothing that the program writes, as one whose window is not read any more when its
+    /// buffers are full.
+    pub(crate) fn block(&self) {
+        tcflow(program_side(&self.name), Action::OOff).expect("it stops");
+    }
+
+    /// The window is gone.
+    pub(crate) fn hang_up(self) -> ExitStatus {
+        let Self { keyboard, output, mut program, .. } = self;
+        drop(output);
+        // What is still read ends with the other side; so does the thread that reads.
+        drop(keyboard);
+        program.0.wait().expect("it ends")
     }
 
     pub(crate) fn press(&mut self, keys: &str) {
@@ -109,6 +125,10 @@ impl Terminal {
         }
         (status, String::from_utf8_lossy(&self.screen.raw).into_owned())
     }
+}
+
+fn program_side(name: &CString) -> OwnedFd {
+    rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("the other side")
 }
 
 impl Screen {

@@ -117,3 +117,29 @@ fn without_a_terminal_it_says_so() {
     assert_eq!(outcome.code, Some(1));
     assert!(outcome.error.contains("ferry top needs a terminal"), "{outcome:?}");
 }
+
+/// Whoever reads the terminal may stop to do so, as in a window of ssh over a network that is gone.
+#[test]
+fn a_terminal_that_takes_nothing_holds_nothing_up() {
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let broker = Broker::start(Kind::Ferry);
+        let mut subscriber =
+            Running::start(&mut client("sub", &broker, &["-t", "#", "-q", "1", "-v", "-d", "-C", "2"]));
+        subscriber.wait_for("subscribed");
+        let mut terminal = top(&broker, &[]);
+        terminal.block();
+        // Keys count, though what they do is not to be seen.
+        for topic in ["lamp/1", "lamp/2"] {
+            terminal.press(&format!("p\u{15}{topic}\ton\t1{ENTER}"));
+        }
+        assert_eq!(subscriber.end().output, "lamp/1 on\nlamp/2 on\n");
+        terminal.signal(signal);
+        assert_eq!(terminal.end().0.code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn it_ends_with_its_terminal() {
+    let broker = Broker::start(Kind::Ferry);
+    assert_eq!(top(&broker, &[]).hang_up().code(), Some(1));
+}
