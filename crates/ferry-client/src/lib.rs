@@ -32,6 +32,7 @@
 //! | take messages | [`Subscription::recv`]; [`Subscription::recv_unacknowledged`] to acknowledge when done |
 //! | take up the subscriptions of an earlier program | [`Client::listen`] before [`Client::connect`] |
 //! | ask, and wait for one answer or many | [`Client::request`], [`Client::request_many`]; answer with [`Message::response`] |
+//! | prove who it is without showing the password | `Scram`, [`ClientOptions::authentication`] |
 //! | keep messages over a restart of the program | `ClientOptions::outbox` |
 //! | see what happens | [`Client::events`] |
 //! | test a program without a network | the crate `ferry-test-broker`; [`Connector`] |
@@ -55,6 +56,7 @@
 //! # Features
 //!
 //! `tls` and `websocket` (default). `json`, `cbor` and `messagepack`: payloads as values of serde, such as `Message::json`.
+//! `scram`: enhanced authentication by SCRAM, which does not show the password, see `Scram`.
 //! `srv`: servers by SRV records, `mqtt+srv://`. `pkcs12`: certificates of clients from PKCS#12 files.
 //! `outbox`: messages of QoS 1 and 2 survive a restart of the process, see `ClientOptions::outbox`.
 
@@ -75,6 +77,8 @@ mod outbox;
 #[cfg(any(feature = "json", feature = "cbor", feature = "messagepack"))]
 mod payload;
 mod request;
+#[cfg(feature = "scram")]
+mod scram;
 mod server_address;
 pub mod session;
 mod shared;
@@ -92,6 +96,8 @@ pub use outbox::OutboxOptions;
 #[cfg(any(feature = "json", feature = "cbor", feature = "messagepack"))]
 pub use payload::PayloadError;
 pub use request::{RequestError, Responses};
+#[cfg(feature = "scram")]
+pub use scram::{Scram, ScramHash};
 pub use server_address::{AddressError, Scheme, ServerAddress};
 pub use session::{
     AuthMechanism, CloseReason, ConnectOptions, Connected, DisconnectOptions, Fault, Filter, IntoFilters,

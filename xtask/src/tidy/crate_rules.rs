@@ -9,7 +9,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("ferry-router", &["ferry-codec"]),
     ("ferry-core", &["ferry-codec", "ferry-session", "ferry-router"]),
     ("ferry-store", &[]),
-    ("ferry-auth", &[]),
+    ("ferry-scram", &[]),
+    ("ferry-auth", &["ferry-scram"]),
     ("ferry-net", &[]),
     (
         "ferry-broker",
@@ -23,7 +24,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "ferry-net",
         ],
     ),
-    ("ferry-client", &["ferry-codec", "ferry-session", "ferry-store"]),
+    ("ferry-client", &["ferry-codec", "ferry-scram", "ferry-session", "ferry-store"]),
     ("ferry-test-broker", &["ferry-codec", "ferry-core", "ferry-client"]),
     ("ferry-bench", &["ferry-codec"]),
     ("ferry", &["ferry-auth", "ferry-bench", "ferry-broker", "ferry-client", "ferry-codec"]),
@@ -31,7 +32,8 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 ];
 
 /// Crates whose code does no input or output, keeps no clock and draws no random numbers.
-pub(crate) const PURE: &[&str] = &["ferry-codec", "ferry-session", "ferry-router", "ferry-core"];
+pub(crate) const PURE: &[&str] =
+    &["ferry-codec", "ferry-session", "ferry-router", "ferry-core", "ferry-scram"];
 
 /// What a pure crate may not even have as a dependency.
 const IMPURE_CRATES: &[&str] = &[

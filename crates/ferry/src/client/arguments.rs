@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::builder::PossibleValue;
 use clap::{ArgAction, Args, ValueEnum};
+use ferry_client::ScramHash;
 
 /// Where to connect to, and as whom.
 #[derive(Debug, Args)]
@@ -58,6 +59,11 @@ pub(crate) struct ConnectionArguments {
     /// Password; others on this machine can see it
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD", allow_hyphen_values = true)]
     pub(super) password: Option<String>,
+
+    /// Prove with the user name and the password who this is, without showing the password: SCRAM-SHA-256, SCRAM-SHA-512 or
+    /// SCRAM-SHA-1; MQTT 5.0
+    #[arg(long, value_name = "METHOD", value_parser = scram_hash)]
+    pub(super) auth_method: Option<ScramHash>,
 
     /// Go on with the session of this Client Identifier, and leave it to the server at the end
     #[arg(short = 'c', long = "disable-clean-session")]
@@ -239,6 +245,12 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
     let address = with_port.or_else(|| Some(SocketAddr::new(text.parse().ok()?, 53)));
     address.ok_or_else(|| {
         "not the address of a name server, such as 192.0.2.7, 192.0.2.7:5353 or [::1]:5353".to_owned()
+    })
+}
+
+fn scram_hash(text: &str) -> Result<ScramHash, String> {
+    ScramHash::of_method(&text.to_ascii_uppercase()).ok_or_else(|| {
+        "not a method; SCRAM-SHA-256, SCRAM-SHA-512 and SCRAM-SHA-1 are. Others: -D connect authentication-method".to_owned()
     })
 }
 

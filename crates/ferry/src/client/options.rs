@@ -3,7 +3,7 @@ use std::path::Path;
 
 use ferry_client::{
     AuthMechanism, ClientCertificate, ClientOptions, ConnectOptions, DisconnectOptions, Message,
-    ProtocolVersion, Proxy, QoS, TransportOptions, Will,
+    ProtocolVersion, Proxy, QoS, Scram, ScramHash, TransportOptions, Will,
 };
 
 use super::arguments::{ConnectionArguments, TlsArguments, Version};
@@ -53,7 +53,8 @@ impl ConnectionArguments {
         let properties = PropertyArguments::parse(&self.property)?;
         let needs_v5 = needs_v5
             .or((!self.property.is_empty()).then_some("-D"))
-            .or(self.session_expiry_interval.map(|_| "-x"));
+            .or(self.session_expiry_interval.map(|_| "-x"))
+            .or(self.auth_method.map(|_| "--auth-method"));
         let version = self.version(default, needs_v5)?;
         let address = self.address()?;
         let mut options = ClientOptions::new(&address.url).map_err(|error| error.to_string())?;
@@ -62,6 +63,9 @@ impl ConnectionArguments {
         if let Some((user_name, password)) = address.credentials {
             options.connect.user_name = Some(user_name);
             options.connect.password = password.map(String::into_bytes);
+        }
+        if let Some(hash) = self.auth_method {
+            options = with_scram(options, hash)?;
         }
         if options.connect.password.is_some() && options.connect.user_name.is_none() && version.is_v3() {
             return Err("a password needs a user name (-u) before MQTT 5.0".to_owned());
@@ -171,6 +175,9 @@ impl ConnectionArguments {
                 None => Ok(options),
             };
         };
+        if self.auth_method.is_some() {
+            return Err("--auth-method and -D connect authentication-method are two methods".to_owned());
+        }
         let data = properties.connect.authentication_data.clone().unwrap_or_default();
         let token = Token { method: method.clone(), data };
         Ok(options.authentication(move || token.clone()))
@@ -261,6 +268,16 @@ impl ConnectProperties {
         connect.request_response_information = self.request_response_information.unwrap_or(false);
         connect.user_properties.clone_from(&self.user_properties);
     }
+}
+
+/// Proves who it is by what CONNECT would have shown otherwise.
+fn with_scram(mut options: ClientOptions, hash: ScramHash) -> Result<ClientOptions, String> {
+    let user_name = options.connect.user_name.take().filter(|name| !name.is_empty());
+    let (Some(user_name), Some(password)) = (user_name, options.connect.password.take()) else {
+        return Err("--auth-method needs a user name (-u) and a password (-P)".to_owned());
+    };
+    let scram = Scram::new(hash, &user_name, password);
+    Ok(options.authentication(move || scram.clone()))
 }
 
 /// An authentication of one step: data that is known before.

@@ -7,4 +7,6 @@ mod test_disconnect;
 mod test_publish;
 mod test_receive;
 mod test_resume;
+#[cfg(feature = "scram")]
+mod test_scram;
 mod test_subscribe;

@@ -44,11 +44,17 @@ impl Rig {
         self.says(Packet::Connack(Connack { session_present, properties, ..Connack::default() }))
     }
 
-    /// The server sends a packet; what the client sends then.
-    pub(super) fn says(&mut self, packet: Packet<'_>) -> Vec<String> {
+    /// The server sends a packet.
+    pub(super) fn receive(&mut self, packet: Packet<'_>) {
         let mut bytes = Vec::new();
         encode(&packet, self.version, &mut bytes);
-        self.says_bytes(&bytes)
+        self.session.receive(self.now, &bytes);
+    }
+
+    /// The server sends a packet; what the client sends then.
+    pub(super) fn says(&mut self, packet: Packet<'_>) -> Vec<String> {
+        self.receive(packet);
+        self.sent()
     }
 
     pub(super) fn says_bytes(&mut self, bytes: &[u8]) -> Vec<String> {
