@@ -10,6 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::ConnectionError;
 use crate::event_loop::{Reader, Writer};
+use crate::session::CloseReason;
 use crate::shared::Shared;
 
 /// One connection: moves bytes between the session and the stream. Everything that is ready is written at once.
@@ -22,6 +23,8 @@ pub(crate) struct Connection {
     filled: usize,
     timer: Timer,
     connected_at: Option<Instant>,
+    /// The client has ended it, and everything was written.
+    has_left: bool,
 }
 
 /// What is being written.
@@ -42,6 +45,8 @@ struct Timer {
 struct Wants {
     read: bool,
     close: bool,
+    /// To close since the client wants it.
+    leave: bool,
     deadline: Option<Instant>,
 }
 
@@ -65,12 +70,18 @@ impl Connection {
             filled: 0,
             timer: Timer { sleep: None },
             connected_at: None,
+            has_left: false,
         }
     }
 
     /// When the server accepted it, if it did.
     pub(crate) fn connected_at(&self) -> Option<Instant> {
         self.connected_at
+    }
+
+    /// Whether the client has ended it, and everything was written.
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_left
     }
 
     /// Runs until the connection is over. Why is what the session says, if it says anything.
@@ -82,7 +93,8 @@ impl Connection {
             };
             if wants.close {
                 // [MQTT-3.14.4-1], [MQTT3-3.14.4-1].
-                let _too_late = timeout(CLOSE_TIMEOUT, self.close()).await;
+                let is_closed = timeout(CLOSE_TIMEOUT, self.close()).await;
+                self.has_left = wants.leave && matches!(is_closed, Ok(Ok(())));
                 return ConnectionError::Ended;
             }
             if let Err(error) = self.wait(wants).await {
@@ -110,11 +122,13 @@ impl Connection {
         if self.connected_at.is_none() && state.session.connected().is_some() {
             self.connected_at = Some(Instant::now());
         }
-        let close = state.session.close_reason().is_some();
+        let close_reason = state.session.close_reason();
+        let (close, leave) =
+            (close_reason.is_some(), matches!(close_reason, Some(CloseReason::Requested(_))));
         let pause = self.shared.is_full(&state) && !state.session.awaits_answer() && !close;
         state.session.set_paused(now, pause);
         let deadline = self.shared.clock().instant(state.session.next_deadline());
-        Ok(Wants { read: !pause, close, deadline })
+        Ok(Wants { read: !pause, close, leave, deadline })
     }
 
     async fn wait(&mut self, wants: Wants) -> io::Result<()> {

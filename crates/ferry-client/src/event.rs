@@ -21,6 +21,9 @@ pub enum Event {
         reason: ConnectionError,
         /// Milliseconds until the next attempt; `None`: there is none, the client has ended.
         retry_in_ms: Option<u64>,
+        /// QoS 0 messages that were sent on this connection after the last one that the server is known to have: so many at most
+        /// are lost, and nobody sends them again. 0 if the client has ended the connection, and everything was written.
+        unconfirmed_qos0: u64,
     },
     /// A subscription is in force again after the server had lost the session.
     Resubscribed {

@@ -42,12 +42,27 @@ struct Life {
     was_connected: bool,
 }
 
+/// The end of a connection.
+struct End {
+    reason: ConnectionError,
+    /// How long the server had accepted it; `None` if it never did.
+    lasted: Option<Duration>,
+    unconfirmed_qos0: u64,
+}
+
+/// Of one that never began.
+impl From<ConnectionError> for End {
+    fn from(reason: ConnectionError) -> Self {
+        Self { reason, lasted: None, unconfirmed_qos0: 0 }
+    }
+}
+
 impl Life {
     async fn run(&mut self) -> ConnectionError {
         let mut failures = 0;
         loop {
             let server = self.servers[self.next_server % self.servers.len()].clone();
-            let (reason, lasted) = self.connect(&server).await;
+            let End { reason, lasted, unconfirmed_qos0 } = self.connect(&server).await;
             failures += 1;
             if lasted.is_some_and(|lasted| lasted >= GOOD_CONNECTION) {
                 failures = 1;
@@ -60,10 +75,14 @@ impl Life {
             let is_at_once = referred || !round_is_over;
             let delay_ms = if is_at_once { 0 } else { self.backoff.next_delay_ms() };
             let retry_in_ms = goes_on.then_some(delay_ms);
-            debug!(%server, %reason, ?retry_in_ms, "disconnected");
+            debug!(%server, %reason, ?retry_in_ms, unconfirmed_qos0, "disconnected");
             {
                 let mut state = self.shared.lock();
-                state.events.send(&Event::Disconnected { reason: reason.clone(), retry_in_ms });
+                state.events.send(&Event::Disconnected {
+                    reason: reason.clone(),
+                    retry_in_ms,
+                    unconfirmed_qos0,
+                });
                 if !goes_on {
                     return reason;
                 }
@@ -75,12 +94,12 @@ impl Life {
         }
     }
 
-    /// One connection from beginning to end, and how long the server had accepted it.
-    async fn connect(&mut self, server: &ServerAddress) -> (ConnectionError, Option<Duration>) {
+    /// One connection from beginning to end.
+    async fn connect(&mut self, server: &ServerAddress) -> End {
         {
             let mut state = self.shared.lock();
             if state.is_leaving {
-                return (ConnectionError::Ended, None);
+                return ConnectionError::Ended.into();
             }
             state.events.send(&Event::Connecting(server.clone()));
         }
@@ -90,7 +109,7 @@ impl Life {
         };
         let stream = match stream {
             Ok(stream) => stream,
-            Err(error) => return (error, None),
+            Err(error) => return error.into(),
         };
         {
             let mut state = self.shared.lock();
@@ -106,9 +125,10 @@ impl Life {
         let mut state = self.shared.lock();
         // What was not written by now never is.
         self.shared.set_writing(&mut state, false);
+        let unconfirmed_qos0 = if connection.has_left() { 0 } else { state.session.unconfirmed_qos0() };
         let reason = state.session.closed().map_or(error, ConnectionError::Session);
         self.was_connected |= connected_at.is_some();
-        (reason, connected_at.map(|at| at.elapsed()))
+        End { reason, lasted: connected_at.map(|at| at.elapsed()), unconfirmed_qos0 }
     }
 
     fn goes_on(&self, reason: &ConnectionError, every_server_failed: bool) -> bool {

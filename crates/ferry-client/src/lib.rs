@@ -41,7 +41,8 @@
 //! # What it promises
 //!
 //! - **Nothing is dropped silently.** A message is refused at once ([`PublishRefused`]), or its end is told: by the future
-//!   of [`Client::publish`], or by an [`Event`] if nobody waits.
+//!   of [`Client::publish`], or by an [`Event`] if nobody waits. How many QoS 0 messages a lost connection may have taken along
+//!   is told with its end: [`Event::Disconnected`].
 //! - **Memory is bounded**, by [`ConnectOptions::outgoing_bytes_max`], [`ConnectOptions::receive_maximum`],
 //!   [`ClientOptions::receive_bytes_max`] and their like.
 //! - **A lost connection is no event of yours.** The client connects again, with growing, random delays; what was in

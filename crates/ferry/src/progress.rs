@@ -39,6 +39,11 @@ impl Progress {
     }
 }
 
+/// `1 message`, `1,000 messages`
+pub(crate) fn messages(count: u64) -> String {
+    format!("{} message{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
 /// A part of a whole, such as `42 %`.
 pub(crate) fn percent(done: u64, total: u64) -> String {
     format!("{} %", done.saturating_mul(100).checked_div(total).unwrap_or(100))

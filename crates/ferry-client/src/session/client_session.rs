@@ -6,6 +6,7 @@ use ferry_session::{Receiver, Sender, Timestamp, TopicAliasIn, TopicAliasOut};
 use super::acknowledgements::Acknowledgements;
 use super::ping_timer::{PingAction, PingTimer};
 use super::subscriptions::Subscriptions;
+use super::unconfirmed::Unconfirmed;
 use super::{AuthMechanism, CloseReason, ConnectOptions, Connected, Record, SessionEvent};
 
 /// A session and, at times, the connection it has. See the [module](super) for how to drive it.
@@ -23,6 +24,7 @@ pub struct ClientSession {
     pub(super) alias_in: TopicAliasIn,
     pub(super) alias_out: TopicAliasOut,
     pub(super) ping: PingTimer,
+    pub(super) unconfirmed: Unconfirmed,
     pub(super) limits: DecodeLimits,
     pub(super) output: Vec<u8>,
     pub(super) events: VecDeque<SessionEvent>,
@@ -71,6 +73,7 @@ impl ClientSession {
             alias_in: TopicAliasIn::default(),
             alias_out: TopicAliasOut::default(),
             ping: PingTimer::OFF,
+            unconfirmed: Unconfirmed::default(),
             limits,
             output: Vec::new(),
             events: VecDeque::new(),
@@ -118,6 +121,7 @@ impl ClientSession {
         self.acknowledgements.on_disconnect();
         self.subscriptions.on_disconnect();
         self.ping = PingTimer::OFF;
+        self.unconfirmed = Unconfirmed::default();
         self.output.clear();
         self.close_reason.take()
     }
@@ -161,6 +165,7 @@ impl ClientSession {
                 // [MQTT-3.1.2-20], [MQTT3-3.1.2-23].
                 PingAction::SendPingreq => {
                     self.write(now, &Packet::Pingreq);
+                    self.unconfirmed.pinged();
                 }
                 PingAction::Close => self.close(CloseReason::PingTimeout),
             },
@@ -185,6 +190,13 @@ impl ClientSession {
     #[must_use]
     pub fn outgoing_len(&self) -> usize {
         self.sender.queue_len() + self.sender.inflight_len()
+    }
+
+    /// QoS 0 messages that were given out on this connection after the last one that the server is known to have: since it has
+    /// acknowledged something that was sent later, or has answered a PINGREQ.
+    #[must_use]
+    pub fn unconfirmed_qos0(&self) -> u64 {
+        self.unconfirmed.count()
     }
 
     /// Bytes of them.

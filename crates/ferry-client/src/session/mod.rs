@@ -32,6 +32,7 @@ mod subscribe;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod unconfirmed;
 
 pub use auth_mechanism::AuthMechanism;
 pub use backoff::Backoff;

@@ -148,6 +148,9 @@ impl ClientSession {
                 Outgoing::Publish { packet_id, delivery, dup } => {
                     let sent = wire.publish(&publish_of(&delivery, packet_id, dup, now));
                     let Some(packet_id) = packet_id else {
+                        if sent.is_ok() {
+                            self.unconfirmed.sent();
+                        }
                         self.outgoing_bytes = self.outgoing_bytes.saturating_sub(delivery.size_bytes());
                         self.events.push_back(match sent {
                             Ok(()) => published(delivery.sequence),
@@ -157,6 +160,9 @@ impl ClientSession {
                     };
                     let number = delivery.sequence;
                     drop(delivery);
+                    if sent.is_ok() {
+                        self.unconfirmed.mark(number);
+                    }
                     if sent.is_ok() && !dup {
                         push(&mut self.records, || Record::Sent { number, packet_id });
                     }
@@ -215,6 +221,7 @@ impl ClientSession {
                 let refused = delivery.filter(|_| outcome.reason_code.is_error());
                 let refused_topic = refused.map(|delivery| delivery.message.topic.to_string());
                 let number = stored.sequence;
+                self.unconfirmed.acknowledged(number);
                 self.record(|| Record::Done { number });
                 self.events.push_back(SessionEvent::Published { number, outcome, refused_topic });
                 Ok(None)
@@ -224,6 +231,7 @@ impl ClientSession {
                 self.outgoing_bytes = self.outgoing_bytes.saturating_sub(bytes);
                 if let Some(delivery) = delivery {
                     let (number, packet_id) = (delivery.sequence, ack.packet_id);
+                    self.unconfirmed.acknowledged(number);
                     self.record(|| Record::Released { number, packet_id });
                 }
                 Ok(Some(ReasonCode::SUCCESS))
@@ -262,7 +270,9 @@ impl ClientSession {
             output: &mut self.output,
             now,
         };
-        message.with_publish(|publish| wire.publish(&publish))
+        message.with_publish(|publish| wire.publish(&publish))?;
+        self.unconfirmed.sent();
+        Ok(())
     }
 }
 

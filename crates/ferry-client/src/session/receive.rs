@@ -49,7 +49,10 @@ impl ClientSession {
             Packet::Pubcomp(ack) => self.pubcomp_received(ack),
             Packet::Suback(suback) => self.suback_received(now, suback),
             Packet::Unsuback(unsuback) => self.unsuback_received(now, unsuback),
-            Packet::Pingresp => Ok(()),
+            Packet::Pingresp => {
+                self.unconfirmed.answered();
+                Ok(())
+            }
             Packet::Disconnect(disconnect) => self.disconnect_received(disconnect),
             Packet::Auth(auth) => self.auth_received(now, auth),
             Packet::Connect(_) | Packet::Subscribe(_) | Packet::Unsubscribe(_) | Packet::Pingreq => {

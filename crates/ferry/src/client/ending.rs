@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::output;
+use crate::progress::messages;
 
 /// Why a client ended that did not do what it should: an exit code, and words for standard error, if there are any.
 #[derive(Debug)]
@@ -24,7 +25,7 @@ const TIMED_OUT: u8 = 27;
 const INTERRUPTED: u8 = 130;
 
 /// How long a server may take to take what is left at the end.
-const FAREWELL: Duration = Duration::from_secs(5);
+pub(super) const FAREWELL: Duration = Duration::from_secs(5);
 
 impl Ending {
     /// With exit code 1.
@@ -50,6 +51,14 @@ impl Ending {
     /// The same, without telling why: there is nobody to tell.
     pub(crate) fn without_words(self) -> Self {
         Self { words: String::new(), ..self }
+    }
+
+    /// Everything is published, but so many messages may be lost.
+    pub(crate) fn perhaps_lost(unconfirmed_qos0: u64) -> Self {
+        Self::failed(format!(
+            "the connection was lost meanwhile: {} of QoS 0 may not have arrived; -q 1 repeats them",
+            messages(unconfirmed_qos0)
+        ))
     }
 
     /// There is no connection: the exit code is what the server said when it refused.

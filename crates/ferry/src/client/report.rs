@@ -1,6 +1,10 @@
 use ferry_client::{Client, ConnectionError, Event};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
+use super::ending::FAREWELL;
 use crate::output;
+use crate::progress::messages;
 
 /// Tells on standard error what happens to a client.
 pub(crate) struct Reporter {
@@ -8,16 +12,32 @@ pub(crate) struct Reporter {
     quiet: bool,
 }
 
+/// A reporter at work.
+pub(crate) struct Following(JoinHandle<u64>);
+
+impl Following {
+    /// Waits until a client that is to end has: how many messages of QoS 0 lost connections have taken along at most.
+    pub(crate) async fn unconfirmed_qos0(self) -> u64 {
+        // What is not told by now is not known.
+        timeout(FAREWELL, self.0).await.ok().and_then(Result::ok).unwrap_or_default()
+    }
+}
+
 impl Reporter {
     /// Follows the client from now on, in the background. `quiet` is silent about trouble, `debug` tells everything.
-    pub(crate) fn follow(client: &Client, debug: bool, quiet: bool) {
+    pub(crate) fn follow(client: &Client, debug: bool, quiet: bool) -> Following {
         let mut events = client.events();
         let mut reporter = Self { debug, quiet };
-        tokio::spawn(async move {
+        Following(tokio::spawn(async move {
+            let mut unconfirmed = 0;
             while let Some(event) = events.recv().await {
+                if let Event::Disconnected { unconfirmed_qos0, .. } = &event {
+                    unconfirmed += unconfirmed_qos0;
+                }
                 reporter.tell(event);
             }
-        });
+            unconfirmed
+        }))
     }
 
     fn tell(&mut self, event: Event) {
@@ -28,8 +48,16 @@ impl Reporter {
                 connected.client_id,
                 if connected.session_present { ", to the session that was there" } else { "" }
             )),
-            Event::Disconnected { reason, retry_in_ms: Some(delay) } => {
-                self.warn(&format!("{reason}; trying again in {}.{} s", delay / 1000, delay % 1000 / 100));
+            Event::Disconnected { reason, retry_in_ms: Some(delay), unconfirmed_qos0 } => {
+                let lost = match unconfirmed_qos0 {
+                    0 => String::new(),
+                    count => format!("; perhaps lost: the last {} of QoS 0", messages(count)),
+                };
+                self.warn(&format!(
+                    "{reason}{lost}; trying again in {}.{} s",
+                    delay / 1000,
+                    delay % 1000 / 100
+                ));
             }
             // Why the client has ended is told at the end.
             Event::Disconnected { reason: ConnectionError::Ended, .. } => self.explain("disconnected"),

@@ -25,8 +25,9 @@ Examples:
   ferry pub -t camera/1 -f picture.jpg -h broker.example --cafile ca.pem -u ada -P secret
   ferry pub -t a -m x -D publish content-type text/plain -D publish user-property unit celsius
 
-Exit codes: 0 the server has everything; 1 it cannot be done, or the server cannot be reached; 2 wrong command line;
-1 to 5 (before MQTT 5.0) or 128 and above: the server refused the connection or a message for this reason."
+Exit codes: 0 the server has everything; 1 it cannot be done, the server cannot be reached, or messages of QoS 0 may be
+lost with a lost connection; 2 wrong command line; 1 to 5 (before MQTT 5.0) or 128 and above: the server refused the
+connection or a message for this reason."
 )]
 #[command(group = ArgGroup::new("source").required(true).args(["message", "file", "null_message", "stdin_line", "stdin_file", "json_lines", "files"]))]
 pub(crate) struct PublishArguments {

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use ferry_client::{Client, CloseReason, ConnectionError, Event, Events, Message, ProtocolVersion};
+use ferry_client::{Client, Message, ProtocolVersion};
 
 use crate::client::{
     DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, qos, run, stopped,
@@ -134,42 +134,19 @@ async fn connect_and_publish(
         options.transport.bytes_written = Some(Arc::clone(&written));
     }
     let client = Client::new(options);
-    Reporter::follow(&client, arguments.connection.debug, arguments.connection.quiet);
-    let mut events = client.events();
+    let following = Reporter::follow(&client, arguments.connection.debug, arguments.connection.quiet);
     let outcome = tokio::select! {
         // First, so that signals are caught before anything is told.
         biased;
-        () = stopped() => Ok(Sent::Surely),
+        () = stopped() => Ok(()),
         outcome = publish_all(arguments, &client, version, message, Watched { progress, written }) => outcome,
     };
     end_within(&client, setup.disconnect).await;
-    if outcome? == Sent::AtMostOnce && has_been_lost(&mut events).await {
-        return Err(Ending::failed(
-            "the connection was lost meanwhile: messages of QoS 0 may not have arrived; -q 1 repeats them",
-        ));
+    outcome?;
+    match following.unconfirmed_qos0().await {
+        0 => Ok(()),
+        count => Err(Ending::perhaps_lost(count)),
     }
-    Ok(())
-}
-
-/// What is known when everything is published.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Sent {
-    /// The server has acknowledged everything.
-    Surely,
-    /// Something had QoS 0: a lost connection may have taken it along.
-    AtMostOnce,
-}
-
-/// Whether a connection of a client that has ended was lost.
-async fn has_been_lost(events: &mut Events) -> bool {
-    while let Some(event) = events.recv().await {
-        if let Event::Disconnected { reason, .. } = event
-            && !matches!(reason, ConnectionError::Ended | ConnectionError::Session(CloseReason::Requested(_)))
-        {
-            return true;
-        }
-    }
-    false
 }
 
 /// How far it is, and where that is shown.
@@ -184,7 +161,7 @@ async fn publish_all(
     version: ProtocolVersion,
     message: Message,
     watched: Watched,
-) -> Result<Sent, Ending> {
+) -> Result<(), Ending> {
     client.connect().await.map_err(|error| Ending::connection(&error, version))?;
     let underway = Underway::new(client, version);
     let Watched { progress, written } = watched;
@@ -202,8 +179,7 @@ async fn publish_all(
             publisher.publish(Message { payload, ..message.clone() }).await?;
         }
     }
-    publisher.finish().await?;
-    Ok(if publisher.has_qos0() { Sent::AtMostOnce } else { Sent::Surely })
+    publisher.finish().await
 }
 
 async fn publish_lines(publisher: &mut Publisher<'_>, message: &Message) -> Result<(), Ending> {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use ferry_client::{Message, QoS};
+use ferry_client::Message;
 use tokio::time::{Instant, sleep};
 
 use crate::client::{Ending, Underway};
@@ -14,7 +14,6 @@ pub(super) struct Publisher<'a> {
     pace: Pace,
     report: Report,
     progress: Progress,
-    has_qos0: bool,
 }
 
 /// How far it is.
@@ -55,7 +54,7 @@ impl<'a> Publisher<'a> {
         bytes: Option<u64>,
     ) -> Self {
         let report = Report { begun: Instant::now(), messages: 0, written, bytes };
-        Self { underway, pace, report, progress, has_qos0: false }
+        Self { underway, pace, report, progress }
     }
 
     /// Publishes when it is due.
@@ -67,7 +66,6 @@ impl<'a> Publisher<'a> {
             self.wait().await?;
         }
         self.report.messages += 1;
-        self.has_qos0 |= message.qos == QoS::AtMostOnce;
         self.underway.publish(message).await?;
         self.report.tell(&mut self.progress);
         Ok(())
@@ -89,11 +87,6 @@ impl<'a> Publisher<'a> {
         };
         progress.clear();
         finished
-    }
-
-    /// Whether there was a message that nobody acknowledges.
-    pub(super) fn has_qos0(&self) -> bool {
-        self.has_qos0
     }
 
     async fn wait(&mut self) -> Result<(), Ending> {

@@ -23,9 +23,9 @@ Examples:
   ferry replay day.jsonl --loop                     again and again
   zstd -dc day.jsonl.zst | ferry replay -
 
-Exit codes: 0 the server has everything; 1 it cannot be done, or the server cannot be reached; 2 wrong command line;
-130 stopped with Ctrl-C or SIGTERM before the end; 1 to 5 (before MQTT 5.0) or 128 and above: the server refused the
-connection or a message for this reason."
+Exit codes: 0 the server has everything; 1 it cannot be done, the server cannot be reached, or messages of QoS 0 may be
+lost with a lost connection; 2 wrong command line; 130 stopped with Ctrl-C or SIGTERM before the end; 1 to 5 (before MQTT 5.0) or
+128 and above: the server refused the connection or a message for this reason."
 )]
 pub(crate) struct ReplayArguments {
     /// The recording; - is standard input

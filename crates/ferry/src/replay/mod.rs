@@ -23,7 +23,7 @@ use crate::client::{
 };
 use crate::json_line::{JsonLine, JsonLines, LineMessage, NumberedLine};
 use crate::output;
-use crate::progress::{Progress, clock, grouped, percent};
+use crate::progress::{Progress, clock, grouped, messages, percent};
 use crate::subscribe::check_filter;
 use schedule::Schedule;
 
@@ -107,7 +107,7 @@ async fn connect_and_replay(arguments: &ReplayArguments, setup: Setup) -> Result
     let version = setup.options.connect.protocol_version;
     let quiet = arguments.connection.quiet;
     let client = Client::new(setup.options);
-    Reporter::follow(&client, arguments.connection.debug, quiet);
+    let following = Reporter::follow(&client, arguments.connection.debug, quiet);
     let mut replay = Replay {
         arguments,
         schedule: Schedule::new(arguments.speed, arguments.gap_max),
@@ -124,8 +124,13 @@ async fn connect_and_replay(arguments: &ReplayArguments, setup: Setup) -> Result
     };
     replay.progress.clear();
     end_within(&client, setup.disconnect).await;
+    let unconfirmed = following.unconfirmed_qos0().await;
     if !quiet {
-        output::note(format_args!("published {} messages", grouped(replay.messages)));
+        let lost = match unconfirmed {
+            0 => String::new(),
+            count => format!(", of which the server may not have {} of QoS 0", grouped(count)),
+        };
+        output::note(format_args!("published {}{lost}", messages(replay.messages)));
         if replay.late > LATE {
             output::note(format_args!(
                 "warning: the last were up to {} late: the server takes them more slowly",
@@ -133,7 +138,10 @@ async fn connect_and_replay(arguments: &ReplayArguments, setup: Setup) -> Result
             ));
         }
     }
-    outcome
+    match unconfirmed {
+        0 => outcome,
+        count => outcome.and(Err(Ending::perhaps_lost(count))),
+    }
 }
 
 /// A replay that is going on.
@@ -182,12 +190,12 @@ impl Replay<'_> {
                 ending.at(&format!("{}:{number} or a little before", self.arguments.file.display()))
             })?;
             self.messages += 1;
-            let messages = self.messages;
+            let published = self.messages;
             self.progress.tell(|| {
                 let part = length.map(|length| format!(", {}", percent(bytes_read, length)));
                 format!(
                     "{} messages{}, {}",
-                    grouped(messages),
+                    grouped(published),
                     part.unwrap_or_default(),
                     clock(begun.elapsed())
                 )

@@ -83,5 +83,5 @@ fn a_message_that_is_cut_off_is_an_error() {
     let outcome = run(command.args(["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-f", &large]), b"");
     server.join().expect("it has ended");
     assert_eq!(outcome.code, Some(1), "{outcome:?}");
-    assert!(outcome.error.contains("messages of QoS 0 may not have arrived"), "{outcome:?}");
+    assert!(outcome.error.contains("1 message of QoS 0 may not have arrived"), "{outcome:?}");
 }

@@ -1,7 +1,11 @@
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
+use ferry_codec::{DecodeLimits, Direction, Packet, PacketId, ProtocolVersion, decode, frame_length};
+
 use crate::broker::{Broker, Kind};
-use crate::program::{Running, Scratch, client, done, run};
+use crate::program::{Running, Scratch, client, done, ferry, run};
 
 /// The lines of a recording but the first, without their times.
 fn messages(recording: &str) -> Vec<String> {
@@ -196,5 +200,90 @@ fn a_replay_that_is_stopped_says_so() {
         assert_eq!(subscriber.end().output, "0\n");
         replay.signal(signal);
         assert_eq!(replay.end().code, Some(code), "{options:?}");
+    }
+}
+
+/// A server that does what a test says.
+struct Server {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+}
+
+impl Server {
+    /// The next connection, accepted.
+    fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) = listener.accept().expect("a connection");
+        let mut server = Self { stream, bytes: Vec::new() };
+        server.read_packet(|packet| assert!(matches!(packet, Packet::Connect(_))));
+        server.write(&[0x20, 3, 0, 0, 0]);
+        server
+    }
+
+    fn read_packet<R>(&mut self, with: impl FnOnce(&Packet<'_>) -> R) -> R {
+        let limits = DecodeLimits::UNLIMITED;
+        loop {
+            if let Some(length) = frame_length(&self.bytes, &limits).expect("a packet")
+                && length <= self.bytes.len()
+            {
+                let frame: Vec<u8> = self.bytes.drain(..length).collect();
+                let packet = decode(&frame, ProtocolVersion::V5, Direction::FromClient, &limits);
+                return with(&packet.expect("a packet"));
+            }
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).expect("it can be read");
+            assert!(length > 0, "the client is gone");
+            self.bytes.extend_from_slice(&buffer[..length]);
+        }
+    }
+
+    /// The packet identifier of the next PUBLISH.
+    fn read_publish(&mut self) -> Option<PacketId> {
+        self.read_packet(|packet| match packet {
+            Packet::Publish(publish) => publish.packet_id,
+            other => panic!("no PUBLISH: {other:?}"),
+        })
+    }
+
+    fn acknowledge(&mut self, packet_id: Option<PacketId>) {
+        let [high, low] = packet_id.expect("QoS 1").get().to_be_bytes();
+        self.write(&[0x40, 2, high, low]);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("it can be written");
+    }
+}
+
+#[test]
+fn messages_that_may_be_lost_are_counted() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let server = std::thread::spawn(move || {
+        let mut first = Server::accept(&listener);
+        let packet_ids: Vec<_> = (0..6).map(|_| first.read_publish()).collect();
+        // The first is there, since the second is; of the next three nobody knows.
+        first.acknowledge(packet_ids[1]);
+        drop(first);
+        let mut second = Server::accept(&listener);
+        let again = second.read_publish();
+        second.acknowledge(again);
+        second.read_packet(|packet| assert!(matches!(packet, Packet::Disconnect(_))));
+    });
+    let lines: String = (0..6)
+        .map(|number| {
+            format!("{{\"topic\":\"a\",\"payload\":1,\"qos\":{}}}\n", u8::from(number == 1 || number == 5))
+        })
+        .collect();
+    let mut command = ferry();
+    command.args(["replay", "-", "--speed", "max", "-h", "127.0.0.1", "-p", &port]);
+    let outcome = run(&mut command, lines.as_bytes());
+    server.join().expect("it has ended");
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    for words in [
+        "; perhaps lost: the last 3 messages of QoS 0; trying again in 0.",
+        "\npublished 6 messages, of which the server may not have 3 of QoS 0\n",
+        "\nerror: the connection was lost meanwhile: 3 messages of QoS 0 may not have arrived; -q 1 repeats them\n",
+    ] {
+        assert!(outcome.error.contains(words), "{words}: {outcome:?}");
     }
 }

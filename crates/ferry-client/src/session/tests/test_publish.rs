@@ -230,3 +230,31 @@ fn answers_to_nothing() {
     rig.sent();
     assert_eq!(rig.says(Packet::Puback(ack(1))), ["DISCONNECT 82"]);
 }
+
+/// What was sent before something that is acknowledged has arrived; of the rest nobody knows.
+#[test]
+fn qos_0_messages_without_a_sign_are_counted() {
+    for options in both() {
+        let mut rig = Rig::connected(ConnectOptions { keep_alive_seconds: 10, ..options });
+        let publish = |rig: &mut Rig, qos| rig.session.publish(rig.now, message("a", qos)).unwrap();
+        for qos in [QoS::AtMostOnce, QoS::ExactlyOnce, QoS::AtMostOnce, QoS::AtLeastOnce, QoS::AtMostOnce] {
+            publish(&mut rig, qos);
+        }
+        rig.sent();
+        assert_eq!(rig.session.unconfirmed_qos0(), 3);
+        rig.says(Packet::Pubrec(ack(1)));
+        assert_eq!(rig.session.unconfirmed_qos0(), 2);
+        rig.says(Packet::Puback(ack(2)));
+        assert_eq!(rig.session.unconfirmed_qos0(), 1);
+        assert_eq!(rig.pass_seconds(9), ["PINGREQ"]);
+        publish(&mut rig, QoS::AtMostOnce);
+        rig.says(Packet::Pingresp);
+        assert_eq!(rig.session.unconfirmed_qos0(), 1);
+        rig.session.closed();
+        // One that waits for the next connection is not lost.
+        publish(&mut rig, QoS::AtMostOnce);
+        assert_eq!(rig.session.unconfirmed_qos0(), 0);
+        rig.reconnect(false, ConnackProperties::default());
+        assert_eq!(rig.session.unconfirmed_qos0(), 1);
+    }
+}
