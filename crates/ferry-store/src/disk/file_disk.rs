@@ -14,8 +14,7 @@ const LOCK_NAME: &str = "LOCK";
 pub struct FileDisk {
     directory: PathBuf,
     is_read_only: bool,
-    /// The lock goes with it.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 impl FileDisk {
@@ -51,7 +50,7 @@ impl FileDisk {
         // reason not to start.
         let _told =
             lock.set_len(0).and_then(|()| lock.write_all(format!("{}\n", std::process::id()).as_bytes()));
-        Ok(Self { directory, is_read_only: false, _lock: Some(lock) })
+        Ok(Self { directory, is_read_only: false, lock: Some(lock) })
     }
 
     /// Takes a data directory to look at. Nothing in it can be changed.
@@ -72,7 +71,7 @@ impl FileDisk {
                 return Err(OpenError::Io { action: "open", file, error });
             }
         };
-        Ok(Self { directory, is_read_only: true, _lock: lock })
+        Ok(Self { directory, is_read_only: true, lock })
     }
 
     /// The data directory.
@@ -87,6 +86,15 @@ impl FileDisk {
 
     fn check_writable(&self) -> io::Result<()> {
         if self.is_read_only { Err(io::ErrorKind::ReadOnlyFilesystem.into()) } else { Ok(()) }
+    }
+}
+
+impl Drop for FileDisk {
+    fn drop(&mut self) {
+        // To close the file does not release it while a child process that is about to execute its program has it open too.
+        if let Some(lock) = &self.lock {
+            let _released_when_closed = lock.unlock();
+        }
     }
 }
 
@@ -203,5 +211,24 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As between `fork` and `exec`, in whatever thread of the process.
+    #[test]
+    fn a_copy_of_the_lock_in_a_child_process_does_not_keep_it() {
+        let name = format!("ferry-store-lock-{}", std::process::id());
+        let directory = std::env::temp_dir().join(name);
+        let disk = FileDisk::open(&directory).unwrap();
+        let copy = disk.lock.as_ref().unwrap().try_clone().unwrap();
+        assert!(matches!(FileDisk::open(&directory), Err(OpenError::Locked { .. })));
+        drop(disk);
+        FileDisk::open(&directory).unwrap();
+        drop(copy);
+        fs::remove_dir_all(directory).unwrap();
     }
 }
