@@ -46,6 +46,20 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 }
 
+/// A command line that starts the broker, by itself: whatever it does not understand, also `--help`, is for
+/// [`Arguments`].
+#[derive(Debug, Parser)]
+pub(crate) struct ServeLine {
+    #[command(subcommand)]
+    pub(crate) command: ServeCommand,
+}
+
+/// The only command of a [`ServeLine`].
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServeCommand {
+    Serve(ServeArguments),
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

@@ -29,9 +29,15 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, ServeCommand, ServeLine};
 
 fn main() -> ExitCode {
+    // The broker stays for months: what the command lines of all other tools need never comes into its memory.
+    if std::env::args_os().nth(1).is_some_and(|word| word == "serve")
+        && let Ok(ServeLine { command: ServeCommand::Serve(serve) }) = ServeLine::try_parse()
+    {
+        return serve::serve(&serve.into_sources());
+    }
     let directory = client::options_directory();
     let words = std::env::args_os().collect();
     let words = client::with_options_files(words, Arguments::command(), directory.as_deref());
