@@ -1,5 +1,6 @@
 //! `--format`: what payloads are, and how they are made readable.
 
+mod alias_names;
 mod cbor;
 mod sparkplug;
 
@@ -10,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::ValueEnum;
 
 use crate::json_text;
+use alias_names::AliasNames;
 
 /// What a payload is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -29,22 +31,37 @@ pub(crate) enum PayloadFormat {
 /// Host applications tell in JSON whether they are there; everything else of Sparkplug is in protocol buffers.
 const SPARKPLUG_STATE: &str = "spBv1.0/STATE/";
 
-impl PayloadFormat {
-    /// The payload, readable; `pretty` spreads JSON over lines.
+/// Makes payloads of a format readable, one after the other: what one says of another counts.
+pub(crate) struct PayloadReader {
+    format: PayloadFormat,
+    pretty: bool,
+    names: AliasNames,
+}
+
+impl PayloadReader {
+    /// `pretty` spreads JSON over lines.
+    pub(crate) fn new(format: PayloadFormat, pretty: bool) -> Self {
+        Self { format, pretty, names: AliasNames::default() }
+    }
+
+    /// The payload, readable.
     ///
     /// # Errors
     /// Why it is not of this format.
-    pub(crate) fn readable(self, topic: &str, payload: &[u8], pretty: bool) -> Result<String, String> {
-        let json = match self {
-            Self::Hex => return Ok(hex(payload)),
-            Self::Base64 => return Ok(STANDARD.encode(payload)),
-            Self::Cbor => cbor::to_json(payload),
-            Self::Sparkplug if !topic.starts_with(SPARKPLUG_STATE) => sparkplug::to_json(payload),
-            Self::Json | Self::Sparkplug => one_line(payload),
+    pub(crate) fn readable(&mut self, topic: &str, payload: &[u8]) -> Result<String, String> {
+        let json = match self.format {
+            PayloadFormat::Hex => return Ok(hex(payload)),
+            PayloadFormat::Base64 => return Ok(STANDARD.encode(payload)),
+            PayloadFormat::Cbor => cbor::to_json(payload),
+            PayloadFormat::Sparkplug if !topic.starts_with(SPARKPLUG_STATE) => {
+                let taken = self.names.take(topic, || sparkplug::named_metrics(payload));
+                taken.and_then(|()| sparkplug::to_json(payload, self.names.of(topic)))
+            }
+            PayloadFormat::Json | PayloadFormat::Sparkplug => one_line(payload),
         };
-        let name = self.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
+        let name = self.format.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned());
         let json = json.map_err(|words| format!("{topic}: the payload is not {name}: {words}"))?;
-        Ok(if pretty { json_text::on_several_lines(&json) } else { json })
+        Ok(if self.pretty { json_text::on_several_lines(&json) } else { json })
     }
 }
 
@@ -82,14 +99,16 @@ mod tests {
 
     #[test]
     fn payloads_become_readable() {
-        let readable = |format: PayloadFormat, payload: &[u8]| format.readable("t", payload, false);
+        let readable =
+            |format: PayloadFormat, payload: &[u8]| PayloadReader::new(format, false).readable("t", payload);
         assert_eq!(readable(PayloadFormat::Hex, &[0, 0xAB, 255]), Ok("00abff".to_owned()));
         assert_eq!(readable(PayloadFormat::Base64, b"abcd"), Ok("YWJjZA==".to_owned()));
         assert_eq!(readable(PayloadFormat::Json, b" { \"a\" : 2.0 } "), Ok("{\"a\":2.0}".to_owned()));
         assert_eq!(readable(PayloadFormat::Cbor, &[0xA1, 0x61, b'a', 1]), Ok("{\"a\":1}".to_owned()));
-        let pretty = PayloadFormat::Cbor.readable("t", &[0xA1, 0x61, b'a', 1], true);
+        let pretty = PayloadReader::new(PayloadFormat::Cbor, true).readable("t", &[0xA1, 0x61, b'a', 1]);
         assert_eq!(pretty, Ok("{\n\t\"a\":\t1\n}".to_owned()));
-        let state = PayloadFormat::Sparkplug.readable("spBv1.0/STATE/host", b"{\"online\": true}", false);
+        let state = PayloadReader::new(PayloadFormat::Sparkplug, false)
+            .readable("spBv1.0/STATE/host", b"{\"online\": true}");
         assert_eq!(state, Ok("{\"online\":true}".to_owned()));
         for (format, payload, words) in [
             (PayloadFormat::Json, b"{".as_slice(), "t: the payload is not json: EOF"),

@@ -3,17 +3,36 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::alias_names::{Metrics, NamedMetric};
 use super::{json_number, json_string};
 
 /// Templates within templates.
 const DEPTH_MAX: usize = 32;
 
-/// A payload as JSON on one line. Fields that this does not know are left out.
+/// A payload as JSON on one line; metrics that have an alias only are given their name if it is among these. Fields that this does
+/// not know are left out.
 ///
 /// # Errors
 /// It is not one.
-pub(super) fn to_json(payload: &[u8]) -> Result<String, String> {
-    object(&PAYLOAD, payload, &Context { datatype: 0, column_types: &[], depth: 0 })
+pub(super) fn to_json(payload: &[u8], named: Option<&Metrics>) -> Result<String, String> {
+    object(&PAYLOAD, payload, &Context { datatype: 0, column_types: &[], named, depth: 0 })
+}
+
+/// The metrics of a payload that have both a name and an alias.
+///
+/// # Errors
+/// It is none.
+pub(super) fn named_metrics(payload: &[u8]) -> Result<Metrics, String> {
+    let mut named = Metrics::new();
+    for (number, wire) in wire_fields(payload)? {
+        let (METRICS, Wire::Bytes(bytes)) = (number, wire) else { continue };
+        let MetricHead { name: Some(name), alias: Some(alias), datatype } = metric_head(bytes)? else {
+            continue;
+        };
+        let name = String::from_utf8_lossy(name).into();
+        named.insert(alias, NamedMetric { name, datatype: datatype.unwrap_or_default() });
+    }
+    Ok(named)
 }
 
 /// What a field of a message is.
@@ -33,23 +52,31 @@ enum Kind {
     Text,
     Bytes,
     DataType,
+    /// One of a payload itself, that may have an alias in place of its name.
+    Metric,
     Message(&'static [Field]),
     Several(&'static Kind),
 }
 
+/// Numbers of fields.
+const METRICS: u64 = 2;
+const METRIC_NAME: u64 = 1;
+const METRIC_ALIAS: u64 = 2;
+const METRIC_DATATYPE: u64 = 4;
+
 static PAYLOAD: [Field; 5] = [
     field(1, "timestamp", Kind::Number),
-    field(2, "metrics", Kind::Several(&Kind::Message(&METRIC))),
+    field(METRICS, "metrics", Kind::Several(&Kind::Metric)),
     field(3, "seq", Kind::Number),
     field(4, "uuid", Kind::Text),
     field(5, "body", Kind::Bytes),
 ];
 
 static METRIC: [Field; 18] = [
-    field(1, "name", Kind::Text),
-    field(2, "alias", Kind::Number),
+    field(METRIC_NAME, "name", Kind::Text),
+    field(METRIC_ALIAS, "alias", Kind::Number),
     field(3, "timestamp", Kind::Number),
-    field(4, "datatype", Kind::DataType),
+    field(METRIC_DATATYPE, "datatype", Kind::DataType),
     field(5, "is_historical", Kind::Flag),
     field(6, "is_transient", Kind::Flag),
     field(7, "is_null", Kind::Flag),
@@ -187,6 +214,8 @@ struct Context<'a> {
     datatype: u64,
     /// Those of the columns of a data set.
     column_types: &'a [u64],
+    /// Metrics that are known by their aliases.
+    named: Option<&'a Metrics>,
     depth: usize,
 }
 
@@ -219,6 +248,7 @@ fn object(fields: &[Field], bytes: &[u8], around: &Context<'_>) -> Result<String
         datatype: datatype.unwrap_or(around.datatype),
         column_types: if column_types.is_empty() { around.column_types } else { &column_types },
         depth: around.depth + 1,
+        ..*around
     };
     let mut members = Vec::new();
     for field in fields {
@@ -264,9 +294,41 @@ fn value(kind: &Kind, wire: &Wire<'_>, context: &Context<'_>) -> Result<String, 
             json_string(text.as_bytes())
         }
         (Kind::Bytes, Wire::Bytes(bytes)) => json_string(STANDARD.encode(bytes).as_bytes()),
+        (Kind::Metric, Wire::Bytes(bytes)) => metric(bytes, context)?,
         (Kind::Message(fields), Wire::Bytes(bytes)) => object(fields, bytes, context)?,
         _ => return Err("a field of another type".to_owned()),
     })
+}
+
+/// With the name and the type of data that belong to its alias, if it says neither.
+fn metric(bytes: &[u8], context: &Context<'_>) -> Result<String, String> {
+    let head = metric_head(bytes)?;
+    let known = context.named.zip(head.alias).and_then(|(named, alias)| named.get(&alias));
+    let Some(NamedMetric { name, datatype }) = known.filter(|_| head.name.is_none()) else {
+        return object(&METRIC, bytes, context);
+    };
+    let json = object(&METRIC, bytes, &Context { datatype: *datatype, ..*context })?;
+    Ok(json.replacen('{', &format!("{{\"name\":{},", json_string(name.as_bytes())), 1))
+}
+
+/// What is known of a metric before it is read as a whole.
+struct MetricHead<'a> {
+    name: Option<&'a [u8]>,
+    alias: Option<u64>,
+    datatype: Option<u64>,
+}
+
+fn metric_head(bytes: &[u8]) -> Result<MetricHead<'_>, String> {
+    let mut head = MetricHead { name: None, alias: None, datatype: None };
+    for (number, wire) in wire_fields(bytes)? {
+        match (number, wire) {
+            (METRIC_NAME, Wire::Bytes(name)) => head.name = Some(name),
+            (METRIC_ALIAS, Wire::Number(alias)) => head.alias = Some(alias),
+            (METRIC_DATATYPE, Wire::Number(datatype)) => head.datatype = Some(datatype),
+            _ => {}
+        }
+    }
+    Ok(head)
 }
 
 /// Negative numbers are in two's complement, of 32 bits at least or of their own.
@@ -410,7 +472,7 @@ mod tests {
             r#"{"datatype":"Template","value":{"metrics":[{"name":"a/b","alias":7,"datatype":"Int32","value":-5}],"template_ref":"T"}}"#,
             r#"],"seq":0}"#,
         ];
-        assert_eq!(to_json(&payload), Ok(expected.concat()));
+        assert_eq!(to_json(&payload, None), Ok(expected.concat()));
     }
 
     #[test]
@@ -420,15 +482,15 @@ mod tests {
             deep = bytes(2, &bytes(18, &deep));
         }
         for payload in [b"hello".as_slice(), &[0x08], &[0x0D, 0, 0, 0, 0], &[0x12, 9], &[0xFF; 12], &deep] {
-            assert!(to_json(payload).is_err(), "{payload:?}");
+            assert!(to_json(payload, None).is_err(), "{payload:?}");
         }
-        assert_eq!(to_json(b""), Ok("{}".to_owned()));
+        assert_eq!(to_json(b"", None), Ok("{}".to_owned()));
     }
 
     proptest! {
         #[test]
         fn whatever_comes_out_is_json(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
-            if let Ok(json) = to_json(&bytes) {
+            if let Ok(json) = to_json(&bytes, None) {
                 prop_assert!(serde_json::from_str::<serde::de::IgnoredAny>(&json).is_ok(), "{}", json);
             }
         }

@@ -13,13 +13,12 @@ use crate::client::Ending;
 use crate::json_line::append_message;
 use crate::message_format::MessageFormat;
 use crate::output;
-use crate::payload_format::PayloadFormat;
+use crate::payload_format::PayloadReader;
 
 /// Prints messages to standard output.
 pub(crate) struct Printer {
     output: Output,
-    payload_format: Option<PayloadFormat>,
-    pretty: bool,
+    payloads: Option<PayloadReader>,
     quiet: bool,
     waiting: Vec<u8>,
     is_closed: bool,
@@ -44,8 +43,8 @@ impl Printer {
         } else {
             Output::Text { format: form.message_format(), line_end: !form.no_line_end }
         };
-        let (payload_format, pretty) = (form.payload_format, form.pretty);
-        Self { output, payload_format, pretty, quiet, waiting: Vec::new(), is_closed: false }
+        let payloads = form.payload_format.map(|format| PayloadReader::new(format, form.pretty));
+        Self { output, payloads, quiet, waiting: Vec::new(), is_closed: false }
     }
 
     /// Prints a message, at the latest with the next [`flush`](Self::flush). What cannot be printed as it should is told.
@@ -60,10 +59,10 @@ impl Printer {
     }
 
     fn append(&mut self, mut message: Message) -> Result<(), String> {
-        if let Some(format) = self.payload_format
+        if let Some(payloads) = &mut self.payloads
             && !message.payload.is_empty()
         {
-            message.payload = format.readable(&message.topic, &message.payload, self.pretty)?.into_bytes();
+            message.payload = payloads.readable(&message.topic, &message.payload)?.into_bytes();
         }
         match &mut self.output {
             Output::Text { format, line_end } => format.append(&message, *line_end, &mut self.waiting),

@@ -39,6 +39,51 @@ fn payloads_are_printed_readable() {
     assert!(outcome.error.starts_with("error: binary: the payload is not json: "), "{outcome:?}");
 }
 
+/// Messages of an edge node and a device, encoded by protoc's library for Python from the definition of Sparkplug B.
+const SPARKPLUG: [(&str, &str); 5] = [
+    (
+        "spBv1.0/plant/NDATA/north",
+        "08e8d795ffbc311211100118e8d795ffbc31200350f9ffffff0f1208100150f8ffffff0f1204100950011802",
+    ),
+    (
+        "spBv1.0/plant/NBIRTH/north",
+        "0880d095ffbc3112120a0562645365711880d095ffbc312008580312230a144e6f646520436f6e74726f6c2f5265626972746810001880d095\
+         ffbc31200b7000121d0a0a50756d702f4c6576656c10011880d095ffbc31200350fbffffff0f121d0a0950756d702f4e616d6510021880d095\
+         ffbc31200c7a056e6f7274681800",
+    ),
+    ("spBv1.0/plant/DBIRTH/north/oven", "08e4d095ffbc3112160a0b54656d706572617475726510032009650000ac411801"),
+    (
+        "spBv1.0/plant/NDATA/north",
+        "08e8d795ffbc311211100118e8d795ffbc31200350f9ffffff0f1208100150f8ffffff0f1204100950011802",
+    ),
+    ("spBv1.0/plant/DDATA/north/oven", "08ccd895ffbc3112071003650000b2411803"),
+];
+
+/// What is printed for them: a name and a type of data once the BIRTH has come.
+const SPARKPLUG_JSON: [&str; 5] = [
+    r#"{"timestamp":1700000001000,"metrics":[{"alias":1,"timestamp":1700000001000,"datatype":"Int32","value":-7},{"alias":1,"value":4294967288},{"alias":9,"value":1}],"seq":2}"#,
+    r#"{"timestamp":1700000000000,"metrics":[{"name":"bdSeq","timestamp":1700000000000,"datatype":"UInt64","value":3},{"name":"Node Control/Rebirth","alias":0,"timestamp":1700000000000,"datatype":"Boolean","value":false},{"name":"Pump/Level","alias":1,"timestamp":1700000000000,"datatype":"Int32","value":-5},{"name":"Pump/Name","alias":2,"timestamp":1700000000000,"datatype":"String","value":"north"}],"seq":0}"#,
+    r#"{"timestamp":1700000000100,"metrics":[{"name":"Temperature","alias":3,"datatype":"Float","value":21.5}],"seq":1}"#,
+    r#"{"timestamp":1700000001000,"metrics":[{"name":"Pump/Level","alias":1,"timestamp":1700000001000,"datatype":"Int32","value":-7},{"name":"Pump/Level","alias":1,"value":-8},{"alias":9,"value":1}],"seq":2}"#,
+    r#"{"timestamp":1700000001100,"metrics":[{"name":"Temperature","alias":3,"value":22.25}],"seq":3}"#,
+];
+
+#[test]
+fn metrics_of_sparkplug_are_named_by_their_birth() {
+    let broker = Broker::start(Kind::Ferry);
+    let options = ["-t", "spBv1.0/#", "--format", "sparkplug", "-q", "1", "-C", "5"];
+    let subscriber = subscriber(&broker, &options);
+    let scratch = Scratch::new();
+    for (topic, hex) in SPARKPLUG {
+        let bytes =
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"));
+        let file = scratch.write("payload", &bytes.collect::<Vec<u8>>());
+        done("pub", &broker, &["-t", topic, "-f", &file, "-q", "1"]);
+    }
+    let outcome = subscriber.end();
+    assert_eq!(outcome.output.lines().collect::<Vec<_>>(), SPARKPLUG_JSON);
+}
+
 const LINES: &str = r#"{"topic":"a/1","payload":"x","qos":2,"retain":true,"properties":{"content_type":"text/plain","user_properties":[["a","1"],["a","2"]]}}
 
 {"topic":"a/2","payload_base64":"AP8="}
