@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, Range};
 use std::ops::Bound;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::RandomState;
@@ -12,6 +12,9 @@ use crate::retained_scan::{FilterScan, Step};
 
 /// Topics are spread over this many maps, each behind its own lock.
 const PARTITIONS: usize = 16;
+
+/// Topics are counted by their first level in this many counters.
+const FIRST_LEVELS: usize = 64;
 
 /// A seek in the tree costs about as much as walking past this many topics.
 const SEEK_STEPS: usize = 8;
@@ -53,6 +56,9 @@ pub enum RetainedRefused {
 pub struct Retained<M> {
     partitions: Box<[Partition<M>]>,
     hasher: RandomState,
+    /// How many topics there are, by the hash of their first level: most filters can match none at all, and need not
+    /// look into any partition.
+    first_levels: [AtomicUsize; FIRST_LEVELS],
     /// All messages.
     count: AtomicUsize,
     limited_count: AtomicUsize,
@@ -89,6 +95,7 @@ impl<M: RetainedBody> Retained<M> {
         Self {
             partitions: (0..PARTITIONS).map(|_| Mutex::new(BTreeMap::new())).collect(),
             hasher: RandomState::with_seeds(seed, !seed, seed.rotate_left(8), 0x8CB9_2BA7_2F3D_8DD7),
+            first_levels: [const { AtomicUsize::new(0) }; FIRST_LEVELS],
             count: AtomicUsize::new(0),
             limited_count: AtomicUsize::new(0),
             limited_bytes: AtomicUsize::new(0),
@@ -134,6 +141,8 @@ impl<M: RetainedBody> Retained<M> {
             Entry::Vacant(entry) => {
                 self.make_room(Room::default(), new, limits)?;
                 self.count.fetch_add(1, Ordering::Relaxed);
+                self.first_level(first_level(entry.key())).fetch_add(1, Ordering::SeqCst);
+                fence(Ordering::SeqCst);
                 adopt(None, &mut message);
                 entry.insert(message);
                 Ok(None)
@@ -175,6 +184,9 @@ impl<M: RetainedBody> Retained<M> {
         steps_max: usize,
         mut visit: impl FnMut(&str, &M),
     ) -> bool {
+        if self.is_without(first_level(filter)) {
+            return true;
+        }
         if !filter.contains(['+', '#']) {
             if let Some((topic, message)) = self.partition(filter).get_key_value(filter) {
                 visit(topic, message);
@@ -251,6 +263,21 @@ impl<M: RetainedBody> Retained<M> {
         true
     }
 
+    /// Whether no topic begins with this level of a filter.
+    fn is_without(&self, level: &str) -> bool {
+        if level.starts_with(['+', '#']) {
+            return false;
+        }
+        // Either the caller, who has subscribed before it asks, sees the topic here, or whoever retains for the topic sees
+        // the subscription when it routes the message afterwards. Both sides need the fence for that.
+        fence(Ordering::SeqCst);
+        self.first_level(level).load(Ordering::SeqCst) == 0
+    }
+
+    fn first_level(&self, level: &str) -> &AtomicUsize {
+        &self.first_levels[self.hasher.hash_one(level.as_bytes()) as usize % FIRST_LEVELS]
+    }
+
     fn partition(&self, topic: &str) -> MutexGuard<'_, Topics<M>> {
         let hash = self.hasher.hash_one(topic.as_bytes());
         self.partitions[hash as usize % PARTITIONS].lock().unwrap_or_else(PoisonError::into_inner)
@@ -273,6 +300,7 @@ impl<M: RetainedBody> Retained<M> {
     fn uncount(&self, topic: &str, message: &M) {
         let Room { count, bytes } = Room::of(topic, message);
         self.count.fetch_sub(1, Ordering::Relaxed);
+        self.first_level(first_level(topic)).fetch_sub(1, Ordering::Relaxed);
         self.limited_count.fetch_sub(count, Ordering::Relaxed);
         self.limited_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
@@ -293,6 +321,10 @@ impl Room {
         let bytes = message.size_bytes() + topic.len() + Retained::<M>::OVERHEAD_BYTES;
         Self { count: 1, bytes }
     }
+}
+
+fn first_level(topic: &str) -> &str {
+    topic.split_once('/').map_or(topic, |(first, _)| first)
 }
 
 /// Adds `amount` unless `max` would be exceeded.
