@@ -1,12 +1,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::{Authenticator, Credentials, Later, Outcome, Refusal, Verdict};
+use crate::{Authenticator, Credentials, Exchange, Later, Outcome, Refusal, Verdict};
 
 /// One judge of a [`Chain`].
 pub trait Link: Send + Sync {
     /// Judges a client, or leaves it to the next.
     fn judge(&self, credentials: &Arc<Credentials>) -> Verdict<Judgement>;
+
+    /// As [`Authenticator::exchange`].
+    fn exchange(&self, _method: &str, _credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        None
+    }
 }
 
 /// What one judge of a chain says.
@@ -62,6 +67,11 @@ impl Authenticator for Chain {
             }
         }
         Verdict::Now(nobody_judged(&credentials))
+    }
+
+    /// Of the first judge that has the method.
+    fn exchange(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        self.links_of(credentials)?.iter().find_map(|link| link.exchange(method, credentials))
     }
 }
 

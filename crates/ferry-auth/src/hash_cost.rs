@@ -1,3 +1,5 @@
+use ferry_scram::ScramHash;
+
 /// How a new password is hashed, and what checking it costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashCost {
@@ -15,6 +17,13 @@ pub enum HashCost {
         /// Rounds.
         iterations: u32,
     },
+    /// What SCRAM needs (RFC 5802), which recognises passwords in a CONNECT too.
+    Scram {
+        /// The hash function of the method.
+        hash: ScramHash,
+        /// Rounds, at least 4,096. The client computes them with each connection, the broker when a CONNECT has the password.
+        iterations: u32,
+    },
 }
 
 impl HashCost {
@@ -24,6 +33,12 @@ impl HashCost {
 
     /// PBKDF2 with the 210,000 rounds that OWASP recommends for SHA-512.
     pub const PBKDF2_SHA512: Self = Self::Pbkdf2Sha512 { iterations: 210_000 };
+
+    /// SCRAM with 100,000 rounds: less than a tenth of a second for a computer, seconds for a small device.
+    #[must_use]
+    pub const fn scram(hash: ScramHash) -> Self {
+        Self::Scram { hash, iterations: 100_000 }
+    }
 }
 
 impl Default for HashCost {

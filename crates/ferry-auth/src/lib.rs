@@ -1,7 +1,7 @@
 //! Who a client is, and what it may do.
 //!
 //! This crate sees values (names, passwords, certificates), never packets or sockets. An [`Authenticator`]
-//! judges the [`Credentials`] of a CONNECT; a [`Mechanism`] holds the conversation of enhanced authentication
+//! judges the [`Credentials`] of a CONNECT, and begins an [`Exchange`] for the conversation of enhanced authentication
 //! (AUTH packets, MQTT 5.0 section 4.12). Both may answer at once or later: see [`Verdict`]. A [`Chain`] asks one
 //! [`Link`] after the other.
 //!
@@ -15,13 +15,17 @@ mod authenticator;
 mod certificate_link;
 mod chain;
 mod credentials;
+mod decoy_secret;
+mod exchange;
 mod hash_cost;
 mod hash_queue;
-mod mechanism;
 mod password_file;
 mod password_hash;
 mod password_link;
 mod rule_trie;
+mod scram_exchange;
+mod scram_users;
+mod shown;
 mod verdict;
 
 pub use acl_file::{Access, AclDecision, AclFile, AclProblem, AclReason};
@@ -29,12 +33,15 @@ pub use authenticator::Authenticator;
 pub use certificate_link::CertificateLink;
 pub use chain::{Chain, Judgement, Link};
 pub use credentials::Credentials;
+pub use decoy_secret::DecoySecret;
+pub use exchange::{Exchange, Step};
+pub use ferry_scram::ScramHash;
 pub use hash_cost::HashCost;
 pub use hash_queue::HashQueue;
-pub use mechanism::{Exchange, Mechanism, Step};
 pub use password_file::{
     PasswordFile, PasswordFileFault, PasswordFileProblem, PasswordFileText, UserNameError,
 };
 pub use password_hash::{HashError, PasswordHash};
 pub use password_link::PasswordLink;
+use scram_users::ScramUsers;
 pub use verdict::{Later, Outcome, Refusal, Verdict};

@@ -1,7 +1,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use crate::{HashError, PasswordHash};
+use crate::password_hash::is_scram;
+use crate::{DecoySecret, HashError, PasswordHash};
 
 /// Bytes of a user name: what MQTT has room for (section 1.5.4).
 const USER_NAME_BYTES_MAX: usize = 65_535;
@@ -12,6 +13,7 @@ const USER_NAME_BYTES_MAX: usize = 65_535;
 pub struct PasswordFile {
     users: HashMap<Box<str>, PasswordHash>,
     weak: usize,
+    decoy_secret: Option<DecoySecret>,
 }
 
 /// What is wrong with a line of a password file. It never repeats what may be a password.
@@ -59,7 +61,10 @@ impl PasswordFile {
         let mut file = Self::default();
         let mut problems = Vec::new();
         for (index, line) in text.lines().enumerate() {
-            let Some((user_name, parsed)) = parse_line(line) else { continue };
+            let Some((user_name, parsed)) = parse_line(line) else {
+                file.decoy_secret = file.decoy_secret.or_else(|| DecoySecret::of_line(line));
+                continue;
+            };
             let fault = match parsed {
                 Err(fault) => fault,
                 Ok(_) if file.users.contains_key(user_name) => PasswordFileFault::Twice,
@@ -97,6 +102,11 @@ impl PasswordFile {
     #[must_use]
     pub fn weak_hashes(&self) -> usize {
         self.weak
+    }
+
+    /// The secret for what is made up for other users, if the file has one.
+    pub(crate) fn decoy_secret(&self) -> Option<&DecoySecret> {
+        self.decoy_secret.as_ref()
     }
 
     /// All hashes, in no order.
@@ -154,11 +164,19 @@ impl PasswordFileText {
             (user_name, Err(PasswordFileFault::Hash(_))) => {
                 let (_, password) = line.split_once(':')?;
                 let password = password.trim();
-                (!password.starts_with('$')).then(|| (user_name.to_owned(), password.to_owned()))
+                (!password.starts_with('$') && !is_scram(password))
+                    .then(|| (user_name.to_owned(), password.to_owned()))
             }
             _ => None,
         });
         plain.collect()
+    }
+
+    /// Gives the file a secret at its start, for users with SCRAM, unless it has one.
+    pub fn ensure_decoy_secret(&mut self) {
+        if !self.0.iter().any(|line| DecoySecret::of_line(line).is_some()) {
+            self.0.insert(0, DecoySecret::random().to_string());
+        }
     }
 
     /// Number of users, right or wrong.

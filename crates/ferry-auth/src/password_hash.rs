@@ -3,6 +3,7 @@ use std::fmt;
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use ferry_scram::{ITERATIONS_MAX, ITERATIONS_MIN, ScramCredentials};
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 
@@ -54,6 +55,8 @@ enum Kind {
     Bcrypt(Box<str>),
     /// `$scrypt$ln=16,r=8,p=1$salt$hash`.
     Scrypt { log_n: u8, block: u32, parallelism: u32, salt: Box<[u8]>, hash: Box<[u8]> },
+    /// `SCRAM-SHA-256$iterations:salt$storedkey:serverkey` (RFC 5803), also `SHA-1` and `SHA-512`.
+    Scram(ScramCredentials),
 }
 
 /// Why a text is no password hash. It never repeats the text.
@@ -89,11 +92,17 @@ impl PasswordHash {
                 salt: salt[..PBKDF2_SALT_BYTES].into(),
                 hash: vec![0; SHA512_BYTES].into(),
             },
+            HashCost::Scram { hash, iterations } => {
+                if !(ITERATIONS_MIN..=ITERATIONS_MAX).contains(&iterations) {
+                    return Err(HashError("SCRAM may have 4,096 to 1,000,000 iterations"));
+                }
+                return Ok(Self(Kind::Scram(ScramCredentials::new(hash, password, &salt, iterations))));
+            }
         };
         let hash = kind.compute(password);
         match &mut kind {
             Kind::Argon2 { hash: place, .. } | Kind::Pbkdf2Sha512 { hash: place, .. } => *place = hash,
-            Kind::Sha512 { .. } | Kind::Bcrypt(_) | Kind::Scrypt { .. } => {}
+            Kind::Sha512 { .. } | Kind::Bcrypt(_) | Kind::Scrypt { .. } | Kind::Scram(_) => {}
         }
         Ok(Self(kind))
     }
@@ -103,6 +112,12 @@ impl PasswordHash {
     /// # Errors
     /// When it is of no kind that is known, or asks for more memory or time than is sensible.
     pub fn parse(text: &str) -> Result<Self, HashError> {
+        if is_scram(text) {
+            let credentials = ScramCredentials::parse(text)
+                .map_err(|_| HashError("this is not METHOD$ITERATIONS:SALT$STOREDKEY:SERVERKEY of SCRAM"))?;
+            pbkdf2_iterations(credentials.iterations)?;
+            return Ok(Self(Kind::Scram(credentials)));
+        }
         let Some(rest) = text.strip_prefix('$') else {
             return Err(HashError("the password is in plain text"));
         };
@@ -133,6 +148,7 @@ impl PasswordHash {
     pub fn verify(&self, password: &[u8]) -> bool {
         match &self.0 {
             Kind::Bcrypt(text) => bcrypt::verify(password, text).unwrap_or(false),
+            Kind::Scram(credentials) => credentials.verify_password(password),
             Kind::Argon2 { hash, .. }
             | Kind::Pbkdf2Sha512 { hash, .. }
             | Kind::Sha512 { hash, .. }
@@ -145,10 +161,27 @@ impl PasswordHash {
     pub fn is_weak(&self) -> bool {
         match &self.0 {
             Kind::Sha512 { .. } => true,
-            Kind::Pbkdf2Sha512 { iterations, .. } => *iterations < 10_000,
+            Kind::Pbkdf2Sha512 { iterations, .. } | Kind::Scram(ScramCredentials { iterations, .. }) => {
+                *iterations < 10_000
+            }
             Kind::Argon2 { .. } | Kind::Bcrypt(_) | Kind::Scrypt { .. } => false,
         }
     }
+}
+
+impl PasswordHash {
+    /// What SCRAM needs, if the password is kept so.
+    pub(crate) fn scram(&self) -> Option<&ScramCredentials> {
+        match &self.0 {
+            Kind::Scram(credentials) => Some(credentials),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a text begins as the credentials of SCRAM do: then it is not meant as a password.
+pub(crate) fn is_scram(text: &str) -> bool {
+    text.starts_with("SCRAM-SHA-") && text.contains('$')
 }
 
 impl Kind {
@@ -178,7 +211,7 @@ impl Kind {
                 });
                 if done { computed.into() } else { Box::default() }
             }
-            Self::Bcrypt(_) => Box::default(),
+            Self::Bcrypt(_) | Self::Scram(_) => Box::default(),
         }
     }
 }
@@ -205,6 +238,7 @@ impl fmt::Display for PasswordHash {
                 let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
                 write!(formatter, "$scrypt$ln={log_n},r={block},p={parallelism}${salt}${hash}")
             }
+            Kind::Scram(credentials) => credentials.fmt(formatter),
         }
     }
 }
@@ -218,6 +252,7 @@ impl fmt::Debug for PasswordHash {
             Kind::Sha512 { .. } => "Sha512",
             Kind::Bcrypt(_) => "Bcrypt",
             Kind::Scrypt { .. } => "Scrypt",
+            Kind::Scram(_) => "Scram",
         })
     }
 }

@@ -2,16 +2,20 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
+use crate::scram_exchange::ScramExchange;
+use crate::shown::shown;
 use crate::{
-    Credentials, HashCost, HashQueue, Judgement, Link, Outcome, PasswordFile, PasswordHash, Refusal, Verdict,
+    Credentials, DecoySecret, Exchange, HashCost, HashQueue, Judgement, Link, Outcome, PasswordFile,
+    PasswordHash, Refusal, ScramHash, ScramUsers, Verdict,
 };
 
-/// Judges user names and passwords by a [`PasswordFile`]. A client that offers neither is left to the next judge.
+/// Judges user names and passwords by a [`PasswordFile`]. A client that offers neither is left to the next judge. Users whose
+/// entries are made for SCRAM can authenticate by it too.
 ///
 /// A user that is not there costs as much time as one that is, and gets the same answer: nobody finds out by trying who
 /// has an account. Only the log tells.
 pub struct PasswordLink {
-    file: PasswordFile,
+    users: Arc<ScramUsers>,
     /// All hashes of the file, or one of nobody's: what passwords of unknown users are compared with.
     decoys: Vec<PasswordHash>,
     /// Which decoy an unknown user gets: always the same, as a known user has always the same hash, but nobody can tell
@@ -21,15 +25,17 @@ pub struct PasswordLink {
 }
 
 impl PasswordLink {
-    /// Passwords are compared by `queue`.
+    /// Passwords are compared by `queue`. `decoy_secret` is for a file that has none: the same for as long as possible, for
+    /// what is made up for unknown users should not change.
     #[must_use]
-    pub fn new(file: PasswordFile, queue: Arc<HashQueue>) -> Self {
+    pub fn new(file: PasswordFile, queue: Arc<HashQueue>, decoy_secret: &DecoySecret) -> Self {
         let mut decoys: Vec<PasswordHash> = file.hashes().cloned().collect();
         if decoys.is_empty() {
             // Without random bytes there is no decoy either, but nobody to be found out.
             decoys.extend(PasswordHash::create(b"", HashCost::default()));
         }
-        Self { file, decoys, secret: RandomState::new(), queue }
+        let users = Arc::new(ScramUsers::new(file, decoy_secret));
+        Self { users, decoys, secret: RandomState::new(), queue }
     }
 
     fn decoy(&self, user_name: &str) -> Option<&PasswordHash> {
@@ -46,7 +52,7 @@ impl Link for PasswordLink {
         }
         // Without a name there is nobody to compare with; without a password, what is compared is empty and never right.
         let user_name = credentials.user_name.as_deref().unwrap_or_default();
-        let known = self.file.get(user_name);
+        let known = self.users.file().get(user_name);
         let Some(hash) = known.or_else(|| self.decoy(user_name)).cloned() else {
             return Verdict::Now(wrong(credentials, false));
         };
@@ -67,6 +73,11 @@ impl Link for PasswordLink {
             }
         }))
     }
+
+    fn exchange(&self, method: &str, credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        let hash = ScramHash::of_method(method).filter(|hash| self.users.have(*hash))?;
+        Some(Box::new(ScramExchange::new(hash, Arc::clone(&self.users), credentials)))
+    }
 }
 
 fn wrong(credentials: &Credentials, is_known: bool) -> Judgement {
@@ -82,12 +93,4 @@ fn wrong(credentials: &Credentials, is_known: bool) -> Judgement {
 fn busy() -> Judgement {
     let detail = "too many passwords wait to be checked".into();
     Judgement::Final(Outcome::Refuse { refusal: Refusal::ServerBusy, detail })
-}
-
-/// As much of a name as belongs into a line of a log, which escapes what would break it.
-fn shown(name: &str) -> String {
-    const CHARACTERS_MAX: usize = 64;
-    let start: String = name.chars().take(CHARACTERS_MAX).collect();
-    let more = if start.len() < name.len() { "..." } else { "" };
-    format!("{start}{more}")
 }

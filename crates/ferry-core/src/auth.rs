@@ -94,7 +94,10 @@ impl Shard {
             _ => return Err(Fault::protocol_error("AUTH is not expected here")),
         };
         authentication.phase = AuthPhase::AwaitServer;
-        conn.deadline = turn.now.plus_seconds(self.config.authentication_timeout_seconds);
+        // One deadline for all steps: who answers slowly each time does not gain time by that.
+        if matches!(step, AuthStep::Start { .. }) {
+            conn.deadline = turn.now.plus_seconds(self.config.authentication_timeout_seconds);
+        }
         if !connected {
             conn.paused.insert(Paused::AUTHENTICATION);
             turn.pause(id);
@@ -122,7 +125,7 @@ impl Shard {
                 self.continue_authentication(turn, id, connected, data.as_deref());
             }
             AuthOutcome::Accept { user_name, data } if connected => {
-                self.reauthenticated(turn, id, user_name, data.as_deref());
+                self.reauthenticated(turn, id, user_name.as_deref(), data.as_deref());
             }
             AuthOutcome::Accept { user_name, data } => self.accept(turn, id, user_name, data.as_deref()),
             AuthOutcome::Reject { reason_code, reason_string, server_reference, .. } if connected => {
@@ -163,25 +166,26 @@ impl Shard {
             let reason_code = ReasonCode::IMPLEMENTATION_SPECIFIC_ERROR;
             return self.reject_connect(turn, id, reason_code, None, None);
         }
-        conn.deadline = turn.now.plus_seconds(self.config.authentication_timeout_seconds);
         if !connected {
             self.unpause(turn, id, Paused::AUTHENTICATION);
         }
-        self.arm_conn(id);
     }
 
-    /// Re-authentication succeeded: from now on the new rights hold (section 4.12.1).
+    /// Re-authentication succeeded (section 4.12.1). It cannot make a client somebody else: what the session has was given
+    /// to the user that it belongs to.
     fn reauthenticated(
         &mut self,
         turn: &mut Turn<'_>,
         id: ConnId,
-        user_name: Option<Box<str>>,
+        user_name: Option<&str>,
         data: Option<&[u8]>,
     ) {
-        if let Some(session) = self.session_of_mut(id) {
-            session.identity.user_name = user_name.map(Into::into);
-            session.rights = None;
+        let Some(session) = self.session_of_mut(id) else { return };
+        if session.identity.user_name.as_deref() != user_name {
+            let words = "re-authentication cannot change the user";
+            return self.disconnect_with(turn, id, ReasonCode::NOT_AUTHORIZED, Some(words), None);
         }
+        session.rights = None;
         if let Some(session_id) = self.conns.get(id).and_then(Conn::session) {
             self.record_session(turn, session_id);
             self.recheck_subscriptions(turn, session_id);

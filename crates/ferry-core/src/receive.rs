@@ -49,6 +49,9 @@ impl Shard {
                 self.ignore(turn, id, "the first packet is not CONNECT");
                 return None;
             }
+        }
+        if matches!(conn.state, ConnState::AwaitConnect | ConnState::Authenticating(_)) {
+            // Nobody knows yet whether it may send more.
             limits.packet_size_max = limits.packet_size_max.min(self.config.connect_bytes_max);
         }
         match frame_length(bytes, &limits) {

@@ -190,6 +190,7 @@ Examples:
   ferry passwd -D passwords ben                delete ben
   ferry passwd -U passwords                    hash what is in plain text
   ferry passwd -H sha512-pbkdf2 passwords ada  so that Mosquitto 2.0 reads it too
+  ferry passwd -H scram-sha-256 passwords ada  for clients that authenticate by SCRAM
 
 Exit codes: 0 done; 1 it cannot be done, and the file is as it was; 2 wrong command line; 130 stopped with Ctrl-C.")]
 pub(crate) struct PasswdArguments {
@@ -213,11 +214,11 @@ pub(crate) struct PasswdArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "batch")]
     pub(crate) password_file: Option<PathBuf>,
 
-    /// How to hash
-    #[arg(short = 'H', long, value_name = "KIND", default_value = "argon2id", value_parser = PossibleValuesParser::new(["argon2id", "sha512-pbkdf2"]))]
+    /// How to hash; with scram-... the user can authenticate by that method, and with a plain password as before
+    #[arg(short = 'H', long, value_name = "KIND", default_value = "argon2id", value_parser = PossibleValuesParser::new(["argon2id", "sha512-pbkdf2", "scram-sha-256", "scram-sha-512", "scram-sha-1"]))]
     pub(crate) hash: String,
 
-    /// Rounds of the hash [default: 2 for argon2id, 210000 for sha512-pbkdf2]
+    /// Rounds of the hash [default: 2 for argon2id, 210000 for sha512-pbkdf2, 100000 for scram]
     #[arg(short = 'I', long, value_name = "NUMBER")]
     pub(crate) iterations: Option<u32>,
 

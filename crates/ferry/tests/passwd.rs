@@ -59,6 +59,26 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
+fn entries_for_scram() {
+    let directory = directory("scram");
+    for method in ["scram-sha-256", "scram-sha-512", "scram-sha-1"] {
+        done(&passwd(&directory, &format!("-c -H {method} -I 4096 p ada"), "secret\n"), "user \"ada\" added");
+        let text = std::fs::read_to_string(directory.join("p")).expect("a file");
+        assert!(text.starts_with("# decoy-secret "), "{text}");
+        assert!(text.contains(&format!("\nada:{}$4096:", method.to_uppercase())), "{text}");
+        assert!(knows(&directory, "ada", "secret") && !knows(&directory, "ada", "Secret"));
+        // The secret stays, whoever comes and goes.
+        done(&passwd(&directory, &format!("-H {method} p ben"), "x\n"), "user \"ben\" added");
+        done(&passwd(&directory, "-D p ada", ""), "deleted");
+        let after = std::fs::read_to_string(directory.join("p")).expect("a file");
+        assert_eq!(after.lines().next(), text.lines().next());
+        assert!(after.contains(&format!("\nben:{}$100000:", method.to_uppercase())), "{after}");
+    }
+    refused(&passwd(&directory, "-H scram-sha-1 -I 1 p carl", "x\n"), "4,096 to 1,000,000 iterations");
+    refused(&passwd(&directory, "-H scram-sha-1 --memory-kib 9 p carl", "x\n"), "are for argon2id");
+}
+
+#[test]
 fn users_are_added_changed_and_deleted() {
     let at = directory("users");
     refused(&passwd(&at, "p ada", "one\n"), "-c makes the file");

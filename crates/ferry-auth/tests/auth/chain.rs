@@ -2,8 +2,8 @@ use std::sync::Arc;
 use std::sync::mpsc;
 
 use ferry_auth::{
-    Authenticator, CertificateLink, Chain, Credentials, HashCost, HashQueue, Outcome, PasswordFile,
-    PasswordFileText, PasswordHash, PasswordLink, Refusal, Verdict,
+    Authenticator, CertificateLink, Chain, Credentials, DecoySecret, HashCost, HashQueue, Outcome,
+    PasswordFile, PasswordFileText, PasswordHash, PasswordLink, Refusal, Verdict,
 };
 
 const CHEAP: HashCost = HashCost::Pbkdf2Sha512 { iterations: 1 };
@@ -22,7 +22,7 @@ fn users(names_and_passwords: &[(&str, &[u8])]) -> PasswordFile {
 
 fn chain(file: PasswordFile, queue: Arc<HashQueue>) -> Chain {
     Chain::new()
-        .with("password_file", Arc::new(PasswordLink::new(file, queue)))
+        .with("password_file", Arc::new(PasswordLink::new(file, queue, &DecoySecret::random())))
         .with("certificate", Arc::new(CertificateLink))
 }
 
@@ -97,7 +97,7 @@ fn where_nobody_judges_a_name_it_says_nothing() {
     assert_eq!(judge(&chain, allowed), Ok(None));
     let detail = "nobody here can judge what the client offers";
     refused(&judge(&chain, credentials), Refusal::NotAuthorized, detail);
-    assert!(chain.mechanism("SCRAM-SHA-256").is_none());
+    assert!(chain.exchange("SCRAM-SHA-256", &asked(&["password_file"], None, None)).is_none());
 }
 
 #[test]

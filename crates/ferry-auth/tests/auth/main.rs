@@ -4,3 +4,4 @@ mod acl_file;
 mod chain;
 mod password_file;
 mod password_hash;
+mod scram;

@@ -18,12 +18,12 @@ impl Driver {
             }
             AuthStep::Start { credentials, method, data, .. } => {
                 let authenticator = Arc::clone(&self.authenticator.borrow());
-                let Some(mechanism) = authenticator.mechanism(&method) else {
+                let Some(mut exchange) = authenticator.exchange(&method, &judged(credentials)) else {
                     // An unknown method, also when re-authenticating [MQTT-4.12.0-1].
-                    self.authenticated(conn, refused(Refusal::BadAuthenticationMethod, None));
+                    let detail = "this listener does not know the authentication method".into();
+                    self.authenticated(conn, refused(Refusal::BadAuthenticationMethod, Some(detail)));
                     return;
                 };
-                let mut exchange = mechanism.start(judged(credentials));
                 let verdict = exchange.step(data);
                 self.exchanges.borrow_mut().insert(conn, exchange);
                 self.answer(conn, verdict, step_outcome);
@@ -83,7 +83,7 @@ fn step_outcome(step: Step) -> AuthOutcome {
     match step {
         Step::Continue { data } => AuthOutcome::Continue { data },
         Step::Accept { user_name, data } => AuthOutcome::Accept { user_name, data },
-        Step::Refuse(refusal) => refused(refusal, None),
+        Step::Refuse { refusal, detail } => refused(refusal, Some(detail)),
     }
 }
 

@@ -2,8 +2,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use ferry_auth::{
-    Authenticator, Credentials, Exchange, HashCost, Later, Mechanism, Outcome, PasswordFileText,
-    PasswordHash, Refusal, Step, Verdict,
+    Authenticator, Credentials, Exchange, HashCost, Later, Outcome, PasswordFileText, PasswordHash, Refusal,
+    Step, Verdict,
 };
 use ferry_broker::config::{AllowAnonymous, Config};
 use ferry_broker::{Broker, RunningBroker};
@@ -80,14 +80,8 @@ impl Authenticator for Twice {
         Verdict::Now(Outcome::Refuse { refusal: Refusal::NotAuthorized, detail: "".into() })
     }
 
-    fn mechanism(&self, method: &str) -> Option<&dyn Mechanism> {
-        (method == "TWICE").then_some(self)
-    }
-}
-
-impl Mechanism for Twice {
-    fn start(&self, _credentials: Credentials) -> Box<dyn Exchange> {
-        Box::new(TwiceExchange { first: None })
+    fn exchange(&self, method: &str, _credentials: &Credentials) -> Option<Box<dyn Exchange>> {
+        (method == "TWICE").then(|| Box::new(TwiceExchange { first: None }) as Box<dyn Exchange>)
     }
 }
 
@@ -101,7 +95,7 @@ impl Exchange for TwiceExchange {
             Some(first) if data.as_ref() == Some(&first) => {
                 Step::Accept { user_name: None, data: Some(b"welcome"[..].into()) }
             }
-            Some(_) => Step::Refuse(Refusal::NotAuthorized),
+            Some(_) => Step::Refuse { refusal: Refusal::NotAuthorized, detail: "".into() },
         };
         // The first answer takes its time.
         if self.first.is_some() {

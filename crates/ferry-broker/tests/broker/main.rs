@@ -8,6 +8,7 @@ mod full_disk;
 mod lifecycle;
 mod limits;
 mod reload;
+mod scram;
 mod shards;
 mod store_tools;
 mod websocket;

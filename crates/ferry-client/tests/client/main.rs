@@ -14,6 +14,8 @@ mod test_outbox;
 mod test_proxy;
 mod test_publish;
 mod test_request;
+#[cfg(feature = "scram")]
+mod test_scram;
 #[cfg(feature = "srv")]
 mod test_srv;
 mod test_subscribe;

@@ -164,9 +164,9 @@ fn authenticating_again() {
     broker.publish(client, "t", 0, 0, "y");
     assert_eq!(broker.read(client), ["AUTH 0x18 SCRAM challenge", "PUBLISH t q0 y"]);
     broker.send(client, &auth(ReasonCode::CONTINUE_AUTHENTICATION, "SCRAM", "proof"));
-    broker.authenticated(client, accept("v"));
+    broker.authenticated(client, accept("u"));
     assert_eq!(broker.read(client), ["AUTH 0x00 SCRAM welcome"]);
-    assert_eq!(broker.shards[0].sessions().next().unwrap().user_name, Some("v"));
+    assert_eq!(broker.shards[0].sessions().next().unwrap().user_name, Some("u"));
     // It is over: no deadline is left.
     broker.advance(1_000);
     assert!(!broker.is_closed(client));
@@ -179,6 +179,61 @@ fn authenticating_again_fails() {
     broker.send(client, &auth(ReasonCode::RE_AUTHENTICATE, "SCRAM", "again"));
     broker.authenticated(client, reject(ReasonCode::NOT_AUTHORIZED));
     assert_eq!(broker.read(client), ["DISCONNECT 0x87"]);
+    assert!(broker.is_closed(client));
+}
+
+#[test]
+fn authenticating_again_as_somebody_else() {
+    for outcome in [accept("v"), AuthOutcome::Accept { user_name: None, data: None }] {
+        let (mut broker, client) = authenticated();
+        broker.send(client, &auth(ReasonCode::RE_AUTHENTICATE, "SCRAM", "again"));
+        broker.authenticated(client, outcome);
+        assert_eq!(broker.read(client), ["DISCONNECT 0x87"]);
+        assert!(broker.is_closed(client));
+    }
+}
+
+#[test]
+fn all_steps_share_one_deadline() {
+    let mut broker = Broker::with(|config| config.authentication_timeout_seconds = 10);
+    broker.accepts = false;
+    let client = broker.connect(&with_method("c"));
+    for _ in 0..3 {
+        broker.advance(3);
+        broker.authenticated(client, go_on("challenge"));
+        assert_eq!(broker.read(client), ["AUTH 0x18 SCRAM challenge"]);
+        broker.send(client, &auth(ReasonCode::CONTINUE_AUTHENTICATION, "SCRAM", "proof"));
+    }
+    broker.advance(1);
+    assert_eq!(broker.read(client), ["CONNACK 0x88"]);
+    // Authenticating again has a time of its own.
+    let client = broker.connect(&with_method("d"));
+    broker.authenticated(client, accept("u"));
+    broker.read(client);
+    broker.advance(60);
+    broker.send(client, &auth(ReasonCode::RE_AUTHENTICATE, "SCRAM", "again"));
+    broker.authenticated(client, go_on("challenge"));
+    assert_eq!(broker.read(client), ["AUTH 0x18 SCRAM challenge"]);
+    broker.advance(10);
+    assert_eq!(broker.read(client), ["DISCONNECT 0x87"]);
+}
+
+#[test]
+fn who_is_not_let_in_yet_may_not_send_more_than_a_connect() {
+    let mut broker = Broker::with(|config| config.connect_bytes_max = 200);
+    broker.accepts = false;
+    let client = broker.connect(&with_method("c"));
+    broker.authenticated(client, go_on("challenge"));
+    broker.read(client);
+    let long = vec![b'x'; 200];
+    let packet = Packet::Auth(Auth {
+        reason_code: ReasonCode::CONTINUE_AUTHENTICATION,
+        authentication_method: Some("SCRAM"),
+        authentication_data: Some(&long),
+        ..Auth::default()
+    });
+    broker.send(client, &packet);
+    assert_eq!(broker.read(client), ["CONNACK 0x95"]);
     assert!(broker.is_closed(client));
 }
 

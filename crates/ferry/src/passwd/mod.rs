@@ -6,7 +6,7 @@ mod replaced_file;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ferry_auth::{HashCost, PasswordFile, PasswordFileText, PasswordHash};
+use ferry_auth::{HashCost, PasswordFile, PasswordFileText, PasswordHash, ScramHash};
 
 use crate::arguments::PasswdArguments;
 use crate::output;
@@ -94,6 +94,9 @@ fn change(arguments: PasswdArguments) -> Result<String, Failure> {
         PasswordFileText::new(&file.text)
     };
     let is_new = text.set(user, &hash).map_err(|error| error.to_string())?;
+    if matches!(cost, HashCost::Scram { .. }) {
+        text.ensure_decoy_secret();
+    }
     save(&mut file, path, &text)?;
     Ok(if is_new { format!("user {user:?} added") } else { format!("password of user {user:?} changed") })
 }
@@ -109,18 +112,30 @@ fn upgrade(file: &mut ReplacedFile, path: &Path, cost: HashCost) -> Result<Strin
         warn_about(path, &text);
         return Ok("no password is in plain text".to_owned());
     }
+    if matches!(cost, HashCost::Scram { .. }) {
+        text.ensure_decoy_secret();
+    }
     save(file, path, &text)?;
     Ok(format!("passwords hashed: {}", plain.len()))
 }
 
 fn cost(arguments: &PasswdArguments) -> Result<HashCost, String> {
-    let pbkdf2 = arguments.hash == "sha512-pbkdf2";
-    let cost = match if pbkdf2 { HashCost::PBKDF2_SHA512 } else { HashCost::ARGON2ID } {
+    let scram = ScramHash::of_method(&arguments.hash.to_ascii_uppercase());
+    let usual = match (arguments.hash.as_str(), scram) {
+        (_, Some(hash)) => HashCost::scram(hash),
+        ("sha512-pbkdf2", None) => HashCost::PBKDF2_SHA512,
+        _ => HashCost::ARGON2ID,
+    };
+    let is_argon2id = matches!(usual, HashCost::Argon2id { .. });
+    if !is_argon2id && (arguments.memory_kib.is_some() || arguments.parallelism.is_some()) {
+        return Err("--memory-kib and --parallelism are for argon2id".to_owned());
+    }
+    let cost = match usual {
         HashCost::Pbkdf2Sha512 { iterations } => {
-            if arguments.memory_kib.is_some() || arguments.parallelism.is_some() {
-                return Err("--memory-kib and --parallelism are for argon2id".to_owned());
-            }
             HashCost::Pbkdf2Sha512 { iterations: arguments.iterations.unwrap_or(iterations) }
+        }
+        HashCost::Scram { hash, iterations } => {
+            HashCost::Scram { hash, iterations: arguments.iterations.unwrap_or(iterations) }
         }
         HashCost::Argon2id { memory_kib, iterations, parallelism } => HashCost::Argon2id {
             memory_kib: arguments.memory_kib.unwrap_or(memory_kib),

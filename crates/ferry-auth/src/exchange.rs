@@ -1,12 +1,7 @@
-use crate::{Credentials, Refusal, Verdict};
+use crate::{Refusal, Verdict};
 
-/// A method of enhanced authentication, such as SCRAM (MQTT 5.0 section 4.12).
-pub trait Mechanism: Send + Sync {
-    /// Begins a conversation with one client; also for each re-authentication of a connected one.
-    fn start(&self, credentials: Credentials) -> Box<dyn Exchange>;
-}
-
-/// One conversation, from the CONNECT (or the AUTH that starts re-authentication) to its end.
+/// One conversation of enhanced authentication (MQTT 5.0 section 4.12), by a method such as SCRAM: from the CONNECT, or the
+/// AUTH that starts re-authentication, to its end.
 pub trait Exchange: Send {
     /// Answers the Authentication Data of the client's next packet; `None` when it sent none.
     fn step(&mut self, data: Option<Box<[u8]>>) -> Verdict<Step>;
@@ -22,11 +17,16 @@ pub enum Step {
     },
     /// Proven: CONNACK, or AUTH with 0x00 after re-authentication.
     Accept {
-        /// The name that permissions go by.
+        /// The name that permissions go by. Re-authentication cannot change it.
         user_name: Option<Box<str>>,
         /// Authentication Data of the last answer, by which some methods prove the server.
         data: Option<Box<[u8]>>,
     },
     /// Not proven: CONNACK with the reason code, or DISCONNECT after re-authentication [MQTT-4.12.0-4].
-    Refuse(Refusal),
+    Refuse {
+        /// What the client is told.
+        refusal: Refusal,
+        /// Why, for the log alone.
+        detail: Box<str>,
+    },
 }
