@@ -18,6 +18,7 @@ const SYSTEM: &[(&str, &str)] = &[
     ("nodejs", "node"),
     ("npm", "npm"),
     ("python3-venv", "python3"),
+    ("prometheus", "promtool"),
 ];
 
 /// Where the tools are; the tests read the same names from the environment.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use crate::accept::Accepting;
 use crate::acl_authorizer::AclAuthorizer;
+use crate::admin_api::{AdminServer, AdminSockets, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
 use crate::config::{Config, Problems, read_acl_file};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
@@ -112,6 +113,8 @@ impl BrokerBuilder {
         let shared = Arc::new(Shared::new(shard_count, seed, core_config, authorizer));
         let arguments =
             OpenArguments { config: &self.config.storage, shared: &shared, mailboxes: &mailboxes };
+        // A disk of the program's own has none.
+        let data_directory = self.config.storage.directory().filter(|_| self.storage.is_none());
         let (storage, restored) = open_storage(self.storage, &arguments)?;
         let mut shards: Vec<Shard> = (0..shard_count)
             .map(|id| {
@@ -123,8 +126,12 @@ impl BrokerBuilder {
             storage.give(restored, &mut shards, &shared);
         }
         let (listeners, handles) = Listeners::bind(&self.config)?;
+        let admin_sockets = AdminSockets::bind(&self.config, data_directory.as_deref())?;
         let accepting = Arc::new(Accepting::new(accept_limits(&self.config)));
         let (sys_interval_seconds, sys_interval_changes) = watch::channel(self.config.sys.interval_seconds);
+        let in_force = InForce { config: self.config.clone(), tokens: Tokens::read(&self.config.admin)? };
+        let admin_state =
+            AdminState::new(clock, Arc::clone(&mailboxes), Arc::clone(&shared), storage.clone(), in_force);
         let mut running = RunningBroker {
             config: self.config,
             clock,
@@ -137,29 +144,47 @@ impl BrokerBuilder {
             local_addresses: listeners.local_addresses(),
             listeners,
             shards: Vec::new(),
+            admin_state: Arc::new(admin_state),
+            admin: None,
             shutdown_begun: AtomicBool::new(false),
         };
         let interval_seconds = sys_interval_changes;
         let sys_topics =
             SysTopicsSetup { shared: Arc::clone(&shared), storage: storage.clone(), interval_seconds };
-        let mut sys_topics = Some(sys_topics);
-        for (id, shard) in (0..shard_count).map(ShardId).zip(shards) {
-            let setup = ShardSetup {
-                id,
-                shard,
-                clock,
-                mailboxes: Arc::clone(&mailboxes),
-                storage: storage.as_ref().and_then(|storage| storage.shard(id, Arc::clone(&shared))),
-                authenticator: Arc::clone(&authenticator),
-                accepting: Arc::clone(&accepting),
-                listeners: handles.iter().map(ListenerHandle::share).collect::<Result<_, _>>()?,
-                sys_topics: sys_topics.take(),
-            };
-            // On failure, dropping `running` stops the shards that run already.
-            running.shards.push(start_shard(setup)?);
+        start_shards(&mut running, shards, &handles, &authenticator, sys_topics)?;
+        if let Some(sockets) = admin_sockets {
+            running.admin = Some(AdminServer::start(sockets, Arc::clone(&running.admin_state))?);
         }
         Ok(running)
     }
+}
+
+/// Starts the threads. On failure, dropping `running` stops those that run already.
+fn start_shards(
+    running: &mut RunningBroker,
+    shards: Vec<Shard>,
+    listeners: &[ListenerHandle],
+    authenticator: &Arc<dyn Authenticator>,
+    sys_topics: SysTopicsSetup,
+) -> Result<(), StartError> {
+    let shared = Arc::clone(&sys_topics.shared);
+    let mut sys_topics = Some(sys_topics);
+    for (id, shard) in (0..).map(ShardId).zip(shards) {
+        let storage = running.storage.as_ref();
+        let setup = ShardSetup {
+            id,
+            shard,
+            clock: running.clock,
+            mailboxes: Arc::clone(&running.mailboxes),
+            storage: storage.and_then(|storage| storage.shard(id, Arc::clone(&shared))),
+            authenticator: Arc::clone(authenticator),
+            accepting: Arc::clone(&running.accepting),
+            listeners: listeners.iter().map(ListenerHandle::share).collect::<Result<_, _>>()?,
+            sys_topics: sys_topics.take(),
+        };
+        running.shards.push(start_shard(setup)?);
+    }
+    Ok(())
 }
 
 /// Opens the store, unless everything is in memory.

@@ -5,6 +5,7 @@
 
 mod accept;
 mod acl_authorizer;
+mod admin_api;
 mod authenticators;
 mod broker;
 pub mod config;

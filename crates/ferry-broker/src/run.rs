@@ -83,7 +83,8 @@ fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
     let tls_files = config.listeners.iter().flat_map(Listener::tls_files);
     let access_files = [&config.authentication.password_file, &config.authorization.acl_file];
     let access_files = access_files.into_iter().flatten();
-    let mut files: Vec<PathBuf> = sources.file.iter().chain(tls_files).chain(access_files).cloned().collect();
+    let files = sources.file.iter().chain(tls_files).chain(access_files).chain(config.admin.files());
+    let mut files: Vec<PathBuf> = files.cloned().collect();
     files.sort();
     files.dedup();
     files

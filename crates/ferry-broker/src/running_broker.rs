@@ -9,6 +9,7 @@ use ferry_net::ListenAddress;
 use tokio::sync::watch;
 
 use crate::accept::{Accepting, ListenerSetup};
+use crate::admin_api::{AdminServer, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
 use crate::broker::{check, make_authorizer};
 use crate::config::{Changes, Config, Problems, diff};
@@ -39,6 +40,9 @@ pub struct RunningBroker {
     pub(crate) local_addresses: Vec<ListenAddress>,
     pub(crate) listeners: Listeners,
     pub(crate) shards: Vec<JoinHandle<()>>,
+    pub(crate) admin_state: Arc<AdminState>,
+    /// `None`: it is not configured.
+    pub(crate) admin: Option<AdminServer>,
     pub(crate) shutdown_begun: AtomicBool,
 }
 
@@ -47,6 +51,12 @@ impl RunningBroker {
     #[must_use]
     pub fn local_addresses(&self) -> &[ListenAddress] {
         &self.local_addresses
+    }
+
+    /// Where the admin API listens; a port that was 0 is the one the system chose.
+    #[must_use]
+    pub fn admin_addresses(&self) -> &[ListenAddress] {
+        self.admin.as_ref().map_or(&[], AdminServer::addresses)
     }
 
     /// The configuration in force.
@@ -76,6 +86,7 @@ impl RunningBroker {
             Some(authorizer) => Arc::clone(authorizer),
             None => make_authorizer(&config)?,
         };
+        let tokens = Tokens::read(&config.admin)?;
         self.reload_listeners(&config)?;
         // Options that need a restart stay as they are, so that the next reload names them again.
         self.config = Config {
@@ -88,6 +99,15 @@ impl RunningBroker {
             limits: config.limits,
             session: config.session,
             sys: config.sys,
+            // What needs a restart is in the sockets.
+            admin: crate::config::Admin {
+                token: config.admin.token,
+                metrics_without_token: config.admin.metrics_without_token,
+                hosts: config.admin.hosts,
+                tls_certificate_file: config.admin.tls_certificate_file,
+                tls_key_file: config.admin.tls_key_file,
+                ..self.config.admin.clone()
+            },
             log: config.log,
             storage: crate::config::Storage {
                 topic_durability: config.storage.topic_durability,
@@ -101,6 +121,10 @@ impl RunningBroker {
                 ..self.config.server.clone()
             },
         };
+        self.admin_state.set_in_force(InForce { config: self.config.clone(), tokens });
+        if let Some(admin) = &self.admin {
+            admin.reload(&self.config);
+        }
         let core_config = Arc::new(core_config(&self.config));
         for mailbox in &*self.mailboxes {
             mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
@@ -142,6 +166,7 @@ impl RunningBroker {
         if self.shutdown_begun.swap(true, Ordering::SeqCst) {
             return;
         }
+        self.admin_state.set_stopping();
         // All wills are on their way before the first subscriber is disconnected.
         let (done, published) = mpsc::channel();
         for mailbox in &*self.mailboxes {

@@ -120,6 +120,7 @@ impl Shard {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         conn.state = ConnState::Online(session_id);
+        let version = conn.version;
         conn.deadline = Timestamp::NEVER;
         // Most connections have no other deadline, or a much later one.
         self.timers.disarm(TimerKey::Conn(id.place()), &mut conn.armed);
@@ -151,9 +152,7 @@ impl Shard {
         session.receiver.resume(receive_maximum, exchanges_max);
         self.record_beginning(turn, session_id);
         self.set_shares_online(session_id, true);
-        self.counters.clients_connected += 1;
-        self.counters.clients_connected_max =
-            self.counters.clients_connected_max.max(self.counters.clients_connected);
+        self.counters.client_connected(version);
     }
 
     /// The will belongs to the session from now on [MQTT-3.1.2-7] [MQTT3-3.1.2-8].

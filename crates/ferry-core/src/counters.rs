@@ -1,4 +1,4 @@
-use ferry_codec::{Packet, ReasonCode};
+use ferry_codec::{Packet, ProtocolVersion, ReasonCode};
 
 use crate::DropLedger;
 
@@ -12,6 +12,8 @@ pub struct Counters {
     pub connections: usize,
     /// Clients that are connected: their CONNACK was a success.
     pub clients_connected: usize,
+    /// Those of them that speak MQTT 3.1, 3.1.1 and 5.0.
+    pub clients_connected_by_version: [usize; 3],
     /// The highest value of `clients_connected`.
     pub clients_connected_max: usize,
     /// Sessions, connected or not.
@@ -120,9 +122,30 @@ impl Counters {
         self.queued_bytes = self.queued_bytes + after.1 - before.1;
     }
 
+    /// A client of this version has connected.
+    pub(crate) fn client_connected(&mut self, version: ProtocolVersion) {
+        self.clients_connected += 1;
+        self.clients_connected_by_version[version_index(version)] += 1;
+        self.clients_connected_max = self.clients_connected_max.max(self.clients_connected);
+    }
+
+    /// A client of this version is connected no more.
+    pub(crate) fn client_left(&mut self, version: ProtocolVersion) {
+        self.clients_connected -= 1;
+        self.clients_connected_by_version[version_index(version)] -= 1;
+    }
+
     /// A session's open exchanges went from `before` to `after`.
     pub(crate) fn inflight_changed(&mut self, before: usize, after: usize) {
         self.inflight_messages = self.inflight_messages + after - before;
+    }
+}
+
+fn version_index(version: ProtocolVersion) -> usize {
+    match version {
+        ProtocolVersion::V31 => 0,
+        ProtocolVersion::V311 => 1,
+        ProtocolVersion::V5 => 2,
     }
 }
 

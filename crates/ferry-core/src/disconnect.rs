@@ -192,7 +192,7 @@ impl Shard {
         let conn = self.conns.get_mut(id)?;
         let session_id = conn.session()?;
         conn.state = ConnState::Left;
-        self.counters.clients_connected -= 1;
+        self.counters.client_left(conn.version);
         let session = self.sessions.get_mut(session_id)?;
         session.conn = None;
         session.rights = None;

@@ -18,7 +18,7 @@ mod ticket;
 mod verify;
 
 pub use batch::Batch;
-pub use commit::{CommitOptions, CommitThread, Health, Loaded, ShardStore, ShutdownError};
+pub use commit::{CommitLatencies, CommitOptions, CommitThread, Health, Loaded, ShardStore, ShutdownError};
 pub use disk::{Disk, DiskFile, Fault, FileDisk, Operation, RealFile, SimulatedDisk, SimulatedFile};
 pub use entry::{Entry, VALUE_BYTES_MAX};
 pub use key::Key;

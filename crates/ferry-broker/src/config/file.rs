@@ -194,6 +194,11 @@ pub(super) fn raw(value: &DeValue<'_>) -> Raw {
         }
         DeValue::Boolean(flag) => Raw::Flag(*flag),
         DeValue::Array(items) => Raw::List(items.iter().map(|item| raw(item.get_ref())).collect()),
+        DeValue::Table(entries) => {
+            let entries =
+                entries.iter().map(|(key, value)| (key.get_ref().to_string(), raw(value.get_ref())));
+            Raw::Table(entries.collect())
+        }
         other => Raw::Other(other.type_str()),
     }
 }

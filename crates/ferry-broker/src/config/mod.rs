@@ -3,6 +3,7 @@
 //! This is the only place that reads configuration files and the environment. Every option stands in one table (see
 //! [`option`]), from which parser, example file and reference are made.
 
+mod admin;
 mod authentication;
 mod authorization;
 mod document;
@@ -24,8 +25,10 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod validate;
+mod validate_admin;
 mod value;
 
+pub use admin::{Admin, AdminRole, AdminToken, HostName, OpenMetrics, TokenSecret};
 pub use authentication::{Authentication, AuthenticatorKind};
 pub use authorization::Authorization;
 pub use document::{example, reference};
@@ -39,13 +42,14 @@ pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Ses
 pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
 pub(crate) use {
-    authorization::read_acl_file, file_watch::FileWatch, password_file::read_password_file, reload::pairs,
+    admin::read_secret, authorization::read_acl_file, file_watch::FileWatch,
+    password_file::read_password_file, reload::pairs,
 };
 
 use option::{Section, SectionSpec};
 
 /// Every section, in the order in which they are documented.
-pub const SECTIONS: [&SectionSpec; 9] = [
+pub const SECTIONS: [&SectionSpec; 10] = [
     &Server::SPEC,
     &Listener::SPEC,
     &Authentication::SPEC,
@@ -53,6 +57,7 @@ pub const SECTIONS: [&SectionSpec; 9] = [
     &Limits::SPEC,
     &Session::SPEC,
     &Storage::SPEC,
+    &Admin::SPEC,
     &Log::SPEC,
     &Sys::SPEC,
 ];
@@ -74,6 +79,8 @@ pub struct Config {
     pub session: Session,
     /// Where state is kept.
     pub storage: Storage,
+    /// The HTTP API of those who run the broker.
+    pub admin: Admin,
     /// The log.
     pub log: Log,
     /// The broker's own figures.
@@ -90,6 +97,7 @@ impl Default for Config {
             limits: Limits::default(),
             session: Session::default(),
             storage: Storage::default(),
+            admin: Admin::default(),
             log: Log::default(),
             sys: Sys::default(),
         }
@@ -106,6 +114,7 @@ impl Config {
             "limits" => &self.limits,
             "session" => &self.session,
             "storage" => &self.storage,
+            "admin" => &self.admin,
             "log" => &self.log,
             "sys" => &self.sys,
             _ => return None,
@@ -120,6 +129,7 @@ impl Config {
             "limits" => &mut self.limits,
             "session" => &mut self.session,
             "storage" => &mut self.storage,
+            "admin" => &mut self.admin,
             "log" => &mut self.log,
             "sys" => &mut self.sys,
             _ => return None,

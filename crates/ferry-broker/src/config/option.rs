@@ -194,12 +194,14 @@ pub(crate) use section;
 macro_rules! choices {
     (
         $(#[doc = $doc:literal])*
+        $(#[derive($($derived:ident),*)])?
         pub enum $name:ident {
             $( $(#[doc = $variant_doc:literal])* $variant:ident = $text:literal, )*
         }
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        $(#[derive($($derived),*)])?
         pub enum $name {
             $( $(#[doc = $variant_doc])* $variant, )*
         }

@@ -16,6 +16,9 @@ impl Config {
         if let Some(file) = &self.authorization.acl_file {
             lines.push(format!("rights     {}", file.display()));
         }
+        if let Some(address) = &self.admin.address {
+            lines.push(format!("admin      {address}"));
+        }
         lines.push(format!("storage    {}", self.storage.summary()));
         let limits = &self.limits;
         lines.push(format!(

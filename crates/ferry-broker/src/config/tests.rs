@@ -333,6 +333,11 @@ fn the_bounds_of_every_kind_fit_the_field() {
             Kind::Or(_, kind) => [vec![Setting::Absent], bounds(*kind)].concat(),
             Kind::DurabilityRules => vec![Setting::List(vec!["a/# = os".to_owned()])],
             Kind::Origins => vec![Setting::List(vec![]), Setting::List(vec!["https://a.example".to_owned()])],
+            Kind::HostNames => vec![Setting::List(vec!["ferry.example".to_owned()])],
+            Kind::AdminTokens => {
+                let hash = format!("b admin sha256:{}", "0f".repeat(32));
+                vec![Setting::List(vec!["a viewer /f".to_owned(), hash])]
+            }
             Kind::Flag => vec![Setting::Flag(true), Setting::Flag(false)],
             Kind::Path => vec![Setting::Absent, Setting::Text("/a".to_owned())],
             Kind::Text => vec![Setting::Text("a".to_owned())],

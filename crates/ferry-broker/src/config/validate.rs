@@ -14,6 +14,7 @@ use super::option::Section;
 use super::password_file::read_password_file;
 use super::problem::{Place, Problem};
 use super::storage::{Durability, Storage};
+use super::validate_admin::validate_admin;
 use super::value::Setting;
 
 /// Longest path of a Unix socket that every supported system takes.
@@ -61,6 +62,7 @@ pub(super) fn validate(
         problems.extend(wrong);
     }
     storage(&config.storage, places, warnings);
+    validate_admin(&config.admin, places, problems, warnings);
     limits(&config.limits, places, problems, warnings);
 }
 

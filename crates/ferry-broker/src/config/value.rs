@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ferry_net::{ListenAddress, OriginRule};
 
+use super::admin::{AdminToken, HostName};
 use super::listener::parse_file_mode;
 use super::quantity;
 use super::storage::DurabilityRule;
@@ -16,7 +17,9 @@ pub(crate) enum Raw {
     Integer(i128),
     Flag(bool),
     List(Vec<Raw>),
-    /// A type that no option has (a float, a date, a table), by its name.
+    /// A table in a list, by key.
+    Table(Vec<(String, Raw)>),
+    /// A type that no option has (a float, a date), by its name.
     Other(&'static str),
 }
 
@@ -77,6 +80,10 @@ pub enum Kind {
     Origins,
     /// A list of topic filters with a durability each.
     DurabilityRules,
+    /// A list of names of hosts.
+    HostNames,
+    /// A list of tables, or texts, that name a token each.
+    AdminTokens,
     /// A kind, or a word that means "no value".
     Or(&'static str, &'static Kind),
 }
@@ -115,6 +122,12 @@ impl Kind {
             (Self::Choices(names), Raw::List(items)) => self.check_list(names, items),
             (Self::Origins, Raw::List(items)) => self.check_texts::<OriginRule>(items),
             (Self::DurabilityRules, Raw::List(items)) => self.check_texts::<DurabilityRule>(items),
+            (Self::HostNames, Raw::List(items)) => self.check_texts::<HostName>(items),
+            (Self::AdminTokens, Raw::List(items)) => {
+                let items: Result<Vec<Raw>, Misfit> =
+                    items.iter().map(|item| self.token_text(item)).collect();
+                self.check_texts::<AdminToken>(&items?)
+            }
             (Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. }, _) => self.check_number(raw),
             _ => Err(self.wrong_type(raw)),
         }
@@ -147,7 +160,11 @@ impl Kind {
             Self::Count { .. } | Self::Bytes { .. } | Self::Seconds { .. } => {
                 text.parse().map_or_else(|_| Raw::Text(text.to_owned()), Raw::Integer)
             }
-            Self::Choices(_) | Self::Origins | Self::DurabilityRules => Raw::List(
+            Self::Choices(_)
+            | Self::Origins
+            | Self::DurabilityRules
+            | Self::HostNames
+            | Self::AdminTokens => Raw::List(
                 text.split(',')
                     .map(str::trim)
                     .filter(|item| !item.is_empty())
@@ -185,6 +202,8 @@ impl Kind {
             }
             Self::Origins => "list of origins such as \"https://example.org\", \"local\", \"*\"".to_owned(),
             Self::DurabilityRules => "list of texts such as \"telemetry/# = memory\"".to_owned(),
+            Self::HostNames => "list of names such as \"ferry.example\"".to_owned(),
+            Self::AdminTokens => "blocks [[admin.token]] with name, role, and file or hash".to_owned(),
             Self::Or(word, kind) => format!("{}, or {}", kind.describe(), quote(word)),
         }
     }
@@ -264,6 +283,35 @@ impl Kind {
         Ok(Setting::List(texts))
     }
 
+    /// The text that says the same as the table of a token.
+    fn token_text(&self, item: &Raw) -> Result<Raw, Misfit> {
+        let Raw::Table(entries) = item else { return Ok(item.clone()) };
+        let misfit = |message: String| Misfit { message, remedy: self.remedy() };
+        let keys = ["name", "role", "file", "hash"];
+        if let Some((key, _)) = entries.iter().find(|(key, _)| !keys.contains(&&**key)) {
+            return Err(misfit(format!("unknown key {}", quote(key))));
+        }
+        let text = |key: &str| match entries.iter().find(|(known, _)| known == key) {
+            Some((_, Raw::Text(text))) if !text.is_empty() => Ok(Some(text.as_str())),
+            Some(_) => Err(misfit(format!("{} is not a text", quote(key)))),
+            None => Ok(None),
+        };
+        let (Some(name), Some(role)) = (text("name")?, text("role")?) else {
+            return Err(misfit("a token has no name or no role".to_owned()));
+        };
+        if name.contains(char::is_whitespace) {
+            return Err(misfit(format!("there is a space in the name {}", quote(name))));
+        }
+        match (text("file")?, text("hash")?) {
+            (Some(secret), None) => Ok(Raw::Text(format!("{name} {role} {secret}"))),
+            (None, Some(secret)) if secret.starts_with("sha256:") => {
+                Ok(Raw::Text(format!("{name} {role} {secret}")))
+            }
+            (None, Some(_)) => Err(misfit("a hash is sha256: and 64 hexadecimal digits".to_owned())),
+            _ => Err(misfit(format!("the token {} needs either file or hash", quote(name)))),
+        }
+    }
+
     fn wrong_type(&self, raw: &Raw) -> Misfit {
         let expected = match self {
             Self::Flag => "true or false",
@@ -273,7 +321,8 @@ impl Kind {
             Self::Text | Self::Address | Self::Path => "a text in quotes",
             Self::FileMode => "an octal access mode in quotes such as \"0660\"",
             Self::Choice(_) => "a name in quotes",
-            Self::Choices(_) | Self::Origins | Self::DurabilityRules => "a list of texts",
+            Self::Choices(_) | Self::Origins | Self::DurabilityRules | Self::HostNames => "a list of texts",
+            Self::AdminTokens => "blocks [[admin.token]]",
             Self::Or(_, kind) => return kind.wrong_type(raw),
         };
         let found = match raw {
@@ -281,6 +330,7 @@ impl Kind {
             Raw::Integer(number) => format!("the number {number}"),
             Raw::Flag(flag) => flag.to_string(),
             Raw::List(_) => "a list".to_owned(),
+            Raw::Table(_) => "a table".to_owned(),
             Raw::Other(name) => format!("a {name}"),
         };
         Misfit { message: format!("expected {expected}, found {found}"), remedy: self.remedy() }

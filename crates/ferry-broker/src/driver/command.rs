@@ -7,6 +7,7 @@ use ferry_core::{Authorizer, CoreConfig, Counters, LoadRequest, LoadedCopy};
 use ferry_session::Timestamp;
 use tokio::sync::{Notify, oneshot};
 
+use super::Driver;
 use super::greeting::Greeted;
 use crate::accept::ListenerSetup;
 use crate::listeners::{ListenerHandle, ListenerId};
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     /// Tell the counters, and whether somebody here subscribes to one of these topics. Whatever happens here from now
     /// on, other than the next [`Command::Publish`], is an alarm.
     Report { answer: oneshot::Sender<ShardReport>, topics: Arc<[String]>, alarm: Arc<Notify> },
+    /// Show what is here to whoever asked. It is done within a turn, so it is short.
+    Inspect(Box<dyn FnOnce(&Driver) + Send>),
     /// End the connection of a client that lives here.
     Disconnect {
         client_id: String,
@@ -55,6 +58,8 @@ pub(crate) struct ShardReport {
     pub(crate) counters: Counters,
     /// Messages that were handed to the store.
     pub(crate) messages_stored: u64,
+    /// Turns taken.
+    pub(crate) turns: u64,
     pub(crate) refusals: BTreeMap<&'static str, u64>,
     /// Somebody subscribes to one of the topics that were asked about.
     pub(crate) has_subscriber: bool,

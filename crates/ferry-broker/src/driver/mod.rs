@@ -62,6 +62,7 @@ pub(crate) struct Driver {
     shard: RefCell<Shard>,
     effects: RefCell<Effects>,
     scratch: RefCell<Box<[u8]>>,
+    turns: Cell<u64>,
     /// Bytes read since the last turn.
     bytes_read: Cell<usize>,
     sockets: RefCell<Sockets>,

@@ -46,11 +46,12 @@ impl Watcher {
 }
 
 impl Driver {
-    pub(super) fn report(&self, topics: &[String]) -> ShardReport {
+    pub(crate) fn report(&self, topics: &[String]) -> ShardReport {
         let shard = self.shard.borrow();
         ShardReport {
             counters: shard.counters().clone(),
             messages_stored: self.storage.borrow().as_ref().map_or(0, ShardStorage::messages),
+            turns: self.turns.get(),
             refusals: self.refusals.borrow().clone(),
             has_subscriber: topics.iter().any(|topic| shard.has_subscriber(topic)),
         }

@@ -89,6 +89,7 @@ impl Driver {
             shard: RefCell::new(setup.shard),
             effects: RefCell::new(Effects::new()),
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
+            turns: Cell::new(0),
             bytes_read: Cell::new(0),
             sockets: RefCell::new(Sockets::new()?),
             conns: RefCell::default(),

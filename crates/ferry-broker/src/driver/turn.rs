@@ -52,6 +52,7 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
 
 impl Driver {
     fn turn(self: &Rc<Self>) {
+        self.turns.set(self.turns.get() + 1);
         // It is not opened now if something was left of the last time.
         if self.mailbox().heard() {
             self.has_mail.set(true);
@@ -165,6 +166,7 @@ impl Driver {
                 let _ = answer.send(self.report(&topics));
                 self.watcher.borrow_mut().watch(self.shard.borrow().counters().activity(), alarm);
             }
+            Command::Inspect(look) => look(self),
             Command::Disconnect { client_id, reason_code, reason_string, server_reference } => {
                 self.handle(Event::Disconnect {
                     client_id: &client_id,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ferry_core::persistence::{Restored, Writer};
 use ferry_core::{Shard, ShardId, Shared, home_shard};
-use ferry_store::{CommitThread, Health, LogFigures};
+use ferry_store::{CommitLatencies, CommitThread, Health, LogFigures};
 
 pub(crate) use keys::{BatchSink, entry_key, store_key};
 pub(crate) use open::{OpenArguments, OpenedStorage, StorageOpener, opener};
@@ -32,6 +32,7 @@ pub(crate) struct Storage {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StorageFigures {
     pub(crate) log: LogFigures,
+    pub(crate) latencies: CommitLatencies,
     pub(crate) health: Health,
     pub(crate) damages: u64,
 }
@@ -70,7 +71,12 @@ impl Storage {
     pub(crate) fn figures(&self) -> StorageFigures {
         let thread = self.thread();
         let Some(thread) = thread.as_ref() else { return StorageFigures::default() };
-        StorageFigures { log: thread.figures(), health: thread.health(), damages: self.damages }
+        StorageFigures {
+            log: thread.figures(),
+            latencies: thread.latencies(),
+            health: thread.health(),
+            damages: self.damages,
+        }
     }
 
     /// Writes and syncs everything, once all shards have ended.

@@ -15,7 +15,10 @@ pub(crate) struct Figures {
     pub(crate) retained_bytes: usize,
     /// Numbers that only grow.
     pub(crate) totals: Totals,
+    pub(crate) connections: usize,
     pub(crate) clients_connected: usize,
+    /// Of MQTT 3.1, 3.1.1 and 5.0.
+    pub(crate) clients_connected_by_version: [usize; 3],
     /// The sum of what each shard had at most: exact for one shard, too high for several.
     pub(crate) clients_connected_max: usize,
     pub(crate) sessions: usize,
@@ -39,6 +42,7 @@ pub(crate) struct Figures {
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Totals {
+    pub(crate) turns: u64,
     pub(crate) connections_opened: u64,
     pub(crate) connects_received: u64,
     pub(crate) sessions_expired: u64,
@@ -46,6 +50,13 @@ pub(crate) struct Totals {
     pub(crate) bytes_sent: u64,
     pub(crate) messages_received: u64,
     pub(crate) messages_sent: u64,
+    /// By type: index 1 is CONNECT (MQTT 5.0 table 2-1).
+    pub(crate) packets_received: [u64; 16],
+    pub(crate) packets_sent: [u64; 16],
+    /// By QoS.
+    pub(crate) publish_received_by_qos: [u64; 3],
+    pub(crate) publish_sent_by_qos: [u64; 3],
+    pub(crate) publish_unmatched: u64,
     pub(crate) publish_received: u64,
     pub(crate) publish_sent: u64,
     pub(crate) publish_bytes_received: u64,
@@ -66,7 +77,9 @@ impl Figures {
         let counters = &report.counters;
         self.shard_count += 1;
         self.has_subscriber |= report.has_subscriber;
+        self.connections += counters.connections;
         self.clients_connected += counters.clients_connected;
+        add(&mut self.clients_connected_by_version, &counters.clients_connected_by_version);
         self.clients_connected_max += counters.clients_connected_max;
         self.sessions += counters.sessions;
         self.subscriptions += counters.subscriptions;
@@ -75,6 +88,7 @@ impl Figures {
         self.queued_bytes += counters.queued_bytes;
         self.inflight_messages += counters.inflight_messages;
         self.messages_stored += report.messages_stored;
+        self.totals.turns += report.turns;
         self.totals.add(counters);
         for (reason, entry) in counters.drops.iter() {
             self.drops[reason.index()] += entry.count;
@@ -111,6 +125,11 @@ impl Totals {
         self.bytes_sent += counters.bytes_sent;
         self.messages_received += counters.packets_received.iter().sum::<u64>();
         self.messages_sent += counters.packets_sent.iter().sum::<u64>();
+        add(&mut self.packets_received, &counters.packets_received);
+        add(&mut self.packets_sent, &counters.packets_sent);
+        add(&mut self.publish_received_by_qos, &counters.publish_received_by_qos);
+        add(&mut self.publish_sent_by_qos, &counters.publish_sent_by_qos);
+        self.publish_unmatched += counters.publish_unmatched;
         self.publish_received += counters.packets_received[PUBLISH];
         self.publish_sent += counters.packets_sent[PUBLISH];
         self.publish_bytes_received += counters.publish_bytes_received;
@@ -119,5 +138,11 @@ impl Totals {
         self.publish_refused += counters.publish_refused;
         self.wills_published += counters.wills_published;
         self.takeovers += counters.takeovers;
+    }
+}
+
+fn add<T: Copy + std::ops::AddAssign, const N: usize>(sums: &mut [T; N], counts: &[T; N]) {
+    for (sum, count) in sums.iter_mut().zip(counts) {
+        *sum += *count;
     }
 }

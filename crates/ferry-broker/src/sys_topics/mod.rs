@@ -5,4 +5,5 @@ mod load_average;
 mod publisher;
 mod topics;
 
+pub(crate) use figures::{Figures, Totals};
 pub(crate) use publisher::{SysTopicsSetup, publish_sys_topics};

@@ -1,10 +1,12 @@
 //! A broker inside this process, over real sockets. What the packets mean is tested elsewhere; here it is what the
 //! driver does: shards, mail, limits at the door, authentication, commits, reload and the end.
 
+mod admin;
 mod authentication;
 mod client;
 mod commit;
 mod full_disk;
+mod http;
 mod lifecycle;
 mod limits;
 mod reload;

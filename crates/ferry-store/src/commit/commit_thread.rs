@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::commit::committer::Committer;
 use crate::commit::inbox::Inbox;
 use crate::commit::progress::Progress;
-use crate::{Disk, Health, Log, LogFigures, ShardStore};
+use crate::{CommitLatencies, Disk, Health, Log, LogFigures, ShardStore};
 
 /// How a [`CommitThread`] works, and whom it tells.
 pub struct CommitOptions {
@@ -62,6 +62,7 @@ impl std::error::Error for ShutdownError {}
 pub(crate) struct Status {
     pub(crate) health: Health,
     pub(crate) figures: LogFigures,
+    pub(crate) latencies: CommitLatencies,
 }
 
 /// The thread `ferry-commit`, which owns the [`Log`].
@@ -84,7 +85,7 @@ impl CommitThread {
     {
         let inbox = Arc::<Inbox>::default();
         let progress: Arc<[Progress]> = (0..options.shard_count).map(|_| Progress::default()).collect();
-        let status = Arc::new(Mutex::new(Status { health: Health::Writable, figures: log.figures() }));
+        let status = Arc::new(Mutex::new(Status { figures: log.figures(), ..Status::default() }));
         let committer =
             Committer::new(log, options, Arc::clone(&inbox), Arc::clone(&progress), Arc::clone(&status));
         let thread = thread::Builder::new().name("ferry-commit".to_owned()).spawn(|| committer.run())?;
@@ -112,6 +113,12 @@ impl CommitThread {
     #[must_use]
     pub fn figures(&self) -> LogFigures {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).figures
+    }
+
+    /// How long groups took.
+    #[must_use]
+    pub fn latencies(&self) -> CommitLatencies {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).latencies
     }
 
     /// Writes and syncs everything that was handed over, closes the log and ends the thread. Dropping does the

@@ -8,7 +8,9 @@ use crate::commit::inbox::{Inbox, Job};
 use crate::commit::load::{Load, Loaded};
 use crate::commit::progress::Progress;
 use crate::log::is_full;
-use crate::{Batch, CommitOptions, Disk, Entry, Health, Key, Level, Log, ShutdownError, Ticket};
+use crate::{
+    Batch, CommitLatencies, CommitOptions, Disk, Entry, Health, Key, Level, Log, ShutdownError, Ticket,
+};
 
 /// Bytes written after which it is looked how much is free.
 const FREE_BYTES_CHECK: u64 = 1024 * 1024;
@@ -28,6 +30,9 @@ pub(crate) struct Committer<D: Disk> {
     senders: Vec<(u16, Ticket)>,
     /// What was written and has to be synced.
     sync_is_due: bool,
+    /// When the group that is not complete yet was begun.
+    begun_at: Option<Instant>,
+    latencies: CommitLatencies,
     /// Shards with tickets that are written and not yet synced, or not yet rung.
     touched: Vec<u16>,
     /// When what failed is tried again.
@@ -55,6 +60,8 @@ impl<D: Disk> Committer<D> {
             batches: Vec::new(),
             senders: Vec::new(),
             sync_is_due: false,
+            begun_at: None,
+            latencies: CommitLatencies::default(),
             touched: Vec::new(),
             retry_at: None,
             checked_at_bytes: 0,
@@ -140,6 +147,7 @@ impl<D: Disk> Committer<D> {
     }
 
     fn write(&mut self) -> io::Result<()> {
+        self.begun_at.get_or_insert_with(Instant::now);
         self.log.append(&self.batches)?;
         self.sync_is_due = self.batches.iter().any(|batch| batch.level() == Level::Synced);
         for (shard, ticket) in self.senders.drain(..) {
@@ -177,7 +185,13 @@ impl<D: Disk> Committer<D> {
 
     fn publish_figures(&mut self) {
         let figures = self.log.figures();
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).figures = figures;
+        if let Some(begun_at) = self.begun_at.take() {
+            self.latencies.add(begun_at.elapsed());
+        }
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.figures = figures;
+        status.latencies = self.latencies;
+        drop(status);
         if figures.bytes_written - self.checked_at_bytes >= FREE_BYTES_CHECK {
             self.checked_at_bytes = figures.bytes_written;
             self.check_free_bytes();

@@ -6,11 +6,13 @@ mod commit_thread;
 mod committer;
 mod health;
 mod inbox;
+mod latency;
 mod load;
 mod progress;
 mod shard_store;
 
 pub use commit_thread::{CommitOptions, CommitThread, ShutdownError};
 pub use health::Health;
+pub use latency::CommitLatencies;
 pub use load::Loaded;
 pub use shard_store::ShardStore;

@@ -1,0 +1,20 @@
+use std::time::Duration;
+
+/// What the process uses.
+pub(super) struct ProcessFigures {
+    pub(super) resident_bytes: u64,
+    /// Of all its threads, in the system too.
+    pub(super) cpu_seconds: f64,
+}
+
+impl ProcessFigures {
+    /// `None` where the system does not tell it so.
+    pub(super) fn read() -> Option<Self> {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+        let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        let used = Duration::new(u64::try_from(usage.tv_sec).ok()?, u32::try_from(usage.tv_nsec).ok()?);
+        Some(Self { resident_bytes: kibibytes * 1024, cpu_seconds: used.as_secs_f64() })
+    }
+}

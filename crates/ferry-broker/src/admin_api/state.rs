@@ -1,0 +1,126 @@
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use ferry_core::Shared;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::problem::Problem;
+use super::tokens::Tokens;
+use crate::config::Config;
+use crate::driver::{Clock, Command, Driver, Mailbox};
+use crate::storage::Storage;
+
+/// How long a shard may take to answer. It does in its next turn, so this is long for one that is well.
+const ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// What the API works with.
+pub(crate) struct AdminState {
+    pub(super) clock: Clock,
+    pub(super) mailboxes: Arc<[Mailbox]>,
+    pub(super) shared: Arc<Shared>,
+    /// `None`: everything is in memory.
+    pub(super) storage: Option<Arc<Storage>>,
+    in_force: RwLock<Arc<InForce>>,
+    is_stopping: AtomicBool,
+    /// Requests answered, by the first digit of the status.
+    answered: [AtomicU64; 6],
+    /// Connections closed because there were too many.
+    pub(super) refused: AtomicU64,
+}
+
+/// The configuration in force, and what was made of it.
+pub(crate) struct InForce {
+    pub(crate) config: Config,
+    pub(crate) tokens: Tokens,
+}
+
+impl AdminState {
+    pub(crate) fn new(
+        clock: Clock,
+        mailboxes: Arc<[Mailbox]>,
+        shared: Arc<Shared>,
+        storage: Option<Arc<Storage>>,
+        in_force: InForce,
+    ) -> Self {
+        Self {
+            clock,
+            mailboxes,
+            shared,
+            storage,
+            in_force: RwLock::new(Arc::new(in_force)),
+            is_stopping: AtomicBool::new(false),
+            answered: Default::default(),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A reload is done.
+    pub(crate) fn set_in_force(&self, in_force: InForce) {
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(in_force);
+    }
+
+    /// The shutdown has begun: nobody is to be sent here any more.
+    pub(crate) fn set_stopping(&self) {
+        self.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_answer(&self, status: u16) {
+        if let Some(count) = self.answered.get(usize::from(status / 100)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// First digit of the status, and how many requests had it.
+    pub(super) fn answered(&self) -> impl Iterator<Item = (usize, u64)> {
+        self.answered.iter().map(|count| count.load(Ordering::Relaxed)).enumerate().skip(1)
+    }
+
+    /// What `look` finds on each shard, in their order. It runs within a turn, so it must be short.
+    ///
+    /// # Errors
+    /// One does not answer in time.
+    pub(super) async fn ask_all<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Driver) -> T + Clone + Send + 'static,
+    ) -> Result<Vec<T>, Problem> {
+        let asked: Vec<_> = (0..self.mailboxes.len()).map(|shard| self.send(shard, look.clone())).collect();
+        let deadline = Instant::now() + ANSWER_MAX;
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.push(wait(answer, deadline).await?);
+        }
+        Ok(answers)
+    }
+
+    fn send<T: Send + 'static>(
+        &self,
+        shard: usize,
+        look: impl FnOnce(&Driver) -> T + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (answer, answered) = oneshot::channel();
+        self.mailboxes[shard].command(Command::Inspect(Box::new(move |driver| {
+            // Whoever asked may have gone; then nobody needs to look either.
+            if !answer.is_closed() {
+                let _ = answer.send(look(driver));
+            }
+        })));
+        answered
+    }
+}
+
+async fn wait<T>(answer: oneshot::Receiver<T>, deadline: Instant) -> Result<T, Problem> {
+    match timeout_at(deadline, answer).await {
+        Ok(Ok(answer)) => Ok(answer),
+        _ => Err(Problem::no_answer()),
+    }
+}
