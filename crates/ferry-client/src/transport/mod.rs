@@ -80,7 +80,14 @@ pub(crate) async fn connect(
     options: &TransportOptions,
 ) -> Result<BoxedStream, ConnectionError> {
     let connect = connect_layers(server, options);
-    let stream = timeout(options.connect_timeout, connect).await.unwrap_or(Err(ConnectionError::Timeout))?;
+    let stream = timeout(options.connect_timeout, connect).await.unwrap_or(Err(ConnectionError::Timeout));
+    let stream = stream.map_err(|error| match error {
+        // The system does not say what it was that it could not reach.
+        ConnectionError::Io { kind, message } => {
+            ConnectionError::Io { kind, message: format!("cannot connect to {server}: {message}") }
+        }
+        error => error,
+    })?;
     Ok(match &options.bytes_written {
         Some(bytes_written) => Box::new(counted::Counted::new(stream, Arc::clone(bytes_written))),
         None => stream,

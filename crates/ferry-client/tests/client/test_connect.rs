@@ -32,6 +32,7 @@ fn nobody_listens() {
         let options = ClientOptions::new(&format!("mqtt://127.0.0.1:{}", free_port())).unwrap();
         let error = options.connect().await.unwrap_err();
         assert!(matches!(error, ConnectionError::Io { kind: std::io::ErrorKind::ConnectionRefused, .. }));
+        assert!(error.to_string().starts_with("cannot connect to mqtt://127.0.0.1:"), "{error}");
     });
 }
 
