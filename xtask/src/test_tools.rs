@@ -7,7 +7,8 @@ use crate::Outcome;
 use crate::progress::run_quietly;
 use crate::workspace::target_directory;
 
-const PAHO_PYTHON: &str = "paho-mqtt==2.1.0";
+/// A client, and what computes SCRAM and tokens for others.
+const PYTHON: &[&str] = &["paho-mqtt==2.1.0", "scramp==1.5.0", "PyJWT[crypto]==2.15.1"];
 const MQTT_JS: &str = "mqtt@5.16.0";
 
 /// System packages, each with a file or program that shows it is there.
@@ -71,14 +72,15 @@ fn is_root() -> bool {
 fn python(directory: &Path) -> Result<PathBuf, String> {
     let environment = directory.join("python");
     let python = environment.join("bin/python");
-    if done(&environment, PAHO_PYTHON) {
-        println!("python: {PAHO_PYTHON} is there");
+    let packages = PYTHON.join(" ");
+    if done(&environment, &packages) {
+        println!("python: {packages} is there");
         return Ok(python);
     }
-    println!("python: installing {PAHO_PYTHON}");
+    println!("python: installing {packages}");
     run_quietly(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    run_quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet", PAHO_PYTHON]))?;
-    mark_done(&environment, PAHO_PYTHON)?;
+    run_quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PYTHON))?;
+    mark_done(&environment, &packages)?;
     Ok(python)
 }
 

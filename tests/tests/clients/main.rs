@@ -13,6 +13,7 @@ mod rumqttc_transport;
 mod rumqttc_v4;
 mod rumqttc_v5;
 mod scenario;
+mod scram;
 mod small_disk;
 mod users;
 
@@ -105,6 +106,7 @@ fn main() {
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let mut trials = mosquitto::trials();
     trials.extend(full_disk::trials());
+    trials.extend(scram::trials());
     trials.extend(users::trials());
     trials.extend(access_rights::trials());
     trials.extend(RUNS.iter().flat_map(Run::trials));
