@@ -36,6 +36,8 @@ pub fn core_config(config: &Config) -> CoreConfig {
         receive_maximum_strict: session.receive_maximum_strict,
         qos2_awaiting_release_max: limits.qos2_awaiting_release_max,
         publishes_per_second_max: limits.publishes_per_second_max.unwrap_or(0),
+        received_bytes_per_second_max: limits.received_bytes_per_second_max.unwrap_or(0),
+        subscribes_per_second_max: limits.subscribes_per_second_max.unwrap_or(0),
         topic_alias_maximum: limits.topic_alias_maximum,
         payload_format_check: session.payload_format_check,
         denied_v3_publish: match session.denied_v3_publish {

@@ -2,7 +2,7 @@ use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use ferry_codec::{ProtocolVersion, ReasonCode};
-use ferry_session::{KeepAlive, Quota, Receiver, Sender, SessionExpiry, Timestamp, TopicAliasOut};
+use ferry_session::{KeepAlive, Receiver, Sender, SessionExpiry, Timestamp, TopicAliasOut};
 
 use crate::auth::AuthPhase;
 use crate::conn::{Conn, ConnState, Paused};
@@ -10,6 +10,7 @@ use crate::connect::PendingConnect;
 use crate::disconnect::WillFate;
 use crate::fault::Fault;
 use crate::filter_set::FilterSet;
+use crate::rates::Rates;
 use crate::response::Response;
 use crate::session::{Session, SessionId};
 use crate::shard::Shard;
@@ -134,8 +135,7 @@ impl Shard {
             let aliases_out = pending.topic_alias_maximum.min(config.topic_aliases_out_max);
             conn.alias_out = (aliases_out > 0).then(|| Box::new(TopicAliasOut::new(aliases_out)));
         }
-        let rate = config.publishes_per_second_max;
-        conn.publish_quota = (rate > 0).then(|| Box::new(Quota::new(rate, rate, turn.now)));
+        conn.rates = Rates::new(&config);
 
         session.identity = identity;
         session.rights = None;

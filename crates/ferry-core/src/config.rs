@@ -45,6 +45,11 @@ pub struct CoreConfig {
     pub qos2_awaiting_release_max: u16,
     /// PUBLISH packets of one connection in one second; above, it is not read for a while. 0: no limit.
     pub publishes_per_second_max: u32,
+    /// Bytes of the packets of one connection in one second; above, it is not read for a while. 0: no limit.
+    pub received_bytes_per_second_max: u32,
+    /// Topic filters that one connection subscribes to and unsubscribes from in one second; above, it is not read for a
+    /// while. 0: no limit.
+    pub subscribes_per_second_max: u32,
     /// Topic aliases a client may define.
     pub topic_alias_maximum: u16,
     /// Whether a payload marked as UTF-8 is checked; if it is not: 0x99.
@@ -158,6 +163,8 @@ impl Default for CoreConfig {
             receive_maximum_strict: true,
             qos2_awaiting_release_max: 1024,
             publishes_per_second_max: 0,
+            received_bytes_per_second_max: 0,
+            subscribes_per_second_max: 0,
             topic_alias_maximum: 32,
             payload_format_check: false,
             denied_v3_publish: DeniedPublish::Acknowledge,

@@ -2,11 +2,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use ferry_codec::{ProtocolVersion, ReasonCode};
-use ferry_session::{KeepAlive, Quota, Timestamp, TopicAliasIn, TopicAliasOut};
+use ferry_session::{KeepAlive, Timestamp, TopicAliasIn, TopicAliasOut};
 
 use crate::auth::Authentication;
 use crate::connect::PendingConnect;
 use crate::origin::Origin;
+use crate::rates::Rates;
 use crate::response::Responses;
 use crate::session::SessionId;
 use crate::{ListenerPolicy, OutputBuffer};
@@ -86,8 +87,9 @@ pub(crate) struct Conn {
     /// The deadline set in the timers.
     pub(crate) armed: Timestamp,
     pub(crate) authentication: Option<Box<Authentication>>,
-    pub(crate) publish_quota: Option<Box<Quota>>,
-    /// Until when no PUBLISH is taken.
+    /// `None`: it may be as fast as it can.
+    pub(crate) rates: Option<Box<Rates>>,
+    /// Until when it is not read, because it was too fast.
     pub(crate) rate_limited_until: Timestamp,
     /// Made with the first alias.
     pub(crate) alias_in: Option<Box<TopicAliasIn>>,
@@ -137,7 +139,7 @@ impl Paused {
     pub(crate) const AUTHENTICATION: Self = Self(1);
     /// Its output is full.
     pub(crate) const OUTPUT: Self = Self(2);
-    /// It has sent too many messages in too short a time.
+    /// It has sent too much in too short a time.
     pub(crate) const RATE: Self = Self(4);
 
     pub(crate) fn is_paused(self) -> bool {
@@ -169,7 +171,7 @@ impl Conn {
             output_full_since: Timestamp::NEVER,
             armed: Timestamp::NEVER,
             authentication: None,
-            publish_quota: None,
+            rates: None,
             rate_limited_until: Timestamp::NEVER,
             alias_in: None,
             alias_out: None,

@@ -30,6 +30,8 @@ pub struct Counters {
     pub output_stalls: u64,
     /// Connections closed without any answer: their first packet was no valid CONNECT.
     pub connects_ignored: u64,
+    /// Pauses in the reading of a connection that sent more than it may in a second.
+    pub rate_pauses: u64,
     /// More QoS 1 and 2 messages than Receive Maximum came from a client and were tolerated.
     pub receive_maximum_excesses: u64,
 

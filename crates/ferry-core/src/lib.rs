@@ -49,6 +49,7 @@ mod publication;
 mod publish;
 mod pump;
 mod random;
+mod rates;
 mod receive;
 mod record;
 mod refused_client;

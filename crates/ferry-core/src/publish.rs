@@ -2,7 +2,6 @@ use ferry_codec::{PacketId, ProtocolVersion, Publish, QoS, ReasonCode};
 use ferry_router::ShardId;
 use ferry_session::{Received, TopicAliasIn};
 
-use crate::conn::Paused;
 use crate::fault::Fault;
 use crate::mailbox::ReceivedExchange;
 use crate::publication::{Publication, Routed};
@@ -74,7 +73,6 @@ impl Shard {
             }
         });
         self.topic = topic;
-        self.limit_rate(turn, conn);
         self.check_output(turn, conn);
         result
     }
@@ -352,19 +350,6 @@ impl Shard {
     fn count_refused(&mut self, answer: &Answer) {
         self.counters.publish_refused += 1;
         self.counters.refusals.count(answer.reason_code);
-    }
-
-    /// Reads no further from a client that publishes faster than it may, until it may again.
-    fn limit_rate(&mut self, turn: &mut Turn<'_>, id: ConnId) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let Some(quota) = &mut conn.publish_quota else { return };
-        quota.take(1, turn.now);
-        let next = quota.available_at(1, turn.now);
-        if next > turn.now && !conn.is_closing() {
-            conn.rate_limited_until = next;
-            self.pause(turn, id, Paused::RATE);
-            self.arm_conn(id);
-        }
     }
 
     /// A message of the broker itself.

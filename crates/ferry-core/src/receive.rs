@@ -21,11 +21,14 @@ impl Shard {
         self.now = self.now.max(now);
         let turn = &mut Turn { now: self.now, effects };
         let mut used = 0;
-        while let Some(length) = self.next_frame(turn, conn, &bytes[used..]) {
+        while let Some((length, has_rates)) = self.next_frame(turn, conn, &bytes[used..]) {
             let frame = &bytes[used..used + length];
             used += length;
             self.counters.bytes_received += length as u64;
             self.packet(turn, conn, frame);
+            if has_rates {
+                self.limit_rate(turn, conn, frame);
+            }
             self.settle(turn);
         }
         self.settle(turn);
@@ -36,12 +39,14 @@ impl Shard {
         }
     }
 
-    /// The length of the next packet, if it is complete and may be taken now.
-    fn next_frame(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8]) -> Option<usize> {
+    /// The length of the next packet, if it is complete and may be taken now, and whether the connection may only be so
+    /// fast.
+    fn next_frame(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8]) -> Option<(usize, bool)> {
         let conn = self.conns.get(id)?;
         if conn.is_closing() || conn.paused.is_paused() || bytes.is_empty() {
             return None;
         }
+        let has_rates = conn.rates.is_some();
         let mut limits = self.config.decode;
         if matches!(conn.state, ConnState::AwaitConnect) {
             // [MQTT-3.1.0-1] [MQTT3-3.1.0-1]: anything else is not even answered.
@@ -55,7 +60,7 @@ impl Shard {
             limits.packet_size_max = limits.packet_size_max.min(self.config.connect_bytes_max);
         }
         match frame_length(bytes, &limits) {
-            Ok(length) => length.filter(|length| *length <= bytes.len()),
+            Ok(length) => Some((length.filter(|length| *length <= bytes.len())?, has_rates)),
             Err(error) => {
                 self.refuse(turn, id, error.into());
                 None

@@ -158,7 +158,9 @@ impl Shard {
                 self.authorizer = authorizer;
                 self.reloads = self.reloads.wrapping_add(1);
                 self.authorizer_generation = self.authorizer.answers_last().then_some(self.reloads);
+                let before = Arc::clone(&self.config);
                 self.configure(config, now);
+                self.renew_rates(&before);
             }
             Event::PublishWills => self.publish_wills(turn),
             Event::Shutdown { server_reference } => self.shut_down(turn, server_reference),

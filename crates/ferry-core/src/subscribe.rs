@@ -64,6 +64,7 @@ impl Shard {
             self.respond(turn, conn, Response::Encoded(bytes, 9), wait);
         }
         self.replay_first_steps(turn, session);
+        self.limit_subscribes(turn, conn, subscribe.filters.len());
         self.check_output(turn, conn);
         Ok(())
     }

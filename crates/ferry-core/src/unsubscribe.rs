@@ -41,6 +41,7 @@ impl Shard {
             let wait = self.state_wait(turn, recorded);
             self.respond(turn, conn, Response::Encoded(bytes, 11), wait);
         }
+        self.limit_subscribes(turn, conn, unsubscribe.filters.len());
         self.check_output(turn, conn);
     }
 

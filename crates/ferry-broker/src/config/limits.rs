@@ -43,6 +43,15 @@ section! {
         /// PUBLISH packets that one connection may send in one second. A faster one is read more slowly.
         publishes_per_second_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Live;
 
+        /// Bytes of packets that one connection may send in one second. A faster one is read more slowly.
+        received_bytes_per_second_max: Option<u32> = None,
+            Kind::Or("none", &Kind::Bytes { min: KIB, max: 1 << 31 }), Live;
+
+        /// Topic filters that one connection may subscribe to and unsubscribe from in one second. A faster one is read
+        /// more slowly.
+        subscribes_per_second_max: Option<u32> = None,
+            Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Live;
+
         /// Topic aliases that a client may define. Told to MQTT 5.0 clients as Topic Alias Maximum.
         topic_alias_maximum: u16 = 32, Kind::Count { min: 0, max: 65_535 }, Live;
 

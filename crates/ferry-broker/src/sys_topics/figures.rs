@@ -105,6 +105,7 @@ impl Figures {
             ("keep_alive_timeout", counters.keep_alive_timeouts),
             ("connect_timeout", counters.connect_timeouts),
             ("write_stall", counters.output_stalls),
+            ("rate_limited", counters.rate_pauses),
             ("no_connect", counters.connects_ignored),
             ("receive_maximum_tolerated", counters.receive_maximum_excesses),
             ("retained_limit", counters.retained_refused),

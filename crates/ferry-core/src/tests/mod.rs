@@ -19,6 +19,7 @@ mod test_levels;
 mod test_limits;
 mod test_problem_information;
 mod test_publish;
+mod test_rates;
 mod test_record;
 mod test_restart;
 mod test_retained;

@@ -288,22 +288,6 @@ fn properties_are_forwarded_unaltered() {
 }
 
 #[test]
-fn a_publish_rate_is_held() {
-    let mut broker = Broker::with(|config| config.publishes_per_second_max = 10);
-    let client = broker.client("c");
-    let watcher = broker.client("w");
-    broker.subscribe(watcher, "t", 0);
-    for _ in 0..15 {
-        broker.publish(client, "t", 0, 0, "x");
-    }
-    assert_eq!(broker.read(watcher).len(), 10);
-    assert!(broker.clients[client].paused);
-    broker.advance(1);
-    assert_eq!(broker.read(watcher).len(), 5);
-    assert!(!broker.is_closed(client));
-}
-
-#[test]
 fn a_packet_that_only_a_server_sends() {
     let mut broker = Broker::new();
     for packet in [&[0xD0, 0][..], &[0x20, 3, 0, 0, 0], &[0x90, 4, 0, 1, 0, 0], &[0xB0, 4, 0, 1, 0, 0]] {
