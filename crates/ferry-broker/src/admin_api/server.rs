@@ -43,19 +43,28 @@ impl AdminSockets {
     /// that is nowhere.
     ///
     /// # Errors
-    /// An address is taken, a certificate is unusable.
+    /// The configured address is taken, a certificate is unusable.
     pub(crate) fn bind(config: &Config, directory: Option<&Path>) -> Result<Option<Self>, StartError> {
         let admin = &config.admin;
-        let mut addresses: Vec<ListenAddress> = admin.address.iter().cloned().collect();
-        if let Some(directory) = directory.filter(|_| admin.unix_socket) {
-            addresses.push(ListenAddress::Unix(directory.join(SOCKET_NAME)));
+        let options = BindOptions { backlog: BACKLOG, unix_socket_mode: 0o600 };
+        let mut bound = Vec::new();
+        if let Some(address) = &admin.address {
+            bound.push(BoundListener::bind(address, &options)?);
         }
-        if addresses.is_empty() {
+        if let Some(directory) = directory.filter(|_| admin.unix_socket) {
+            let address = ListenAddress::Unix(directory.join(SOCKET_NAME));
+            match BoundListener::bind(&address, &options) {
+                Ok(socket) => bound.push(socket),
+                // Nobody has asked for it: a file system without sockets, or a long path, is no reason not to start.
+                Err(error) => tracing::warn!(
+                    "the admin API has no socket in the data directory: {error}; \
+                     admin.address gives it another place, admin.unix_socket = false ends this warning"
+                ),
+            }
+        }
+        if bound.is_empty() {
             return Ok(None);
         }
-        let options = BindOptions { backlog: BACKLOG, unix_socket_mode: 0o600 };
-        let bound = addresses.iter().map(|address| BoundListener::bind(address, &options));
-        let bound = bound.collect::<Result<_, _>>()?;
         let tls = match (admin.tls_options(), &admin.address) {
             (Some(options), Some(address)) => {
                 let acceptor = TlsAcceptor::new(&options, address.transport());

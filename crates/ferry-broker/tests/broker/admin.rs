@@ -55,6 +55,18 @@ pub(crate) fn bearer(role: AdminRole) -> String {
     format!("Authorization: Bearer {}-secret-0123456789", role.name())
 }
 
+#[test]
+fn a_directory_that_can_have_no_socket_does_not_keep_the_broker_from_starting() {
+    let directory = Directory::new("long");
+    let mut config = config();
+    // Longer than the path of a Unix socket can be.
+    config.storage.durability = Durability::Os;
+    config.storage.data_directory = Some(directory.0.join("d".repeat(120)));
+    let broker = start(config);
+    assert!(broker.admin_addresses().is_empty());
+    broker.shutdown();
+}
+
 fn remedy_of(config: Config) -> String {
     match Broker::start(config) {
         Err(StartError::Config(problems)) => problems.to_string(),
