@@ -33,8 +33,11 @@ impl Shard {
             return;
         };
         conn.state = ConnState::AwaitConnect;
-        let identity =
-            Identity { client_id: Arc::from(&*pending.client_id), user_name: user_name.map(Into::into) };
+        let identity = Identity {
+            client_id: Arc::from(&*pending.client_id),
+            user_name: user_name.map(Into::into),
+            origin: self.authorizer.judges_origin().then(|| Arc::new(conn.info.client_origin())),
+        };
         if let Err(fault) = self.may_enter(&identity, &pending) {
             return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
         }

@@ -9,6 +9,18 @@ pub struct Identity {
     pub client_id: Arc<str>,
     /// The name that was proven; `None` for an anonymous client.
     pub user_name: Option<Arc<str>>,
+    /// Where its last connection came from. `None` unless the authorizer [asks for it](Authorizer::judges_origin), and for
+    /// a session that was restored and whose client has not come back.
+    pub origin: Option<Arc<ClientOrigin>>,
+}
+
+/// What is known of a client from its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOrigin {
+    /// See [`ConnInfo::peer_address`](crate::ConnInfo::peer_address).
+    pub peer_address: Box<str>,
+    /// See [`ConnInfo::certificate_common_name`](crate::ConnInfo::certificate_common_name).
+    pub certificate_common_name: Option<Box<str>>,
 }
 
 /// Judges who may publish and subscribe to what. Called for every PUBLISH, so it must not block.
@@ -19,6 +31,12 @@ pub trait Authorizer: Send + Sync {
     /// May `identity` subscribe to `filter`? For a shared subscription this is the filter without
     /// `$share/group/`.
     fn may_subscribe(&self, identity: &Identity, filter: &str) -> bool;
+
+    /// The highest QoS of a subscription to `filter`, if `identity` may make it. A higher one that is asked for is granted as
+    /// this one (section 3.9.3).
+    fn granted_qos(&self, _identity: &Identity, _filter: &str) -> QoS {
+        QoS::ExactlyOnce
+    }
 
     /// May `identity` be sent a message on `topic`? Asked for each copy, but only if
     /// [`restricts_receiving`](Self::restricts_receiving).
@@ -32,8 +50,13 @@ pub trait Authorizer: Send + Sync {
         false
     }
 
-    /// Whether [`may_receive`](Self::may_receive) is ever `false`.
+    /// Whether [`may_receive`](Self::may_receive) is ever `false`; always the same.
     fn restricts_receiving(&self) -> bool {
+        false
+    }
+
+    /// Whether any answer depends on [`Identity::origin`]; always the same.
+    fn judges_origin(&self) -> bool {
         false
     }
 }
@@ -63,7 +86,7 @@ mod tests {
 
     #[test]
     fn only_the_broker_writes_below_sys() {
-        let identity = Identity { client_id: "c".into(), user_name: None };
+        let identity = Identity { client_id: "c".into(), user_name: None, origin: None };
         let may = |topic| AllowAll.may_publish(&identity, topic, QoS::AtMostOnce, false);
         assert!(!may("$SYS") && !may("$SYS/broker/uptime"));
         assert!(may("$SYSTEM") && may("a/$SYS") && may("$other"));

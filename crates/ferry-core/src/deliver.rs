@@ -119,7 +119,7 @@ impl Shard {
         shapes: &mut WireShapes,
         target: &Target,
     ) -> Option<Refusal> {
-        let rules = Rules { authorizer: &*self.authorizer, generation: self.authorizer_generation };
+        let rules = Rules { authorizer: &*self.authorizer, answers: self.answers };
         let session = self.sessions.get_mut(target.session)?;
         if !rules.may_receive(&mut session.rights, &session.identity, publication.topic) {
             self.counters.drops.count(DropReason::NotAuthorized, session.client_id(), publication.topic);

@@ -75,7 +75,7 @@ mod wire_shapes;
 mod write_packet;
 
 pub use authentication::{AuthOutcome, AuthRequest, AuthStep, Credentials};
-pub use authorizer::{AllowAll, Authorizer, Identity};
+pub use authorizer::{AllowAll, Authorizer, ClientOrigin, Identity};
 pub use commit::CommitRequest;
 pub use config::{CoreConfig, DeniedPublish, OverlappingSubscriptions};
 pub use conn::{ConnId, ConnInfo, Transport};

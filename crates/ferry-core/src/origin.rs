@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{ConnInfo, ListenerPolicy, Transport};
+use crate::{ClientOrigin, ConnInfo, ListenerPolicy, Transport};
 
 /// Where a connection comes from: [`ConnInfo`] as it is kept, in less memory.
 pub(crate) struct Origin {
@@ -54,6 +54,14 @@ impl Origin {
         match &self.peer {
             Peer::Short { .. } => None,
             Peer::Other(other) => other.certificate_common_name.as_deref(),
+        }
+    }
+
+    /// What rules may be about.
+    pub(crate) fn client_origin(&self) -> ClientOrigin {
+        ClientOrigin {
+            peer_address: self.peer_address().into(),
+            certificate_common_name: self.certificate_common_name().map(Into::into),
         }
     }
 

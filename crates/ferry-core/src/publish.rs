@@ -312,8 +312,8 @@ impl Shard {
     fn judge(&mut self, incoming: &Incoming<'_>) -> Result<Option<Answer>, Fault> {
         let Incoming { conn, session, publish, topic } = incoming;
         let Some(session) = self.sessions.get_mut(*session) else { return Ok(None) };
-        let question = Question::Publish { qos: publish.qos, retain: publish.retain };
-        let rules = Rules { authorizer: &*self.authorizer, generation: self.authorizer_generation };
+        let question = Question::publish(publish.qos, publish.retain);
+        let rules = Rules { authorizer: &*self.authorizer, answers: self.answers };
         if !rules.allow(&mut session.rights, &session.identity, question, topic) {
             let detail = "the client may not publish to this topic";
             let v3 = self.conns.get(*conn).is_some_and(|conn| conn.version.is_v3());

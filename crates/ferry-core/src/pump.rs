@@ -52,7 +52,7 @@ impl Shard {
             return;
         }
         conn.output.prepare(&mut self.spare_buffers);
-        let rules = Rules { authorizer: &*self.authorizer, generation: self.authorizer_generation };
+        let rules = Rules { authorizer: &*self.authorizer, answers: self.answers };
         let recorded = session.recorded;
         let client_id = &session.identity.client_id;
         let (counters, now) = (&mut self.counters, turn.now);

@@ -27,8 +27,11 @@ impl Shard {
             self.id,
             "a session of another shard"
         );
-        let identity =
-            Identity { client_id: session.client_id.clone(), user_name: session.user_name.clone() };
+        let identity = Identity {
+            client_id: session.client_id.clone(),
+            user_name: session.user_name.clone(),
+            origin: None,
+        };
         let session_id = self.new_session(identity);
         self.restore_subscriptions(session_id, &session);
         let was_connected = session.disconnected_at.is_none();

@@ -177,7 +177,7 @@ impl Shard {
             return;
         }
         let authorizer = &self.authorizer;
-        if authorizer.restricts_receiving() && !authorizer.may_receive(&session.identity, &message.topic) {
+        if self.answers.restrict_receiving && !authorizer.may_receive(&session.identity, &message.topic) {
             self.counters.drops.count(DropReason::NotAuthorized, session.client_id(), &message.topic);
             return;
         }

@@ -7,6 +7,24 @@ const ANSWERS_MAX: usize = 8;
 /// Bytes of a topic whose answer is kept.
 const TOPIC_BYTES_MAX: usize = 256;
 
+/// How the answers of an authorizer are used: asked once, not for each message.
+#[derive(Clone, Copy)]
+pub(crate) struct Answers {
+    /// Reloads of the shard when it came; `None` if its answers are not kept.
+    pub(crate) generation: Option<u32>,
+    /// It says of some that they may not be sent something.
+    pub(crate) restrict_receiving: bool,
+}
+
+impl Answers {
+    pub(crate) fn new(authorizer: &dyn Authorizer, generation: u32) -> Self {
+        Self {
+            generation: authorizer.answers_last().then_some(generation),
+            restrict_receiving: authorizer.restricts_receiving(),
+        }
+    }
+}
+
 /// What the authorizer has said of one session lately: most clients publish to few topics and are sent few, over and over,
 /// and comparing a topic costs much less than finding its rule.
 ///
@@ -17,6 +35,8 @@ pub(crate) struct RightsCache {
     /// Reloads of the shard when the answers were given.
     generation: u32,
     answers: Vec<Answer>,
+    /// The one that was asked for last.
+    last: usize,
     /// The one that is forgotten next.
     oldest: usize,
 }
@@ -27,19 +47,27 @@ struct Answer {
     allowed: bool,
 }
 
-/// What is asked about a topic.
+/// What is asked about a topic: bits, so that comparing takes one step.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Question {
-    Publish { qos: QoS, retain: bool },
-    Receive,
-}
+pub(crate) struct Question(u8);
 
 impl Question {
+    pub(crate) const RECEIVE: Self = Self(0x80);
+    const RETAIN: u8 = 0x04;
+    const QOS: u8 = 0x03;
+
+    #[inline]
+    pub(crate) fn publish(qos: QoS, retain: bool) -> Self {
+        Self(qos.to_byte() | if retain { Self::RETAIN } else { 0 })
+    }
+
+    #[inline]
     fn ask(self, authorizer: &dyn Authorizer, identity: &Identity, topic: &str) -> bool {
-        match self {
-            Self::Publish { qos, retain } => authorizer.may_publish(identity, topic, qos, retain),
-            Self::Receive => authorizer.may_receive(identity, topic),
+        if self == Self::RECEIVE {
+            return authorizer.may_receive(identity, topic);
         }
+        let qos = QoS::from_byte(self.0 & Self::QOS).unwrap_or(QoS::ExactlyOnce);
+        authorizer.may_publish(identity, topic, qos, self.0 & Self::RETAIN != 0)
     }
 }
 
@@ -47,8 +75,7 @@ impl Question {
 #[derive(Clone, Copy)]
 pub(crate) struct Rules<'a> {
     pub(crate) authorizer: &'a dyn Authorizer,
-    /// `None` if answers are not kept.
-    pub(crate) generation: Option<u32>,
+    pub(crate) answers: Answers,
 }
 
 impl Rules<'_> {
@@ -59,7 +86,7 @@ impl Rules<'_> {
         identity: &Identity,
         topic: &str,
     ) -> bool {
-        !self.authorizer.restricts_receiving() || self.allow(cache, identity, Question::Receive, topic)
+        !self.answers.restrict_receiving || self.allow(cache, identity, Question::RECEIVE, topic)
     }
 
     #[inline]
@@ -70,19 +97,40 @@ impl Rules<'_> {
         question: Question,
         topic: &str,
     ) -> bool {
-        match self.generation {
-            Some(generation) if topic.len() <= TOPIC_BYTES_MAX => {
-                let cache = cache.get_or_insert_default();
-                cache.answer((self.authorizer, generation), identity, question, topic)
-            }
-            _ => question.ask(self.authorizer, identity, topic),
+        let Some(generation) = self.answers.generation else {
+            return question.ask(self.authorizer, identity, topic);
+        };
+        // Nearly always what was asked before.
+        if let Some(cache) = cache.as_deref()
+            && let Some(last) = cache.answers.get(cache.last)
+            && cache.generation == generation
+            && last.question == question
+            && *last.topic == *topic
+        {
+            return last.allowed;
         }
+        self.look_up(generation, cache, identity, question, topic)
+    }
+
+    // Not to make everything around it slower where there are no rules.
+    #[inline(never)]
+    fn look_up(
+        self,
+        generation: u32,
+        cache: &mut Option<Box<RightsCache>>,
+        identity: &Identity,
+        question: Question,
+        topic: &str,
+    ) -> bool {
+        if topic.len() > TOPIC_BYTES_MAX {
+            return question.ask(self.authorizer, identity, topic);
+        }
+        let cache = cache.get_or_insert_default();
+        cache.answer((self.authorizer, generation), identity, question, topic)
     }
 }
 
 impl RightsCache {
-    // Not to make everything around it slower where there are no rules.
-    #[inline(never)]
     fn answer(
         &mut self,
         (authorizer, generation): (&dyn Authorizer, u32),
@@ -93,9 +141,10 @@ impl RightsCache {
         if self.generation != generation {
             *self = Self { generation, ..Self::default() };
         }
-        let known = self.answers.iter().find(|answer| answer.question == question && answer.topic == topic);
-        if let Some(answer) = known {
-            return answer.allowed;
+        let is_it = |answer: &Answer| answer.question == question && answer.topic == topic;
+        if let Some(known) = self.answers.iter().position(is_it) {
+            self.last = known;
+            return self.answers[known].allowed;
         }
         let allowed = question.ask(authorizer, identity, topic);
         self.keep(topic, question, allowed);
@@ -104,6 +153,7 @@ impl RightsCache {
 
     fn keep(&mut self, topic: &str, question: Question, allowed: bool) {
         if self.answers.len() < ANSWERS_MAX {
+            self.last = self.answers.len();
             return self.answers.push(Answer { topic: topic.to_owned(), question, allowed });
         }
         // Its text is overwritten, so that nothing is allocated for each message of a client of many topics.
@@ -111,6 +161,7 @@ impl RightsCache {
         answer.topic.clear();
         answer.topic.push_str(topic);
         (answer.question, answer.allowed) = (question, allowed);
+        self.last = self.oldest;
         self.oldest = (self.oldest + 1) % ANSWERS_MAX;
     }
 }

@@ -121,6 +121,10 @@ impl Sessions {
         self.slab.len()
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.slab.iter_mut().map(|(_, session)| session)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.slab.iter().map(|(index, session)| (SessionId(index as u32), session))
     }
@@ -171,6 +175,6 @@ mod tests {
 
     #[test]
     fn an_idle_session_is_small() {
-        assert!(size_of::<Session>() <= 224, "{}", size_of::<Session>());
+        assert!(size_of::<Session>() <= 232, "{}", size_of::<Session>());
     }
 }

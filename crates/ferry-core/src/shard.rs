@@ -12,6 +12,7 @@ use crate::deferred::Deferred;
 use crate::deliver::Matches;
 use crate::output_buffer::SpareBuffers;
 use crate::random::Random;
+use crate::rights_cache::Answers;
 use crate::session::{Session, SessionId, SessionView, Sessions};
 use crate::session_ends::SessionEnds;
 use crate::subscribe::Grant;
@@ -29,8 +30,8 @@ pub struct Shard {
     pub(crate) shared: Arc<Shared>,
     pub(crate) config: Arc<CoreConfig>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
-    /// How often the authorizer was replaced; `None` if its answers are not kept.
-    pub(crate) authorizer_generation: Option<u32>,
+    /// How its answers are used.
+    pub(crate) answers: Answers,
     /// See [`Event::Reload`].
     reloads: u32,
     pub(crate) conns: Conns,
@@ -74,13 +75,13 @@ impl Shard {
         assert_eq!(shared.route_table.shard_count(), shard_count, "Shared is made for all shards");
         let config = Arc::clone(&shared.config);
         let authorizer = Arc::clone(&shared.authorizer);
-        let authorizer_generation = authorizer.answers_last().then_some(0);
+        let answers = Answers::new(&*authorizer, 0);
         let mut random = Random::new(seed);
         let mut shard = Self {
             id,
             shared,
             authorizer,
-            authorizer_generation,
+            answers,
             reloads: 0,
             conns: Conns::default(),
             sessions: Sessions::new(random.next()),
@@ -155,9 +156,7 @@ impl Shard {
                 self.disconnect_client(turn, client_id, reason_code, reason_string, server_reference);
             }
             Event::Reload { config, authorizer } => {
-                self.authorizer = authorizer;
-                self.reloads = self.reloads.wrapping_add(1);
-                self.authorizer_generation = self.authorizer.answers_last().then_some(self.reloads);
+                self.replace_authorizer(authorizer);
                 let before = Arc::clone(&self.config);
                 self.configure(config, now);
                 self.renew_rates(&before);
@@ -228,6 +227,21 @@ impl Shard {
 
     pub(crate) fn session_of_mut(&mut self, conn: ConnId) -> Option<&mut Session> {
         self.sessions.get_mut(self.conns.get(conn)?.session()?)
+    }
+
+    fn replace_authorizer(&mut self, authorizer: Arc<dyn Authorizer>) {
+        self.reloads = self.reloads.wrapping_add(1);
+        self.answers = Answers::new(&*authorizer, self.reloads);
+        self.authorizer = authorizer;
+        if !self.authorizer.judges_origin() {
+            return;
+        }
+        // The one before may not have wanted to know where the clients come from.
+        let conns = &self.conns;
+        for session in self.sessions.iter_mut().filter(|session| session.identity.origin.is_none()) {
+            let conn = session.conn.and_then(|conn| conns.get(conn));
+            session.identity.origin = conn.map(|conn| Arc::new(conn.info.client_origin()));
+        }
     }
 
     fn configure(&mut self, config: Arc<CoreConfig>, now: Timestamp) {

@@ -120,7 +120,8 @@ impl Shard {
         if is_new && session.filters.len() >= self.config.subscriptions_per_session_max as usize {
             return Err(Fault::new(ReasonCode::QUOTA_EXCEEDED, "the session has too many subscriptions"));
         }
-        let grant = self.grant(conn, wanted.options, subscription_id);
+        let highest_qos = self.authorizer.granted_qos(&session.identity, plain);
+        let grant = self.grant(conn, wanted.options, highest_qos, subscription_id);
         let subscribed = self.add_filter(session_id, filter, shared, grant);
         if let Some(session) = self.sessions.get_mut(session_id) {
             let number = session.filters.insert(subscribed);
@@ -148,9 +149,15 @@ impl Shard {
     }
 
     /// The server may grant less than was asked for, never more [MQTT-3.2.2-10].
-    fn grant(&self, conn: ConnId, asked: SubscriptionOptions, subscription_id: Option<u32>) -> Grant {
+    fn grant(
+        &self,
+        conn: ConnId,
+        asked: SubscriptionOptions,
+        highest_qos: QoS,
+        subscription_id: Option<u32>,
+    ) -> Grant {
         let mut options = asked;
-        options.maximum_qos = options.maximum_qos.min(self.config.maximum_qos);
+        options.maximum_qos = options.maximum_qos.min(self.config.maximum_qos).min(highest_qos);
         if let Some(conn) = self.conns.get(conn) {
             options.maximum_qos = options.maximum_qos.min(conn.info.listener.maximum_qos);
             if conn.bridge && conn.version != ProtocolVersion::V5 {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ferry_codec::{Connect, QoS};
+use ferry_codec::{Connect, MessageProperties, Packet, ProtocolVersion, QoS, Will};
 
-use super::harness::{Broker, connect};
-use crate::{Authorizer, Event, Identity};
+use super::harness::{Broker, Client, connect};
+use crate::{AllowAll, Authorizer, ConnInfo, Event, Identity};
 
 /// Counts how often it is asked. Nobody may do anything on topics that start with `denied`.
 #[derive(Default)]
@@ -108,4 +108,99 @@ fn another_user_has_the_rights_of_his_own() {
     let client = broker.online(&Connect { user_name: Some("other"), clean_start: false, ..connect("c") });
     broker.publish(client, "a", 0, 0, "x");
     assert!(broker.read(watcher).is_empty());
+}
+
+/// Publishing is for one address and one certificate; of QoS 2 nothing is granted.
+struct FromHome;
+
+impl Authorizer for FromHome {
+    fn may_publish(&self, identity: &Identity, _: &str, _: QoS, _: bool) -> bool {
+        identity.origin.as_ref().is_some_and(|origin| {
+            &*origin.peer_address == "10.0.0.1:1" || origin.certificate_common_name.as_deref() == Some("pump")
+        })
+    }
+
+    fn may_subscribe(&self, _: &Identity, _: &str) -> bool {
+        true
+    }
+
+    fn granted_qos(&self, _: &Identity, filter: &str) -> QoS {
+        if filter == "low/#" { QoS::AtMostOnce } else { QoS::AtLeastOnce }
+    }
+
+    fn judges_origin(&self) -> bool {
+        true
+    }
+
+    fn answers_last(&self) -> bool {
+        true
+    }
+}
+
+fn client_from(
+    broker: &mut Broker,
+    address: &str,
+    certificate: Option<&str>,
+    packet: &Connect<'_>,
+) -> Client {
+    let info = ConnInfo {
+        peer_address: address.into(),
+        certificate_common_name: certificate.map(Into::into),
+        ..ConnInfo::default()
+    };
+    let client = broker.open_at(ProtocolVersion::V5, 0, info);
+    broker.send(client, &Packet::Connect(*packet));
+    client
+}
+
+#[test]
+fn rights_may_depend_on_where_a_client_comes_from() {
+    let mut broker = Broker::with_rules(FromHome);
+    let watcher = broker.client("watcher");
+    broker.subscribe(watcher, "#", 0);
+    let will = Will {
+        topic: "will",
+        payload: b"gone",
+        qos: QoS::AtMostOnce,
+        retain: false,
+        delay_interval_seconds: 0,
+        properties: MessageProperties::default(),
+    };
+    for (address, certificate, may) in
+        [("10.0.0.1:1", None, true), ("10.0.0.2:1", Some("pump"), true), ("10.0.0.2:1", None, false)]
+    {
+        let client = client_from(&mut broker, address, certificate, &connect("c"));
+        assert_eq!(broker.read(client), ["CONNACK 0x00"]);
+        broker.publish(client, "t", 0, 0, "x");
+        assert_eq!(broker.read(watcher).len(), usize::from(may), "{address}");
+        broker.disconnect(client);
+        let client =
+            client_from(&mut broker, address, certificate, &Connect { will: Some(will), ..connect("c") });
+        assert_eq!(broker.read(client), [if may { "CONNACK 0x00" } else { "CONNACK 0x87" }]);
+        // The connection is gone when the will is published, but not where it came from.
+        broker.cut(client);
+        assert_eq!(broker.read(watcher).len(), usize::from(may), "{address}");
+    }
+}
+
+#[test]
+fn rules_that_come_later_know_where_a_client_came_from() {
+    let mut broker = Broker::with_rules(AllowAll);
+    let watcher = broker.client("watcher");
+    broker.subscribe(watcher, "#", 0);
+    let client = client_from(&mut broker, "10.0.0.1:1", None, &connect("c"));
+    broker.handle(0, Event::Reload { config: Arc::default(), authorizer: Arc::new(FromHome) });
+    broker.publish(client, "t", 0, 0, "x");
+    broker.publish(watcher, "t", 0, 0, "x");
+    assert_eq!(broker.read(watcher).len(), 1);
+}
+
+#[test]
+fn rules_may_grant_a_lower_qos() {
+    let mut broker = Broker::with_rules(FromHome);
+    let client = broker.client("c");
+    assert_eq!(broker.subscribe(client, "low/#", 2), ["SUBACK 60000 [00]"]);
+    assert_eq!(broker.subscribe(client, "a", 2), ["SUBACK 60000 [01]"]);
+    assert_eq!(broker.subscribe(client, "$share/g/low/#", 1), ["SUBACK 60000 [00]"]);
+    assert_eq!(broker.subscribe(client, "b", 0), ["SUBACK 60000 [00]"]);
 }
