@@ -14,7 +14,7 @@ use crate::accept::Accepting;
 use crate::acl_authorizer::AclAuthorizer;
 use crate::admin_api::{AdminServer, AdminSockets, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
-use crate::config::{Config, Problems, read_acl_file};
+use crate::config::{Config, Origins, Problems, read_acl_file};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
@@ -40,6 +40,7 @@ pub struct Broker(());
 /// A broker to be started, with parts of the program's own.
 pub struct BrokerBuilder {
     config: Config,
+    origins: Origins,
     authenticator: Option<Arc<dyn Authenticator>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     storage: Option<StorageOpener>,
@@ -57,7 +58,13 @@ impl Broker {
     /// A broker with parts of the program's own.
     #[must_use]
     pub fn builder(config: Config) -> BrokerBuilder {
-        BrokerBuilder { config, authenticator: None, authorizer: None, storage: None }
+        BrokerBuilder {
+            config,
+            origins: Origins::default(),
+            authenticator: None,
+            authorizer: None,
+            storage: None,
+        }
     }
 }
 
@@ -70,6 +77,13 @@ impl BrokerBuilder {
         D::File: Send,
     {
         self.storage = Some(opener(disk));
+        self
+    }
+
+    /// Where the options of the configuration were set, for those who ask the admin API.
+    #[must_use]
+    pub fn origins(mut self, origins: Origins) -> Self {
+        self.origins = origins;
         self
     }
 
@@ -129,7 +143,12 @@ impl BrokerBuilder {
         let admin_sockets = AdminSockets::bind(&self.config, data_directory.as_deref())?;
         let accepting = Arc::new(Accepting::new(accept_limits(&self.config)));
         let (sys_interval_seconds, sys_interval_changes) = watch::channel(self.config.sys.interval_seconds);
-        let in_force = InForce { config: self.config.clone(), tokens: Tokens::read(&self.config.admin)? };
+        let in_force = InForce {
+            config: self.config.clone(),
+            tokens: Tokens::read(&self.config.admin)?,
+            origins: self.origins,
+            listeners: listeners.figures(),
+        };
         let admin_state =
             AdminState::new(clock, Arc::clone(&mailboxes), Arc::clone(&shared), storage.clone(), in_force);
         let mut running = RunningBroker {

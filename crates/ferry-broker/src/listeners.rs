@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ferry_core::ListenerPolicy;
 use ferry_net::{BindError, BoundListener, ListenAddress, TlsAcceptor};
 
-use crate::accept::ListenerSetup;
+use crate::accept::{Gauge, ListenerSetup};
 use crate::config::{Authentication, Config, Listener, Place, Problem, Problems, pairs};
 use crate::from_config::{listener_options, listener_policy};
 use crate::start_error::StartError;
@@ -28,6 +28,13 @@ pub(crate) struct Listeners {
     open: Vec<OpenListener>,
     authentication: Authentication,
     next_id: u32,
+}
+
+/// An open listener, as it is told of.
+pub(crate) struct ListenerFigures {
+    pub(crate) address: ListenAddress,
+    pub(crate) config: Listener,
+    pub(crate) connections: Arc<Gauge>,
 }
 
 struct OpenListener {
@@ -75,6 +82,16 @@ impl Listeners {
     /// Where clients can connect, in the order of the configuration.
     pub(crate) fn local_addresses(&self) -> Vec<ListenAddress> {
         self.open.iter().map(|listener| listener.local_address.clone()).collect()
+    }
+
+    /// What the admin API tells of them.
+    pub(crate) fn figures(&self) -> Vec<ListenerFigures> {
+        let figures = |listener: &OpenListener| ListenerFigures {
+            address: listener.local_address.clone(),
+            config: listener.config.clone(),
+            connections: Arc::clone(&listener.setup.connections),
+        };
+        self.open.iter().map(figures).collect()
     }
 
     /// The configuration in force.

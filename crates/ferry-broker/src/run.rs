@@ -1,15 +1,17 @@
 use std::path::PathBuf;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 
+use crate::admin_api::ReloadRequest;
 use crate::broker::Broker;
-use crate::config::{Changes, Config, FileWatch, Listener, Sources};
+use crate::config::{Changes, Config, FileWatch, Listener, Loaded, Problems, Sources};
 use crate::process_limits::raise_open_files;
 use crate::running_broker::RunningBroker;
 use crate::start_block::start_block;
 use crate::start_error::StartError;
 
-/// Runs a broker with `config`, as it was loaded from `sources`, as if this process did nothing else: until SIGTERM or
+/// Runs a broker with a configuration, as it was loaded from `sources`, as if this process did nothing else: until SIGTERM or
 /// SIGINT, then shuts it down. On SIGHUP, and when a file that was read for the configuration has changed, reads all of
 /// it again, and calls `reloaded` once the new configuration is in force.
 ///
@@ -17,28 +19,34 @@ use crate::start_error::StartError;
 ///
 /// # Errors
 /// The broker could not start. After a signal the end is always `Ok`.
-pub fn run(config: Config, sources: &Sources, reloaded: &mut dyn FnMut(&Config)) -> Result<(), StartError> {
+pub fn run(loaded: Loaded, sources: &Sources, reloaded: &mut dyn FnMut(&Config)) -> Result<(), StartError> {
     let open_files = raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let _in_runtime = runtime.enter();
     // Before anything is started: a signal that comes at once must not find the default, which kills.
     let mut signals = Signals::new()?;
     let mut watch = FileWatch::new();
-    watch.watch(files(sources, &config));
-    let mut broker = Broker::start(config)?;
+    watch.watch(files(sources, &loaded.config));
+    let mut broker = Broker::builder(loaded.config).origins(loaded.origins).start()?;
+    let mut requests = broker.admin_state.reload_requests();
     eprintln!("{}", start_block(&broker, open_files));
     loop {
-        let cause = match runtime.block_on(next(&mut signals, &mut watch)) {
+        let (cause, request) = match runtime.block_on(next(&mut signals, &mut watch, &mut requests)) {
             Wanted::End(name) => {
                 tracing::info!("{name}: shutting down");
                 break;
             }
-            Wanted::Reload(cause) => cause,
+            Wanted::Reload(cause, request) => (cause, request),
         };
         watch.reading();
-        if reload(&mut broker, sources, &cause) {
+        let changes = reload(&mut broker, sources, &cause);
+        if changes.is_ok() {
             reloaded(broker.config());
             watch.watch(files(sources, broker.config()));
+        }
+        if let Some(request) = request {
+            // Whoever asked may have gone.
+            let _ = request.send(changes);
         }
     }
     broker.shutdown();
@@ -48,8 +56,8 @@ pub fn run(config: Config, sources: &Sources, reloaded: &mut dyn FnMut(&Config))
 }
 
 enum Wanted {
-    /// With the reason, for the log.
-    Reload(String),
+    /// With the reason, for the log, and whoever wants to know what came of it.
+    Reload(String, Option<ReloadRequest>),
     End(&'static str),
 }
 
@@ -69,12 +77,17 @@ impl Signals {
     }
 }
 
-async fn next(signals: &mut Signals, watch: &mut FileWatch) -> Wanted {
+async fn next(
+    signals: &mut Signals,
+    watch: &mut FileWatch,
+    requests: &mut mpsc::Receiver<ReloadRequest>,
+) -> Wanted {
     tokio::select! {
         _ = signals.terminate.recv() => Wanted::End("SIGTERM"),
         _ = signals.interrupt.recv() => Wanted::End("SIGINT"),
-        _ = signals.hangup.recv() => Wanted::Reload("SIGHUP".to_owned()),
-        file = watch.changed() => Wanted::Reload(format!("{} has changed", file.display())),
+        _ = signals.hangup.recv() => Wanted::Reload("SIGHUP".to_owned(), None),
+        file = watch.changed() => Wanted::Reload(format!("{} has changed", file.display()), None),
+        Some(request) = requests.recv() => Wanted::Reload("the admin API".to_owned(), Some(request)),
     }
 }
 
@@ -90,19 +103,19 @@ fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
     files
 }
 
-/// Reads the configuration again and puts it in force; `false` if it cannot be.
-fn reload(broker: &mut RunningBroker, sources: &Sources, cause: &str) -> bool {
+/// Reads the configuration again and puts it in force, if it can be.
+fn reload(broker: &mut RunningBroker, sources: &Sources, cause: &str) -> Result<Changes, Problems> {
     let reloaded = Config::load(sources).and_then(|loaded| {
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        broker.reload(loaded.config)
+        broker.reload_with_origins(loaded.config, loaded.origins)
     });
     match &reloaded {
         Ok(changes) => log_changes(changes, cause),
         Err(problems) => tracing::error!("{cause}: the configuration stays as it was:\n{problems}"),
     }
-    reloaded.is_ok()
+    reloaded
 }
 
 fn log_changes(changes: &Changes, cause: &str) {

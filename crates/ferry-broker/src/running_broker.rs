@@ -12,7 +12,7 @@ use crate::accept::{Accepting, ListenerSetup};
 use crate::admin_api::{AdminServer, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
 use crate::broker::{check, make_authorizer};
-use crate::config::{Changes, Config, Problems, diff};
+use crate::config::{Changes, Config, Origins, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
@@ -78,6 +78,14 @@ impl RunningBroker {
     /// # Errors
     /// The configuration cannot work: nothing has changed.
     pub fn reload(&mut self, config: Config) -> Result<Changes, Problems> {
+        self.reload_with_origins(config, Origins::default())
+    }
+
+    /// As [`RunningBroker::reload`], knowing where the options were set.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn reload_with_origins(&mut self, config: Config, origins: Origins) -> Result<Changes, Problems> {
         check(&config, self.authenticators.is_none())?;
         let changes = diff(&self.config, &config);
         let authenticator =
@@ -88,8 +96,34 @@ impl RunningBroker {
         };
         let tokens = Tokens::read(&config.admin)?;
         self.reload_listeners(&config)?;
+        self.config = self.config_in_force(config);
+        self.admin_state.set_in_force(InForce {
+            config: self.config.clone(),
+            tokens,
+            origins,
+            listeners: self.listeners.figures(),
+        });
+        if let Some(admin) = &self.admin {
+            admin.reload(&self.config);
+        }
+        let core_config = Arc::new(core_config(&self.config));
+        for mailbox in &*self.mailboxes {
+            mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
+            mailbox.command(Command::Reload {
+                config: Arc::clone(&core_config),
+                authorizer: Arc::clone(&authorizer),
+                authenticator: authenticator.clone(),
+            });
+        }
+        self.accepting.reload(accept_limits(&self.config));
+        self.sys_interval_seconds.send_replace(self.config.sys.interval_seconds);
+        Ok(changes)
+    }
+
+    /// The configuration after a reload of `config`.
+    fn config_in_force(&self, config: Config) -> Config {
         // Options that need a restart stay as they are, so that the next reload names them again.
-        self.config = Config {
+        Config {
             listeners: self.listeners.configs(),
             authentication: crate::config::Authentication {
                 hash_threads: self.config.authentication.hash_threads,
@@ -120,23 +154,7 @@ impl RunningBroker {
                 shutdown_timeout_seconds: config.server.shutdown_timeout_seconds,
                 ..self.config.server.clone()
             },
-        };
-        self.admin_state.set_in_force(InForce { config: self.config.clone(), tokens });
-        if let Some(admin) = &self.admin {
-            admin.reload(&self.config);
         }
-        let core_config = Arc::new(core_config(&self.config));
-        for mailbox in &*self.mailboxes {
-            mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
-            mailbox.command(Command::Reload {
-                config: Arc::clone(&core_config),
-                authorizer: Arc::clone(&authorizer),
-                authenticator: authenticator.clone(),
-            });
-        }
-        self.accepting.reload(accept_limits(&self.config));
-        self.sys_interval_seconds.send_replace(self.config.sys.interval_seconds);
-        Ok(changes)
     }
 
     /// Ends the connection of a client, if it has one, as an operator's decision: MQTT 5.0 clients get a DISCONNECT with

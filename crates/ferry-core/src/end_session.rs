@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use ferry_codec::ReasonCode;
 use ferry_codec::topic::parse_shared;
 use ferry_session::{DropReason, PendingWill};
 
@@ -38,6 +39,15 @@ impl Shard {
         self.counters.drops.count_many(DropReason::SessionEnded, &client_id, spilled);
         if let Some(session) = session.recorded {
             self.record_session_ended(turn, &client_id, session);
+        }
+    }
+
+    /// An operator ends a session.
+    pub(crate) fn end_session_of(&mut self, turn: &mut Turn<'_>, client_id: &str) {
+        let reason = "an operator has deleted the session";
+        self.disconnect_client(turn, client_id, ReasonCode::ADMINISTRATIVE_ACTION, Some(reason), None);
+        if let Some(session_id) = self.sessions.find(client_id) {
+            self.end_session(turn, session_id);
         }
     }
 

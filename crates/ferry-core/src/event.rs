@@ -71,6 +71,11 @@ pub enum Event<'a> {
         /// Another server, with 0x9C or 0x9D (section 4.11).
         server_reference: Option<&'a str>,
     },
+    /// An operator ends a session, with its connection if there is one, which is told 0x98 (Administrative action).
+    EndSession {
+        /// Whose; nothing happens if it has no session here.
+        client_id: &'a str,
+    },
     /// New configuration. Connections keep what they were told in their CONNACK.
     Reload {
         /// The limits.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use ferry_codec::topic::parse_shared;
-use ferry_codec::{ProtocolVersion, SubscriptionOptions};
+use ferry_codec::{ProtocolVersion, QoS, SubscriptionOptions};
 use ferry_session::Timestamp;
 
 use crate::filter_set::SubscribedFilter;
@@ -82,18 +82,27 @@ impl Shard {
     ) -> Option<SessionCursor> {
         let mut steps = 0;
         for (place, session) in self.sessions.iter_from(cursor.place) {
-            let mut subscriptions_seen = if place == cursor.place { cursor.subscriptions_seen } else { 0 };
+            let seen = if place == cursor.place { cursor.subscriptions_seen } else { 0 };
             steps += 1;
             let Some(session) = session else { continue };
-            for subscription in self.subscriptions_of(SessionId(place), session, subscriptions_seen) {
+            let subscriptions = self.subscriptions_of(SessionId(place), session, seen);
+            for (subscriptions_seen, subscription) in (seen..).zip(subscriptions) {
                 if steps >= steps_max || !visit(session.client_id(), subscription) {
                     return Some(SessionCursor { place, subscriptions_seen });
                 }
                 steps += 1;
-                subscriptions_seen += 1;
             }
         }
         None
+    }
+
+    /// Shows client and granted QoS of each subscription, but for shared ones, that matches a topic.
+    pub fn visit_subscribers(&self, topic: &str, mut visit: impl FnMut(&str, QoS)) {
+        self.subscriptions.matches(topic, |id, grant| {
+            if let Some(session) = self.sessions.get(id) {
+                visit(session.client_id(), grant.options.maximum_qos);
+            }
+        });
     }
 
     /// The session of a client, if it has one here.

@@ -65,15 +65,19 @@ impl Origin {
         }
     }
 
+    pub(crate) fn transport(&self) -> Transport {
+        match &self.peer {
+            Peer::Short { transport, .. } => *transport,
+            Peer::Other(other) => other.transport,
+        }
+    }
+
     /// What it was made from, but for the deadline.
     pub(crate) fn into_info(self) -> ConnInfo {
         ConnInfo {
             peer_address: self.peer_address().into(),
             certificate_common_name: self.certificate_common_name().map(Into::into),
-            transport: match &self.peer {
-                Peer::Short { transport, .. } => *transport,
-                Peer::Other(other) => other.transport,
-            },
+            transport: self.transport(),
             listener: self.listener,
             connect_deadline: None,
         }

@@ -125,6 +125,12 @@ impl Sessions {
         self.slab.iter_mut().map(|(_, session)| session)
     }
 
+    /// As [`Self::iter`], from a place on, which is a number below that of all places that follow.
+    pub(crate) fn iter_from(&self, place: u32) -> impl Iterator<Item = (u32, Option<&Session>)> {
+        let places = place..u32::try_from(self.slab.capacity()).unwrap_or(u32::MAX);
+        places.map(|place| (place, self.slab.get(place as usize)))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = (SessionId, &Session)> {
         self.slab.iter().map(|(index, session)| (SessionId(index as u32), session))
     }

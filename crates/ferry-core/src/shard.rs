@@ -155,6 +155,7 @@ impl Shard {
             Event::Disconnect { client_id, reason_code, reason_string, server_reference } => {
                 self.disconnect_client(turn, client_id, reason_code, reason_string, server_reference);
             }
+            Event::EndSession { client_id } => self.end_session_of(turn, client_id),
             Event::Reload { config, authorizer } => {
                 self.replace_authorizer(authorizer);
                 let before = Arc::clone(&self.config);

@@ -76,6 +76,29 @@ pub struct RetainedCursor {
     position: Position,
 }
 
+impl RetainedCursor {
+    /// As a text from which [`RetainedCursor::from_text`] makes it again.
+    pub fn to_text(&self) -> String {
+        match &self.position {
+            Position::Start => format!("{}", self.partition),
+            Position::After(topic) => format!("{}>{topic}", self.partition),
+            Position::From(text) => format!("{}={text}", self.partition),
+        }
+    }
+
+    /// `None` if the text is not that of a cursor.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let end = text.find(['>', '=']).unwrap_or(text.len());
+        let partition = text[..end].parse().ok().filter(|partition| *partition < PARTITIONS)?;
+        let position = match text[end..].split_at_checked(1) {
+            None => Position::Start,
+            Some((">", topic)) => Position::After(topic.into()),
+            Some((_, text)) => Position::From(text.into()),
+        };
+        Some(Self { partition, position })
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 enum Position {
     #[default]

@@ -117,6 +117,12 @@ impl<K: Copy + Eq + Hash, V> SharedGroups<K, V> {
         self.ids.get(&*[group, "/", filter].concat()).copied()
     }
 
+    /// The value of a member.
+    pub fn get(&self, group: &str, filter: &str, key: K) -> Option<&V> {
+        let group = self.groups.get(&self.id(group, filter)?)?;
+        Some(&group.members[*group.positions.get(&key)?].1)
+    }
+
     /// How many members the group has here.
     pub fn members(&self, id: ShareGroupId) -> ShareMembers {
         self.groups.get(&id).map_or_else(ShareMembers::default, |group| ShareMembers {

@@ -64,6 +64,14 @@ impl<K: Copy + Eq + Hash, V> SubscriberList<K, V> {
         }
     }
 
+    pub(crate) fn get(&self, key: K, hasher: &impl BuildHasher) -> Option<&V> {
+        match self {
+            Self::One(only, value) if *only == key => Some(value),
+            Self::Empty | Self::One(..) => None,
+            Self::Many(many) => many.position(key, hasher).map(|position| &many.entries[position].1),
+        }
+    }
+
     pub(crate) fn for_each(&self, visit: &mut impl FnMut(K, &V)) {
         match self {
             Self::Empty => {}

@@ -196,6 +196,15 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         }
     }
 
+    /// The value of the subscription of `key` to a filter that somebody subscribes to.
+    pub fn get(&self, filter: FilterId, key: K) -> Option<&V> {
+        let subscribers = match filter.list() {
+            Some(list) => &self.lists[list].subscribers,
+            None => &self.exact_filters[filter.0].subscribers,
+        };
+        subscribers.get(key, &self.hasher)
+    }
+
     /// Ends the subscription of `key` to exactly this filter, compared character by character
     /// [MQTT-3.10.4-1]. `None`: there was none.
     pub fn unsubscribe(&mut self, filter: &str, key: K) -> Option<Unsubscribed<V>> {

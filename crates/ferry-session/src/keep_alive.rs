@@ -27,6 +27,12 @@ impl KeepAlive {
         self.keep_alive_seconds
     }
 
+    /// When the last packet arrived, or the connection began.
+    #[must_use]
+    pub const fn last_received_at(&self) -> Timestamp {
+        self.last_received_at
+    }
+
     /// When the connection is to be closed if nothing arrives; [`Timestamp::NEVER`] if Keep Alive is 0.
     #[must_use]
     pub const fn deadline(&self) -> Timestamp {

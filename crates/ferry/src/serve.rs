@@ -23,7 +23,7 @@ pub(crate) fn serve(sources: &Sources) -> ExitCode {
         // It fails only if there is no log any more, and then nobody misses the level.
         let _ = level.modify(|level| *level = level_filter(config.log.level));
     };
-    match ferry_broker::run(loaded.config, sources, &mut reloaded) {
+    match ferry_broker::run(loaded, sources, &mut reloaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::failure(&error),
     }

@@ -21,6 +21,11 @@ impl Gauge {
         (taken < self.max.load(Ordering::Relaxed)).then_some(place)
     }
 
+    /// How many places are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
     /// Changes the limit; places already taken stay taken.
     pub(crate) fn set_max(&self, max: usize) {
         self.max.store(max, Ordering::Relaxed);

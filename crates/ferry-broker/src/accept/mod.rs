@@ -7,3 +7,4 @@ mod rate_limit;
 
 pub(crate) use accept_loop::accept_connections;
 pub(crate) use accepting::{AcceptLimits, Accepting, Arrival, ConnectionPlaces, ListenerSetup};
+pub(crate) use gauge::Gauge;

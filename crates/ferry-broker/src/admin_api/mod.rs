@@ -5,21 +5,32 @@
 //! of one request.
 
 mod answer;
+mod broker;
+mod client_rows;
+mod clients;
+mod configuration;
 mod connection;
 mod guard;
 mod health;
+mod json_body;
 mod metrics;
+mod openapi;
+mod paging;
 mod problem;
 mod process;
 mod prometheus;
+mod publish;
 mod query;
 mod request;
+mod retained;
 mod routes;
+mod schemas;
 mod server;
 mod state;
 mod stream_io;
+mod subscriptions;
 mod tokens;
 
 pub(crate) use server::{AdminServer, AdminSockets};
-pub(crate) use state::{AdminState, InForce};
+pub(crate) use state::{AdminState, InForce, ReloadRequest};
 pub(crate) use tokens::Tokens;

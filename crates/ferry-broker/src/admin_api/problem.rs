@@ -10,7 +10,7 @@ pub(super) struct Problem {
     /// The last part of `type`, which programs may go by.
     kind: &'static str,
     title: &'static str,
-    detail: String,
+    pub(super) detail: String,
     remedy: String,
     /// The methods that there are, with 405.
     pub(super) allow: Option<String>,

@@ -35,6 +35,36 @@ impl Query {
         }
         Ok(())
     }
+
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// # Errors
+    /// It is there and no number in this range.
+    pub(super) fn number(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        match text.parse() {
+            Ok(number) if (min..=max).contains(&number) && text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                Ok(Some(number))
+            }
+            _ => Err(Problem::bad_request(
+                format!("{name} is no number that is allowed here: {text:?}"),
+                format!("give a whole number from {min} to {max}"),
+            )),
+        }
+    }
+
+    /// # Errors
+    /// It is there and neither `true` nor `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.get(name) {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(text) => Err(Problem::bad_request(format!("{name} is {text:?}"), "give true or false")),
+        }
+    }
 }
 
 /// Replaces `%41` by what it stands for.
@@ -68,9 +98,12 @@ mod tests {
 
     #[test]
     fn texts_are_decoded_and_names_are_known() {
-        let query = Query::parse("a=%C3%A9+x&b=").expect("a query");
-        assert_eq!(query.0, [("a".to_owned(), "é x".to_owned()), ("b".to_owned(), String::new())]);
-        assert!(query.check_names(&["a", "b"]).is_ok() && query.check_names(&["a"]).is_err());
+        let query = Query::parse("a=%C3%A9+x&b=&n=07&flag=true").expect("a query");
+        assert_eq!((query.get("a"), query.get("b"), query.get("c")), (Some("é x"), Some(""), None));
+        assert_eq!(query.number("n", 1, 9).expect("a number"), Some(7));
+        assert_eq!(query.flag("flag").expect("a flag"), Some(true));
+        assert!(query.number("n", 8, 9).is_err() && query.flag("n").is_err());
+        assert!(query.check_names(&["a", "b", "n"]).is_err());
         for wrong in ["a=%", "a=%4", "a=%zz", "a=%ff", "%C3=1"] {
             assert!(Query::parse(wrong).is_err(), "{wrong}");
         }

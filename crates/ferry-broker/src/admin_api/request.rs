@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use ferry_net::PeerAddress;
 use hyper::body::{Body, Incoming};
+use hyper::header::CONTENT_TYPE;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 
 use super::answer::Answer;
 use super::guard::check_names;
+use super::json_body::JsonBody;
 use super::problem::Problem;
 use super::query::Query;
 use super::routes::{Access, Route, find};
@@ -18,6 +20,11 @@ use crate::config::{AdminRole, OpenMetrics};
 /// What an operation is told of the request.
 pub(super) struct Call {
     pub(super) state: Arc<AdminState>,
+    pub(super) in_force: Arc<InForce>,
+    pub(super) query: Query,
+    /// What stands for `{...}` in the path.
+    pub(super) captured: String,
+    pub(super) body: JsonBody,
 }
 
 /// Does what is asked, if it may be done.
@@ -35,13 +42,61 @@ pub(super) async fn respond(
     }
     // Whoever may read may ask for the headers alone; the body is left out later.
     let method = if request.method() == Method::HEAD { &Method::GET } else { request.method() };
-    let route = find(method, request.uri().path())?;
-    authenticate(&in_force, peer, route, request.headers())?;
+    let (route, captured) = find(method, request.uri().path())?;
+    let caller = authenticate(&in_force, peer, route, request.headers())?;
+    let names: Vec<&str> = route.query.iter().map(|parameter| parameter.name).collect();
     let query = Query::parse(request.uri().query().unwrap_or_default())?;
-    query.check_names(route.query)?;
-    read_body(request.into_body(), in_force.config.admin.body_bytes_max).await?;
-    let call = Call { state: Arc::clone(state) };
-    route.operation.run(call).await
+    query.check_names(&names)?;
+    if let Some(missing) =
+        route.query.iter().find(|parameter| parameter.required && query.get(parameter.name).is_none())
+    {
+        let detail = format!("the parameter {} is not there", missing.name);
+        return Err(Problem::bad_request(detail, missing.about));
+    }
+    let act = format!("{} {}", request.method(), request.uri());
+    if route.body.is_some() {
+        check_content_type(request.headers())?;
+    }
+    let body = read_body(request.into_body(), in_force.config.admin.body_bytes_max).await?;
+    let state = Arc::clone(state);
+    let answer = route.operation.run(Call { state, in_force, query, captured, body: JsonBody(body) }).await;
+    if route.method != Method::GET {
+        audit(caller.as_ref(), peer, &act, &answer);
+    }
+    answer
+}
+
+/// Tells the log, under the target `audit`, who has done what, or has tried to.
+fn audit(caller: Option<&Caller>, peer: PeerAddress, act: &str, result: &Result<Answer, Problem>) {
+    let who = caller.map_or("nobody", |caller| &caller.name);
+    match result {
+        Ok(_) => tracing::info!(target: "audit", "audit: {who:?} from {peer}: {act:?}: done"),
+        Err(problem) => tracing::info!(
+            target: "audit",
+            "audit: {who:?} from {peer}: {act:?}: not done ({}), {}",
+            problem.status.as_u16(),
+            problem.detail
+        ),
+    }
+}
+
+/// # Errors
+/// What comes is not said to be JSON: a page of another site could send that without being asked.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = format!("the body is said to be {kind:?}");
+    let remedy = "send JSON with the header Content-Type: application/json";
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "content-type",
+        "The body is no JSON",
+        detail,
+        remedy,
+    ))
 }
 
 /// Who asks, if that may be done by them.
@@ -67,6 +122,7 @@ fn authenticate(
     let needed = match route.access {
         _ if is_open => return Ok(None),
         Access::Everybody | Access::Metrics => AdminRole::Viewer,
+        Access::Role(role) => role,
     };
     let caller = in_force.tokens.caller(headers).map_err(|unknown| unauthorized(unknown, needed))?;
     if caller.role < needed {

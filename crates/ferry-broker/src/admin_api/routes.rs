@@ -1,20 +1,27 @@
-//! Every path of the API, with who may use it and what it does.
+//! Every path of the API, with who may use it and what it does. The OpenAPI document is made from this table.
 
 use hyper::Method;
 
 use super::answer::Answer;
-use super::health::{health, ready};
-use super::metrics::metrics;
 use super::problem::Problem;
+use super::query;
 use super::request::Call;
+use super::{broker, clients, configuration, health, metrics, openapi, publish, retained, subscriptions};
+use crate::config::AdminRole;
 
 /// One path with one method.
 pub(super) struct Route {
     pub(super) method: Method,
-    path: &'static str,
+    /// `{client_id}` stands for one segment.
+    pub(super) path: &'static str,
     pub(super) access: Access,
+    pub(super) summary: &'static str,
     /// The parameters of the query.
-    pub(super) query: &'static [&'static str],
+    pub(super) query: &'static [Parameter],
+    /// The name of the schema of the body, if there is one.
+    pub(super) body: Option<&'static str>,
+    /// The name of the schema of the answer.
+    pub(super) answer: &'static str,
     pub(super) operation: Operation,
 }
 
@@ -25,6 +32,24 @@ pub(super) enum Access {
     Everybody,
     /// As `admin.metrics_without_token` says, or a viewer.
     Metrics,
+    /// Whoever has this role, or one that may do more.
+    Role(AdminRole),
+}
+
+/// A parameter of a query.
+pub(super) struct Parameter {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) kind: ParameterKind,
+    pub(super) required: bool,
+}
+
+/// What a parameter may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ParameterKind {
+    Text,
+    Flag,
+    Number(u64, u64),
 }
 
 /// What a route does.
@@ -33,56 +58,285 @@ pub(super) enum Operation {
     Health,
     Ready,
     Metrics,
+    OpenApi,
+    Broker,
+    Listeners,
+    Drops,
+    Configuration,
+    Reload,
+    Clients,
+    Client,
+    Disconnect,
+    EndSession,
+    ClientSubscriptions,
+    Subscriptions,
+    Topic,
+    RetainedList,
+    RetainedGet,
+    RetainedDelete,
+    Publish,
 }
 
-static ROUTES: [Route; 3] = [
+/// Items on a page, at most.
+pub(super) const PAGE_MAX: u64 = 1_000;
+
+const LIMIT: Parameter = optional(
+    "limit",
+    "How many items at most; fewer may come although more follow: go on while there is a next.",
+    ParameterKind::Number(1, PAGE_MAX),
+);
+const CURSOR: Parameter = optional("cursor", "The next of the page before.", ParameterKind::Text);
+const FILTER: Parameter = Parameter {
+    required: true,
+    ..optional("filter", "A topic filter, such as house/#.", ParameterKind::Text)
+};
+const TOPIC: Parameter =
+    Parameter { required: true, ..optional("topic", "A topic name.", ParameterKind::Text) };
+
+const VIEWER: Access = Access::Role(AdminRole::Viewer);
+const OPERATOR: Access = Access::Role(AdminRole::Operator);
+const ADMIN: Access = Access::Role(AdminRole::Admin);
+
+pub(super) static ROUTES: [Route; 20] = [
+    get(
+        "/health",
+        Access::Everybody,
+        "Whether the process works and every shard takes turns",
+        &[],
+        "Health",
+        Operation::Health,
+    ),
+    get(
+        "/ready",
+        Access::Everybody,
+        "Whether clients can connect and what they send can be stored",
+        &[],
+        "Ready",
+        Operation::Ready,
+    ),
+    get(
+        "/metrics",
+        Access::Metrics,
+        "The counters, in the text format of Prometheus",
+        &[],
+        "",
+        Operation::Metrics,
+    ),
+    get("/api/v1/openapi.json", Access::Everybody, "This document", &[], "OpenApi", Operation::OpenApi),
+    get("/api/v1/broker", VIEWER, "Version, uptime, totals, limits", &[], "Broker", Operation::Broker),
+    get("/api/v1/listeners", VIEWER, "Where clients connect", &[], "Listeners", Operation::Listeners),
+    get(
+        "/api/v1/drops",
+        VIEWER,
+        "Copies of messages that were discarded, by reason",
+        &[],
+        "Drops",
+        Operation::Drops,
+    ),
+    get(
+        "/api/v1/configuration",
+        VIEWER,
+        "Every option in force, and where it was set",
+        &[],
+        "Configuration",
+        Operation::Configuration,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/reload",
+        ADMIN,
+        "Read the configuration again",
+        None,
+        "Reloaded",
+        Operation::Reload,
+    ),
+    get(
+        "/api/v1/clients",
+        VIEWER,
+        "Sessions, connected or not, in no particular order",
+        &[
+            LIMIT,
+            CURSOR,
+            optional("search", "A part of the client identifier, user name or address.", ParameterKind::Text),
+            optional("connected", "Only those that are connected, or are not.", ParameterKind::Flag),
+            optional("queued", "Only those with messages that wait, or without.", ParameterKind::Flag),
+        ],
+        "Clients",
+        Operation::Clients,
+    ),
+    get("/api/v1/clients/{client_id}", VIEWER, "One session", &[], "Client", Operation::Client),
+    change(
+        Method::DELETE,
+        "/api/v1/clients/{client_id}",
+        ADMIN,
+        "Disconnect the client and delete its session with all that waits for it; its will is published",
+        None,
+        "Done",
+        Operation::EndSession,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/clients/{client_id}/disconnect",
+        OPERATOR,
+        "End the connection; the session stays as long as it would",
+        Some("DisconnectRequest"),
+        "Done",
+        Operation::Disconnect,
+    ),
+    get(
+        "/api/v1/clients/{client_id}/subscriptions",
+        VIEWER,
+        "What the client has subscribed to",
+        &[LIMIT, CURSOR],
+        "Subscriptions",
+        Operation::ClientSubscriptions,
+    ),
+    get(
+        "/api/v1/subscriptions",
+        VIEWER,
+        "Subscriptions of all clients, in no particular order",
+        &[LIMIT, CURSOR, optional("search", "A part of the filter.", ParameterKind::Text)],
+        "Subscriptions",
+        Operation::Subscriptions,
+    ),
+    get(
+        "/api/v1/topics",
+        VIEWER,
+        "Who would be sent a message on a topic",
+        &[TOPIC],
+        "Topic",
+        Operation::Topic,
+    ),
+    get(
+        "/api/v1/retained",
+        VIEWER,
+        "Retained messages, without their payloads, in no particular order",
+        &[FILTER, LIMIT, CURSOR],
+        "RetainedMessages",
+        Operation::RetainedList,
+    ),
     Route {
-        method: Method::GET,
-        path: "/health",
-        access: Access::Everybody,
-        query: &[],
-        operation: Operation::Health,
+        method: Method::DELETE,
+        path: "/api/v1/retained",
+        access: OPERATOR,
+        summary: "Delete retained messages, at most 1,000 with one request; subscribers are sent an empty message for each",
+        query: &[FILTER],
+        body: None,
+        answer: "Deleted",
+        operation: Operation::RetainedDelete,
     },
-    Route {
-        method: Method::GET,
-        path: "/ready",
-        access: Access::Everybody,
-        query: &[],
-        operation: Operation::Ready,
-    },
-    Route {
-        method: Method::GET,
-        path: "/metrics",
-        access: Access::Metrics,
-        query: &[],
-        operation: Operation::Metrics,
-    },
+    get(
+        "/api/v1/retained/message",
+        OPERATOR,
+        "One retained message with its payload",
+        &[TOPIC],
+        "RetainedMessage",
+        Operation::RetainedGet,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/publish",
+        OPERATOR,
+        "Publish a message",
+        Some("PublishRequest"),
+        "Done",
+        Operation::Publish,
+    ),
 ];
+
+const fn get(
+    path: &'static str,
+    access: Access,
+    summary: &'static str,
+    query: &'static [Parameter],
+    answer: &'static str,
+    operation: Operation,
+) -> Route {
+    Route { method: Method::GET, path, access, summary, query, body: None, answer, operation }
+}
+
+const fn change(
+    method: Method,
+    path: &'static str,
+    access: Access,
+    summary: &'static str,
+    body: Option<&'static str>,
+    answer: &'static str,
+    operation: Operation,
+) -> Route {
+    Route { method, path, access, summary, query: &[], body, answer, operation }
+}
+
+const fn optional(name: &'static str, about: &'static str, kind: ParameterKind) -> Parameter {
+    Parameter { name, about, kind, required: false }
+}
 
 impl Operation {
     pub(super) async fn run(self, call: Call) -> Result<Answer, Problem> {
         match self {
-            Self::Health => health(&call).await,
-            Self::Ready => Ok(ready(&call)),
-            Self::Metrics => metrics(&call).await,
+            Self::Health => health::health(&call).await,
+            Self::Ready => Ok(health::ready(&call)),
+            Self::Metrics => metrics::metrics(&call).await,
+            Self::OpenApi => Ok(Answer::json(&openapi::document())),
+            Self::Broker => broker::broker(&call).await,
+            Self::Listeners => Ok(broker::listeners(&call)),
+            Self::Drops => broker::drops(&call).await,
+            Self::Configuration => Ok(configuration::configuration(&call)),
+            Self::Reload => configuration::reload(&call).await,
+            Self::Clients => clients::list(&call).await,
+            Self::Client => clients::show(&call).await,
+            Self::Disconnect => clients::disconnect(&call).await,
+            Self::EndSession => clients::end_session(&call).await,
+            Self::ClientSubscriptions => subscriptions::of_client(&call).await,
+            Self::Subscriptions => subscriptions::list(&call).await,
+            Self::Topic => subscriptions::topic(&call).await,
+            Self::RetainedList => retained::list(&call),
+            Self::RetainedGet => retained::show(&call),
+            Self::RetainedDelete => retained::delete(&call).await,
+            Self::Publish => publish::publish(&call).await,
         }
     }
 }
 
-/// The route of a request.
+impl Route {
+    /// What stands for `{...}` in a path, if it is one of this route.
+    ///
+    /// # Errors
+    /// It is not encoded rightly.
+    fn captures(&self, path: &str) -> Result<Option<String>, Problem> {
+        let (mut ours, mut theirs) = (self.path.split('/'), path.split('/'));
+        let mut captured = String::new();
+        loop {
+            match (ours.next(), theirs.next()) {
+                (None, None) => return Ok(Some(captured)),
+                (Some(ours), Some(theirs)) if ours.starts_with('{') && !theirs.is_empty() => {
+                    captured = query::decode(theirs)?;
+                }
+                (Some(ours), Some(theirs)) if ours == theirs => {}
+                _ => return Ok(None),
+            }
+        }
+    }
+}
+
+/// The route of a request, and what stands for `{...}` in its path.
 ///
 /// # Errors
 /// There is no such path, or it does not have this method.
-pub(super) fn find(method: &Method, path: &str) -> Result<&'static Route, Problem> {
+pub(super) fn find(method: &Method, path: &str) -> Result<(&'static Route, String), Problem> {
     let mut methods = Vec::new();
-    for route in ROUTES.iter().filter(|route| route.path == path) {
+    for route in &ROUTES {
+        let Some(captured) = route.captures(path)? else { continue };
         if route.method == *method {
-            return Ok(route);
+            return Ok((route, captured));
         }
         methods.push(route.method.as_str());
     }
     if methods.is_empty() {
-        return Err(Problem::not_found(format!("there is no {path:?}"), "see /health, /ready and /metrics"));
+        return Err(Problem::not_found(
+            format!("there is no {path:?}"),
+            "see /api/v1/openapi.json for what there is",
+        ));
     }
     Err(Problem::wrong_method(methods.join(", ")))
 }

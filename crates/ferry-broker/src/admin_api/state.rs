@@ -1,15 +1,16 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use ferry_core::Shared;
-use tokio::sync::oneshot;
+use ferry_core::{Shared, home_shard};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::problem::Problem;
 use super::tokens::Tokens;
-use crate::config::Config;
+use crate::config::{Changes, Config, Origins, Problems};
 use crate::driver::{Clock, Command, Driver, Mailbox};
+use crate::listeners::ListenerFigures;
 use crate::storage::Storage;
 
 /// How long a shard may take to answer. It does in its next turn, so this is long for one that is well.
@@ -24,16 +25,24 @@ pub(crate) struct AdminState {
     pub(super) storage: Option<Arc<Storage>>,
     in_force: RwLock<Arc<InForce>>,
     is_stopping: AtomicBool,
+    /// Whoever can read the configuration again; `None` if the program keeps that to itself.
+    reloader: Mutex<Option<mpsc::Sender<ReloadRequest>>>,
     /// Requests answered, by the first digit of the status.
     answered: [AtomicU64; 6],
     /// Connections closed because there were too many.
     pub(super) refused: AtomicU64,
 }
 
+/// Somebody wants the configuration to be read again, and to know what came of it.
+pub(crate) type ReloadRequest = oneshot::Sender<Result<Changes, Problems>>;
+
 /// The configuration in force, and what was made of it.
 pub(crate) struct InForce {
     pub(crate) config: Config,
     pub(crate) tokens: Tokens,
+    /// Where each option was set.
+    pub(crate) origins: Origins,
+    pub(crate) listeners: Vec<ListenerFigures>,
 }
 
 impl AdminState {
@@ -51,9 +60,25 @@ impl AdminState {
             storage,
             in_force: RwLock::new(Arc::new(in_force)),
             is_stopping: AtomicBool::new(false),
+            reloader: Mutex::new(None),
             answered: Default::default(),
             refused: AtomicU64::new(0),
         }
+    }
+
+    /// What asks for a reload goes to the receiver from now on.
+    pub(crate) fn reload_requests(&self) -> mpsc::Receiver<ReloadRequest> {
+        let (sender, receiver) = mpsc::channel(1);
+        *self.reloader.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        receiver
+    }
+
+    /// Has the configuration read again; `None` if nobody can.
+    pub(super) async fn reload(&self) -> Option<Result<Changes, Problems>> {
+        let sender = self.reloader.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let (answer, answered) = oneshot::channel();
+        sender.send(answer).await.ok()?;
+        answered.await.ok()
     }
 
     pub(super) fn in_force(&self) -> Arc<InForce> {
@@ -85,15 +110,41 @@ impl AdminState {
         self.answered.iter().map(|count| count.load(Ordering::Relaxed)).enumerate().skip(1)
     }
 
-    /// What `look` finds on each shard, in their order. It runs within a turn, so it must be short.
+    /// What `act` does, or finds, on a shard. It runs within a turn, so it must be short.
+    ///
+    /// # Errors
+    /// The shard does not answer in time.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        shard: usize,
+        act: impl FnOnce(&Driver) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        wait(self.send(shard, act), Instant::now() + ANSWER_MAX).await
+    }
+
+    /// As [`Self::ask`], of the shard where a client lives.
+    ///
+    /// # Errors
+    /// The shard does not answer in time.
+    pub(super) async fn ask_home<T: Send + 'static>(
+        &self,
+        client_id: &str,
+        act: impl FnOnce(&Driver) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        // As many mailboxes as there are shards.
+        let home = home_shard(client_id, self.mailboxes.len() as u16);
+        self.ask(usize::from(home.0), act).await
+    }
+
+    /// As [`Self::ask`], of all shards at the same time; the answers are in their order.
     ///
     /// # Errors
     /// One does not answer in time.
     pub(super) async fn ask_all<T: Send + 'static>(
         &self,
-        look: impl Fn(&Driver) -> T + Clone + Send + 'static,
+        act: impl Fn(&Driver) -> T + Clone + Send + 'static,
     ) -> Result<Vec<T>, Problem> {
-        let asked: Vec<_> = (0..self.mailboxes.len()).map(|shard| self.send(shard, look.clone())).collect();
+        let asked: Vec<_> = (0..self.mailboxes.len()).map(|shard| self.send(shard, act.clone())).collect();
         let deadline = Instant::now() + ANSWER_MAX;
         let mut answers = Vec::with_capacity(asked.len());
         for answer in asked {
@@ -105,13 +156,13 @@ impl AdminState {
     fn send<T: Send + 'static>(
         &self,
         shard: usize,
-        look: impl FnOnce(&Driver) -> T + Send + 'static,
+        act: impl FnOnce(&Driver) -> T + Send + 'static,
     ) -> oneshot::Receiver<T> {
         let (answer, answered) = oneshot::channel();
-        self.mailboxes[shard].command(Command::Inspect(Box::new(move |driver| {
-            // Whoever asked may have gone; then nobody needs to look either.
+        self.mailboxes[shard].command(Command::Ask(Box::new(move |driver| {
+            // Whoever asked may have gone; then nobody wants it done either.
             if !answer.is_closed() {
-                let _ = answer.send(look(driver));
+                let _ = answer.send(act(driver));
             }
         })));
         answered

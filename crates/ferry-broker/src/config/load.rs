@@ -69,6 +69,20 @@ pub struct Loaded {
     pub config: Config,
     /// What the operator should look at.
     pub warnings: Vec<Problem>,
+    /// Where each option was set that is not as it is without any source.
+    pub origins: Origins,
+}
+
+/// Where options were set, by their full names: `limits.packet_size_bytes_max`, `listener[0].address`.
+#[derive(Clone, Debug, Default)]
+pub struct Origins(HashMap<String, Place>);
+
+impl Origins {
+    /// The place where the option was set; [`Place::Default`] if it was not.
+    #[must_use]
+    pub fn of(&self, option: &str) -> Place {
+        self.0.get(option).cloned().unwrap_or(Place::Default)
+    }
 }
 
 impl Config {
@@ -283,7 +297,8 @@ impl Loader {
     fn finish(mut self) -> Result<Loaded, Problems> {
         validate::validate(&self.config, &self.places, &mut self.problems, &mut self.warnings);
         if self.problems.is_empty() {
-            Ok(Loaded { config: self.config, warnings: self.warnings })
+            let origins = Origins(self.places.0);
+            Ok(Loaded { config: self.config, warnings: self.warnings, origins })
         } else {
             Err(Problems(self.problems))
         }

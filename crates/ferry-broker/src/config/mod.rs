@@ -34,7 +34,7 @@ pub use authorization::Authorization;
 pub use document::{example, reference};
 pub use limits::Limits;
 pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};
-pub use load::{Flags, Loaded, Sources};
+pub use load::{Flags, Loaded, Origins, Sources};
 pub use problem::{Place, Problem, Problems};
 pub use reload::{Change, Changes, diff};
 pub use sections::{Log, LogLevel, Server, Sys};

@@ -21,8 +21,8 @@ pub(crate) enum Command {
     /// Tell the counters, and whether somebody here subscribes to one of these topics. Whatever happens here from now
     /// on, other than the next [`Command::Publish`], is an alarm.
     Report { answer: oneshot::Sender<ShardReport>, topics: Arc<[String]>, alarm: Arc<Notify> },
-    /// Show what is here to whoever asked. It is done within a turn, so it is short.
-    Inspect(Box<dyn FnOnce(&Driver) + Send>),
+    /// Do something for whoever asked, and tell them. It is done within a turn, so it is short.
+    Ask(Box<dyn FnOnce(&Driver) + Send>),
     /// End the connection of a client that lives here.
     Disconnect {
         client_id: String,

@@ -1,7 +1,8 @@
+use std::cell::Ref;
 use std::sync::Arc;
 
 use ferry_codec::{MessageProperties, QoS};
-use ferry_core::{Activity, Event, ServerPublish};
+use ferry_core::{Activity, Event, ServerPublish, Shard};
 use tokio::sync::Notify;
 
 use super::{Driver, ShardReport};
@@ -46,6 +47,11 @@ impl Watcher {
 }
 
 impl Driver {
+    /// What the core has.
+    pub(crate) fn shard(&self) -> Ref<'_, Shard> {
+        self.shard.borrow()
+    }
+
     pub(crate) fn report(&self, topics: &[String]) -> ShardReport {
         let shard = self.shard.borrow();
         ShardReport {

@@ -102,7 +102,7 @@ impl Driver {
         self.give_up_stalled();
     }
 
-    pub(super) fn handle(&self, event: Event<'_>) {
+    pub(crate) fn handle(&self, event: Event<'_>) {
         let mut effects = self.effects.borrow_mut();
         self.shard.borrow_mut().handle(self.now(), event, &mut effects);
     }
@@ -166,7 +166,7 @@ impl Driver {
                 let _ = answer.send(self.report(&topics));
                 self.watcher.borrow_mut().watch(self.shard.borrow().counters().activity(), alarm);
             }
-            Command::Inspect(look) => look(self),
+            Command::Ask(act) => act(self),
             Command::Disconnect { client_id, reason_code, reason_string, server_reference } => {
                 self.handle(Event::Disconnect {
                     client_id: &client_id,

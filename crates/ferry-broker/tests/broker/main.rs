@@ -2,6 +2,7 @@
 //! driver does: shards, mail, limits at the door, authentication, commits, reload and the end.
 
 mod admin;
+mod admin_api;
 mod authentication;
 mod client;
 mod commit;

@@ -36,6 +36,8 @@ fn matching(retained: &Retained<Body>, filter: &str, steps_max: usize) -> (Vec<S
         .for_each_matching(filter, &mut cursor, steps_max, |topic, _| topics.push(topic.to_owned()))
     {
         calls += 1;
+        // Whoever goes on later may have kept the place as a text.
+        cursor = RetainedCursor::from_text(&cursor.to_text()).expect("the text of a cursor");
     }
     topics.sort_unstable();
     (topics, calls)
@@ -173,4 +175,11 @@ fn a_walk_looks_at_no_more_than_it_may() {
     assert!(matching(&retained, "fleet/+/other", 100).1 > 50);
     // Jumps: this looks at a few topics per partition only.
     assert_eq!(matching(&retained, "fleet/77/+", 100), (vec!["fleet/77/state".to_owned()], 1));
+}
+
+#[test]
+fn what_is_no_text_of_a_cursor_is_none() {
+    for text in ["", "x", ">t", "-1", "99999", "99999>t", "1é"] {
+        assert!(RetainedCursor::from_text(text).is_none(), "{text}");
+    }
 }

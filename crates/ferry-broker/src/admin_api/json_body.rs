@@ -1,0 +1,68 @@
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+
+/// The body of a request.
+#[derive(Debug, Default)]
+pub(super) struct JsonBody(pub(super) Vec<u8>);
+
+/// An object in a body.
+#[derive(Debug)]
+pub(super) struct JsonObject(Map<String, Value>);
+
+impl JsonBody {
+    /// The object that it is.
+    ///
+    /// # Errors
+    /// It is none, or has other members than these.
+    pub(super) fn object(&self, names: &[&str]) -> Result<JsonObject, Problem> {
+        let remedy = || format!("send a JSON object with some of: {}", names.join(", "));
+        let value = serde_json::from_slice(&self.0)
+            .map_err(|error| Problem::bad_request(format!("the body is not JSON: {error}"), remedy()))?;
+        let Value::Object(members) = value else {
+            return Err(Problem::bad_request("the body is not a JSON object", remedy()));
+        };
+        match members.keys().find(|name| !names.contains(&name.as_str())) {
+            Some(name) => Err(Problem::bad_request(format!("unknown member {name:?}"), remedy())),
+            None => Ok(JsonObject(members)),
+        }
+    }
+}
+
+impl JsonObject {
+    /// # Errors
+    /// It is there and no text.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Problem> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(name, "a text")),
+        }
+    }
+
+    /// # Errors
+    /// It is there and neither `true` nor `false`.
+    pub(super) fn flag(&self, name: &str) -> Result<Option<bool>, Problem> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(_) => Err(wrong(name, "true or false")),
+        }
+    }
+
+    /// # Errors
+    /// It is there and no number in this range.
+    pub(super) fn number(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, Problem> {
+        match self.0.get(name) {
+            None => Ok(None),
+            Some(value) => match value.as_u64() {
+                Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
+                _ => Err(wrong(name, &format!("a whole number from {min} to {max}"))),
+            },
+        }
+    }
+}
+
+fn wrong(name: &str, expected: &str) -> Problem {
+    Problem::bad_request(format!("{name} is not {expected}"), format!("give {expected}, or leave {name} out"))
+}

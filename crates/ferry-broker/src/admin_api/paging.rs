@@ -1,0 +1,74 @@
+//! Lists in pieces: each mail to a shard looks at a bounded number of places, and so does each request.
+
+use ferry_core::SessionCursor;
+
+use super::problem::Problem;
+use super::request::Call;
+use super::routes::PAGE_MAX;
+
+/// Sessions, subscriptions or topics that are looked at within one turn.
+pub(super) const SLICE_STEPS_MAX: usize = 1_024;
+
+/// Items that are described within one turn, which takes longer than to look at one.
+pub(super) const SLICE_ITEMS_MAX: usize = 128;
+
+/// Slices in one request: what is found by then is the page.
+pub(super) const SLICES_MAX: usize = 64;
+
+/// Items on a page if nobody says how many.
+const PAGE_DEFAULT: u64 = 100;
+
+/// Where a walk over all shards stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cursor {
+    pub(super) shard: usize,
+    pub(super) sessions: SessionCursor,
+}
+
+impl Cursor {
+    /// The cursor of the request.
+    ///
+    /// # Errors
+    /// It is none of ours.
+    pub(super) fn of(call: &Call) -> Result<Self, Problem> {
+        let Some(text) = call.query.get("cursor") else { return Ok(Self::default()) };
+        let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+        let (shard, place, seen, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
+        match (shard.flatten(), place.flatten(), seen.flatten(), rest) {
+            (Some(shard), Some(place), Some(subscriptions_seen), None) => {
+                let sessions = SessionCursor { place, subscriptions_seen };
+                Ok(Self { shard: shard as usize, sessions })
+            }
+            _ => Err(wrong_cursor()),
+        }
+    }
+
+    pub(super) fn to_text(self) -> String {
+        format!("{}.{}.{}", self.shard, self.sessions.place, self.sessions.subscriptions_seen)
+    }
+
+    /// The cursor after a slice that ended at `next` on its shard; `None` at the end of the last of `shards`.
+    pub(super) fn after(self, next: Option<SessionCursor>, shards: usize) -> Option<Self> {
+        match next {
+            Some(sessions) => Some(Self { sessions, ..self }),
+            None if self.shard + 1 < shards => {
+                Some(Self { shard: self.shard + 1, sessions: SessionCursor::default() })
+            }
+            None => None,
+        }
+    }
+}
+
+/// How many items the request wants.
+///
+/// # Errors
+/// It wants too many, or none.
+pub(super) fn limit(call: &Call) -> Result<usize, Problem> {
+    let limit = call.query.number("limit", 1, PAGE_MAX)?.unwrap_or(PAGE_DEFAULT);
+    // It is at most 1,000.
+    Ok(limit as usize)
+}
+
+pub(super) fn wrong_cursor() -> Problem {
+    Problem::bad_request("this is no cursor", "give the next of the page before, or none to begin anew")
+}
