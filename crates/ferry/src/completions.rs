@@ -18,9 +18,15 @@ pub(crate) fn completions(arguments: &CompletionsArguments) -> ExitCode {
 
 /// The same without what is hidden, which the scripts would propose.
 fn visible(command: &Command) -> Command {
-    Command::new(command.get_name().to_owned())
+    let named = Command::new(command.get_name().to_owned());
+    let named = match command.get_version() {
+        Some(version) => named.version(version.to_owned()),
+        None => named,
+    };
+    named
         .about(command.get_about().cloned().unwrap_or_default())
         .disable_help_flag(command.is_disable_help_flag_set())
+        .disable_version_flag(command.is_disable_version_flag_set())
         .disable_help_subcommand(true)
         .args(command.get_arguments().filter(|argument| !argument.is_hide_set()))
         .subcommands(command.get_subcommands().filter(|command| !command.is_hide_set()).map(visible))

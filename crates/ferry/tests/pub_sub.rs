@@ -342,25 +342,6 @@ fn requests_are_answered_the_same() {
     }
 }
 
-#[test]
-fn what_is_not_possible_is_said() {
-    for options in [
-        "-A x",
-        "-A localhost",
-        "--psk x",
-        "--psk-identity x",
-        "--ciphers x",
-        "--tls-engine x",
-        "--tls-version tlsv1.1",
-    ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
-        let output = command.args(["sub", "-t", "a"]).args(options.split(' ')).output().expect("it runs");
-        assert_eq!(output.status.code(), Some(2), "{options}");
-        let words = String::from_utf8_lossy(&output.stderr);
-        assert!(words.contains("invalid value"), "{options}: {words}");
-    }
-}
-
 /// A `ferry sub` that has subscribed, and will never get anything.
 fn waiting_subscriber(broker: &Broker) -> Child {
     let mut command = Side::Ferry.command("sub", &broker.port, &["-t", "nothing", "-d"]);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::TLS13;
 use rustls::{
@@ -24,6 +24,8 @@ pub struct TlsOptions {
     pub ca_file: Option<PathBuf>,
     /// The same as text; both together are possible.
     pub ca_pem: Option<Vec<u8>>,
+    /// Trust the authorities of the system besides these two.
+    pub system_authorities: bool,
     /// What to show to the server.
     pub client_certificate: Option<ClientCertificate>,
     /// The name that the server's certificate must have, if it is not the host of the URL.
@@ -128,8 +130,8 @@ impl TlsOptions {
         if let Some(pem) = &self.ca_pem {
             certificates.extend(certificates_in(pem)?);
         }
-        if self.ca_file.is_none() && self.ca_pem.is_none() {
-            certificates = rustls_native_certs::load_native_certs().certs;
+        if self.system_authorities || self.ca_file.is_none() && self.ca_pem.is_none() {
+            certificates.extend(rustls_native_certs::load_native_certs().certs);
         }
         let mut roots = RootCertStore::empty();
         let (added, _ignored) = roots.add_parsable_certificates(certificates);
@@ -147,17 +149,31 @@ impl ClientCertificate {
         match self {
             Self::Files { certificate, key } => {
                 let chain = certificates_in_file(certificate)?;
-                let loaded = PrivateKeyDer::from_pem_file(key);
-                Ok((chain, loaded.map_err(|error| of_file(key, &error))?))
+                let words = |why: String| ConnectionError::Tls(format!("{}: {why}", key.display()));
+                let pem = std::fs::read(key).map_err(|error| words(error.to_string()))?;
+                Ok((chain, private_key_in(&pem).map_err(words)?))
             }
             Self::Pem { certificate, key } => {
-                Ok((certificates_in(certificate)?, PrivateKeyDer::from_pem_slice(key).map_err(tls_error)?))
+                Ok((certificates_in(certificate)?, private_key_in(key).map_err(ConnectionError::Tls)?))
             }
             #[cfg(feature = "pkcs12")]
             Self::Pkcs12 { file, password } => pkcs12(file, password)
                 .map_err(|why| ConnectionError::Tls(format!("{}: {why}", file.display()))),
         }
     }
+}
+
+fn private_key_in(pem: &[u8]) -> Result<PrivateKeyDer<'static>, String> {
+    // In the name of the section, or in a header of the older form.
+    const ENCRYPTED: &[u8] = b"ENCRYPTED";
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| match error {
+        _ if pem.windows(ENCRYPTED.len()).any(|bytes| bytes == ENCRYPTED) => {
+            "the private key is encrypted, and only PKCS#12 files may be; openssl pkey -in OLD -out NEW writes it without a password"
+                .to_owned()
+        }
+        PemError::NoItemsFound => "there is no private key in it, in the form of PEM".to_owned(),
+        error => error.to_string(),
+    })
 }
 
 #[cfg(feature = "pkcs12")]
@@ -178,14 +194,20 @@ fn pkcs12(file: &Path, password: &str) -> Result<ChainAndKey, String> {
 
 fn certificates_in_file(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectionError> {
     let certificates = CertificateDer::pem_file_iter(file).map_err(|error| of_file(file, &error))?;
-    certificates.collect::<Result<_, _>>().map_err(|error| of_file(file, &error))
+    let certificates: Vec<_> =
+        certificates.collect::<Result<_, _>>().map_err(|error| of_file(file, &error))?;
+    if certificates.is_empty() {
+        let why = "there is no certificate in it, in the form of PEM";
+        return Err(ConnectionError::Tls(format!("{}: {why}", file.display())));
+    }
+    Ok(certificates)
 }
 
 fn certificates_in(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ConnectionError> {
     CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(tls_error)
 }
 
-fn of_file(file: &Path, error: &rustls::pki_types::pem::Error) -> ConnectionError {
+fn of_file(file: &Path, error: &PemError) -> ConnectionError {
     ConnectionError::Tls(format!("{}: {error}", file.display()))
 }
 

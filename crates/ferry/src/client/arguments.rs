@@ -1,6 +1,6 @@
 //! The options that `ferry pub`, `sub` and `rr` share: those of Mosquitto's clients, under the same letters.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,7 +89,7 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, value_name = "URL")]
     pub(super) proxy: Option<String>,
 
-    /// Connect from this address of the machine
+    /// Connect from this address of the machine, or from that of this name
     #[arg(short = 'A', value_name = "ADDRESS", value_parser = bind_address)]
     pub(super) bind_address: Option<IpAddr>,
 
@@ -126,6 +126,10 @@ pub(crate) struct ConnectionArguments {
     /// Print help
     #[arg(long, action = ArgAction::Help)]
     help: Option<bool>,
+
+    /// Print the version
+    #[arg(long, action = ArgAction::Version)]
+    version: Option<bool>,
 }
 
 /// The message that the server publishes when this client is lost.
@@ -158,11 +162,11 @@ pub(crate) struct TlsArguments {
     pub(super) cafile: Option<PathBuf>,
 
     /// Use TLS, and trust the authorities in the PEM files of this directory
-    #[arg(long, value_name = "DIR", conflicts_with = "cafile")]
+    #[arg(long, value_name = "DIR")]
     pub(super) capath: Option<PathBuf>,
 
     /// Use TLS, and trust the authorities of the system; so too with mqtts:// and with port 8883
-    #[arg(long, conflicts_with_all = ["cafile", "capath"])]
+    #[arg(long)]
     pub(super) tls_use_os_certs: bool,
 
     /// Certificate of this client, a PEM file
@@ -186,21 +190,48 @@ pub(crate) struct TlsArguments {
     pub(super) tls_alpn: Option<String>,
 }
 
-/// Options of Mosquitto's clients that are not possible here: each says what to do instead.
+/// Options of Mosquitto's clients that are not possible here: each says why, and what to do instead.
 #[derive(Debug, Args)]
 pub(crate) struct RefusedArguments {
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_psk)]
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     psk: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_psk)]
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     psk_identity: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_ciphers)]
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     ciphers: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_engine)]
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     tls_engine: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_engine)]
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     tls_engine_kpass_sha1: Option<String>,
-    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "", value_parser = no_engine)]
+    #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     keyform: Option<String>,
+}
+
+impl RefusedArguments {
+    /// # Errors
+    /// What is not possible about an option that is there.
+    pub(super) fn check(&self) -> Result<(), String> {
+        const NO_PSK: &str = "the TLS of Ferry, rustls, has no pre-shared keys; use certificates: --cafile, and --cert with --key";
+        const NO_ENGINE: &str = "there are no engines of OpenSSL; give the private key as a PEM file: --key";
+        let keyform = self.keyform.as_ref().filter(|form| *form != "pem");
+        for (name, value, why) in [
+            ("--psk", self.psk.as_ref(), NO_PSK),
+            ("--psk-identity", self.psk_identity.as_ref(), NO_PSK),
+            (
+                "--ciphers",
+                self.ciphers.as_ref(),
+                "cipher suites cannot be chosen, as there are only safe ones of TLS 1.2 and 1.3; leave it out",
+            ),
+            ("--tls-engine", self.tls_engine.as_ref(), NO_ENGINE),
+            ("--tls-engine-kpass-sha1", self.tls_engine_kpass_sha1.as_ref(), NO_ENGINE),
+            ("--keyform", keyform, NO_ENGINE),
+        ] {
+            if value.is_some() {
+                return Err(format!("{name}: {why}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A version of MQTT, named as Mosquitto's clients name it.
@@ -255,25 +286,18 @@ fn scram_hash(text: &str) -> Result<ScramHash, String> {
 }
 
 fn bind_address(text: &str) -> Result<IpAddr, String> {
-    text.parse().map_err(|_| "not an address of this machine, such as 192.0.2.7 or ::1".to_owned())
+    let found = (text, 0).to_socket_addrs().map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+    // Servers are more often there than on IPv6.
+    let address = found.iter().find(|address| address.is_ipv4()).or(found.first());
+    address
+        .map(SocketAddr::ip)
+        .ok_or_else(|| "neither an address, such as 192.0.2.7 or ::1, nor a name that has one".to_owned())
 }
 
 fn tls_version(text: &str) -> Result<String, String> {
     match text {
         "tlsv1.2" | "tlsv1.3" => Ok(text.to_owned()),
-        "tlsv1.1" | "tlsv1" => Err("versions before 1.2 are not safe, and not here".to_owned()),
+        "tlsv1.1" | "tlsv1" => Err("versions before 1.2 are not safe, and not here; say tlsv1.2".to_owned()),
         _ => Err("not a version of TLS; tlsv1.2 and tlsv1.3 are".to_owned()),
     }
-}
-
-fn no_psk(_: &str) -> Result<String, String> {
-    Err("there is no TLS with pre-shared keys; use certificates: --cafile, --cert and --key".to_owned())
-}
-
-fn no_ciphers(_: &str) -> Result<String, String> {
-    Err("the cipher suites cannot be chosen: only those of TLS 1.2 and 1.3 that are safe are used".to_owned())
-}
-
-fn no_engine(_: &str) -> Result<String, String> {
-    Err("there are no engines of OpenSSL; the private key is a PEM file: --key".to_owned())
 }

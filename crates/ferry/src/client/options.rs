@@ -50,6 +50,7 @@ impl ConnectionArguments {
         default: DefaultVersion,
         needs_v5: Option<&'static str>,
     ) -> Result<Setup, String> {
+        self.refused.check()?;
         let properties = PropertyArguments::parse(&self.property)?;
         let needs_v5 = needs_v5
             .or((!self.property.is_empty()).then_some("-D"))
@@ -103,9 +104,12 @@ impl ConnectionArguments {
 
     fn address(&self) -> Result<Address, String> {
         if let Some(url) = &self.url {
-            return Address::of_url(url, self.by_srv_records);
+            return Address::of_url(url, self.by_srv_records, self.tls.is_wanted());
         }
         let url = if let Some(path) = &self.unix {
+            if self.tls.is_wanted() {
+                return Err("there is no TLS on a Unix socket: leave the options about TLS out".to_owned());
+            }
             format!("unix://{}", path.display())
         } else if self.by_srv_records {
             let domain = self.host.as_deref().ok_or("-S needs a domain to ask for: -h")?;
@@ -136,6 +140,7 @@ impl ConnectionArguments {
         transport.dns_servers.extend(self.name_server);
         let tls = &self.tls;
         transport.tls.ca_file.clone_from(&tls.cafile);
+        transport.tls.system_authorities = tls.tls_use_os_certs;
         if let Some(directory) = &tls.capath {
             transport.tls.ca_pem = Some(all_of(directory)?);
         }
@@ -187,6 +192,11 @@ impl ConnectionArguments {
         if let Some(id) = &self.id {
             return Ok(id.clone());
         }
+        if !version.is_v3() && self.session_expiry_interval == Some(u32::MAX) {
+            return Err(
+                "-x for ever is about the session of a Client Identifier: say which with -i".to_owned()
+            );
+        }
         if self.disable_clean_session {
             return Err("-c is about the session of a Client Identifier: say which with -i".to_owned());
         }
@@ -232,8 +242,9 @@ impl TlsArguments {
 }
 
 impl Address {
-    /// `mqtt://user:password@host:port/topic`. A WebSocket has a path there, and no topic.
-    fn of_url(url: &str, by_srv_records: bool) -> Result<Self, String> {
+    /// `mqtt://user:password@host:port/topic`. A WebSocket has a path there, and no topic. As with Mosquitto's clients options
+    /// about TLS count more than the scheme.
+    fn of_url(url: &str, by_srv_records: bool, is_tls: bool) -> Result<Self, String> {
         let Some((scheme, rest)) = url.split_once("://") else {
             return Err(format!("{url}: not mqtt://HOST/TOPIC, nor mqtts://, mqtt+srv://, ws:// or wss://"));
         };
@@ -255,8 +266,24 @@ impl Address {
             None => (text.to_owned(), None),
         });
         let topic = Some(topic.to_owned()).filter(|topic| !topic.is_empty());
-        Ok(Self { url: format!("{scheme}://{host}"), credentials, topic })
+        let url = match scheme {
+            "mqtt" if is_tls && has_port(host) => format!("mqtts://{host}"),
+            "mqtt" if is_tls => format!("mqtts://{host}:1883"),
+            "mqtt+srv" if is_tls => format!("mqtts+srv://{host}"),
+            "ws" | "unix" if is_tls => {
+                return Err(format!(
+                    "{url}: there is no TLS with {scheme}://, which the options about TLS ask for"
+                ));
+            }
+            _ => format!("{scheme}://{host}"),
+        };
+        Ok(Self { url, credentials, topic })
     }
+}
+
+/// Whether a port is named; the colons of an address in brackets are none of its.
+fn has_port(host: &str) -> bool {
+    host.rsplit(']').next().is_some_and(|behind| behind.contains(':'))
 }
 
 impl ConnectProperties {

@@ -49,7 +49,11 @@ impl PublishArguments {
             return Err("there is no topic: -t, or at the end of the URL".to_owned());
         }
         let topic = topic.map_or("", String::as_str);
-        let mut message = Message::new(topic, self.source.payload()?).qos(qos(self.qos)).retain(self.retain);
+        let payload = self.source.payload()?;
+        if self.source.stdin_file && payload.is_empty() {
+            return Err("standard input is empty; an empty message is -n".to_owned());
+        }
+        let mut message = Message::new(topic, payload).qos(qos(self.qos)).retain(self.retain);
         if setup.properties != ferry_client::Properties::default() {
             *message.properties_mut() = setup.properties.clone();
         }
@@ -110,9 +114,6 @@ impl Source {
         let mut payload = Vec::new();
         let read = std::io::stdin().lock().read_to_end(&mut payload);
         read.map_err(|error| format!("reading standard input: {error}"))?;
-        if payload.is_empty() {
-            return Err("standard input is empty; an empty message is -n".to_owned());
-        }
         Ok(payload)
     }
 }

@@ -13,6 +13,8 @@ use crate::client::{ConnectionArguments, seconds};
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
+    version,
+    disable_version_flag = true,
     args_override_self = true,
     after_help = "\
 Examples:

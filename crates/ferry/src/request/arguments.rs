@@ -11,6 +11,8 @@ use crate::subscribe::FormArguments;
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
+    version,
+    disable_version_flag = true,
     args_override_self = true,
     after_help = "\
 Examples:

@@ -14,6 +14,8 @@ use crate::payload_format::PayloadFormat;
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
+    version,
+    disable_version_flag = true,
     args_override_self = true,
     after_help = "\
 Examples:

@@ -8,6 +8,8 @@ use crate::client::ConnectionArguments;
 #[derive(Debug, Args)]
 #[command(
     disable_help_flag = true,
+    version,
+    disable_version_flag = true,
     args_override_self = true,
     after_help = "\
 Examples:

@@ -1,10 +1,12 @@
 //! The commands that are clients, against Ferry and Mosquitto.
 
 mod broker;
+mod mosquitto_options;
 mod program;
 mod terminal;
 mod test_formats;
 mod test_manual;
+mod test_options;
 mod test_publish;
 mod test_record;
 mod test_srv;

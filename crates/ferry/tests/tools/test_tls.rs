@@ -132,6 +132,73 @@ fn all_clients_go_over_tls() {
     done("replay", &broker, &[&tls[..], &[&file, "--speed", "max"]].concat());
 }
 
+/// As with mosquitto_pub; what would send a password without TLS, though an option asks for it, is refused.
+#[test]
+fn options_about_tls_count_more_than_the_scheme() {
+    let (scratch, broker) = broker_and_certificates();
+    let [authority, port] = [&scratch.path("authority.pem"), broker.port()];
+    let is_compared = Kind::installed().contains(&Kind::Mosquitto);
+    for (scheme, options, succeeds) in [
+        ("mqtt", ["--cafile", authority].as_slice(), true),
+        ("mqtts", &["--cafile", authority], true),
+        ("mqtt", &[], false),
+    ] {
+        let url = format!("{scheme}://localhost:{port}/a");
+        let words = [&["-L", &url, "-m", "x", "-q", "1"], options].concat();
+        let ours = run(ferry().arg("pub").args(&words), b"");
+        assert_eq!(ours.code == Some(0), succeeds, "{words:?}: {ours:?}");
+        if is_compared {
+            let theirs = run(Command::new("mosquitto_pub").args(&words), b"");
+            assert_eq!(theirs.code == Some(0), succeeds, "{words:?}: {theirs:?}");
+        }
+    }
+    for place in [["-L", "ws://localhost/mqtt"], ["-L", "unix:///nowhere"], ["--unix", "/nowhere"]] {
+        let outcome =
+            run(ferry().args(["pub", "-t", "a", "-m", "x", "--cafile", authority]).args(place), b"");
+        assert_eq!(outcome.code, Some(1));
+        assert!(outcome.error.contains("there is no TLS "), "{outcome:?}");
+    }
+}
+
+#[test]
+fn authorities_of_the_system_add_to_others() {
+    let (scratch, broker) = broker_and_certificates();
+    let words = ["pub", "-h", "localhost", "-p", broker.port(), "-t", "a", "-m", "x", "-q", "1"];
+    let stranger = ["--cafile", &scratch.path("stranger.pem")];
+    for (more, code) in [(["--tls-use-os-certs"].as_slice(), 0), (&[], 1)] {
+        let mut command = ferry();
+        command.env("SSL_CERT_FILE", scratch.path("authority.pem"));
+        let outcome = run(command.args(words).args(stranger).args(more), b"");
+        assert_eq!(outcome.code, Some(code), "{outcome:?}");
+    }
+}
+
+#[test]
+fn files_without_what_is_needed_are_named() {
+    let (scratch, broker) = broker_and_certificates();
+    let [authority, certificate, key] =
+        ["authority.pem", "client.pem", "client.key"].map(|name| scratch.path(name));
+    let section = |name: &str| format!("-----BEGIN {name}-----\nMIIB\n-----END {name}-----\n");
+    let encrypted = scratch.write("encrypted.key", section("ENCRYPTED PRIVATE KEY").as_bytes());
+    let older = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: DES-EDE3-CBC,00\n\nMIIB\n-----END RSA PRIVATE KEY-----\n";
+    let older = scratch.write("older.key", older.as_bytes());
+    for (certificate, key, words) in [
+        (
+            &certificate,
+            &encrypted,
+            "encrypted.key: the private key is encrypted, and only PKCS#12 files may be",
+        ),
+        (&certificate, &older, "older.key: the private key is encrypted"),
+        (&certificate, &certificate, "client.pem: there is no private key in it"),
+        (&key, &key, "client.key: there is no certificate in it"),
+    ] {
+        let options = ["--cafile", &authority, "--cert", certificate, "--key", key, "--insecure"];
+        let outcome = run(client("pub", &broker, &options).args(["-t", "a", "-m", "x"]), b"");
+        assert_eq!(outcome.code, Some(1));
+        assert!(outcome.error.contains(words), "{words}: {outcome:?}");
+    }
+}
+
 #[test]
 fn an_old_version_is_refused_where_it_is_to_be() {
     let scratch = Scratch::new();
