@@ -8,7 +8,7 @@ use ferry_core::{CoreConfig, DeniedPublish, Durability, ListenerPolicy};
 use ferry_net::{HandshakeLimits, ListenerOptions, TlsAcceptor};
 use ferry_router::RetainedLimits;
 
-use crate::accept::AcceptLimits;
+use crate::accept::{AcceptLimits, AddressLimits};
 use crate::config::{
     self, Authentication, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions,
     TakeoverPolicy,
@@ -79,6 +79,12 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
         connections_max: limits.connections_max as usize,
         connects_per_second_max: limits.connects_per_second_max,
         handshakes_max: limits.handshakes_max as usize,
+        unauthenticated_max: limits.unauthenticated_max as usize,
+        address: AddressLimits {
+            exempt_networks: config.abuse.exempt_networks.clone(),
+            connects_per_second_max: config.abuse.connects_per_second_per_address_max,
+            unauthenticated_max: config.abuse.unauthenticated_per_address_max,
+        },
         handshake: handshake_limits(seconds(limits.handshake_timeout_seconds)),
         connect_timeout: seconds(limits.connect_timeout_seconds),
         decode: DecodeLimits {

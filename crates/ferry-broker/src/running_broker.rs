@@ -131,6 +131,7 @@ impl RunningBroker {
             },
             authorization: config.authorization,
             limits: config.limits,
+            abuse: config.abuse,
             session: config.session,
             sys: config.sys,
             // What needs a restart is in the sockets.

@@ -69,10 +69,11 @@ pub(crate) async fn run(
     transport: Transport,
     websocket_path: Option<&str>,
     options: &ListenerOptions,
+    admits: impl FnOnce(&PeerAddress) -> bool,
 ) -> Result<Stream, HandshakeError> {
     let mut peer = PeerInfo { address, proxied_by: None, transport, tls: None, proxy_tls: None };
     let mut channel = Channel::plain(socket);
-    match steps(&mut channel, &mut peer, websocket_path, options).await {
+    match steps(&mut channel, &mut peer, websocket_path, options, admits).await {
         Ok(()) => {
             let websocket = transport.uses_websocket().then(|| Box::new(WebSocket::new()));
             Ok(Stream::new(channel, websocket, peer))
@@ -89,6 +90,7 @@ async fn steps(
     peer: &mut PeerInfo,
     websocket_path: Option<&str>,
     options: &ListenerOptions,
+    admits: impl FnOnce(&PeerAddress) -> bool,
 ) -> Result<(), Failure> {
     let limits = &options.limits;
     let deadline = Instant::now() + limits.total_timeout;
@@ -101,6 +103,9 @@ async fn steps(
         if let Some(source) = header.source {
             peer.proxied_by = Some(Box::new(std::mem::replace(&mut peer.address, source)));
             peer.proxy_tls = header.tls.map(Box::new);
+            if !admits(&peer.address) {
+                return Err((HandshakeReason::NotAdmitted, String::new()));
+            }
         }
     }
     if peer.transport.uses_tls() {

@@ -252,11 +252,25 @@ impl Accepted {
     /// # Errors
     /// The connection has ended; the reason is to be counted.
     pub async fn handshake(self, options: &ListenerOptions) -> Result<Stream, HandshakeError> {
+        self.handshake_if(options, |_| true).await
+    }
+
+    /// As [`Accepted::handshake`], and asks whether the client may connect when a PROXY header has told its address,
+    /// before anything that costs more.
+    ///
+    /// # Errors
+    /// As [`Accepted::handshake`], and [`HandshakeReason::NotAdmitted`](crate::HandshakeReason).
+    pub async fn handshake_if(
+        self,
+        options: &ListenerOptions,
+        admits: impl FnOnce(&PeerAddress) -> bool,
+    ) -> Result<Stream, HandshakeError> {
         if let Socket::Tcp(socket) = &self.socket {
             // Fails only if the connection is gone already; the next step finds that out.
             let _ = set_options(&SockRef::from(socket), options);
         }
-        handshake::run(self.socket, self.peer, self.transport, self.websocket_path.as_deref(), options).await
+        let path = self.websocket_path.as_deref();
+        handshake::run(self.socket, self.peer, self.transport, path, options, admits).await
     }
 }
 

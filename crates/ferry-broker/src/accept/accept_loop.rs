@@ -7,7 +7,6 @@ use ferry_net::Listener;
 use tokio::time::Instant;
 
 use super::ListenerSetup;
-use super::accepting::FullUp;
 use crate::driver::Driver;
 
 /// After the system could not give a connection (too many open files, mostly) the next try waits this long: it
@@ -35,13 +34,7 @@ pub(crate) async fn accept_connections(
                     Ok(arrival) => {
                         tokio::task::spawn_local(Rc::clone(&driver).greet(setup, arrival));
                     }
-                    Err(FullUp { counter, option }) => {
-                        let listener = &setup.policy.name;
-                        driver.refuse(
-                            counter,
-                            format_args!("refused {peer} on {listener}: {option} is reached"),
-                        );
-                    }
+                    Err(full) => driver.refuse_full(&peer, &setup, full),
                 }
             }
             Err(error) => {

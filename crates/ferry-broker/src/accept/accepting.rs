@@ -1,11 +1,13 @@
+use std::cell::Cell;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ferry_codec::DecodeLimits;
 use ferry_core::ListenerPolicy;
-use ferry_net::{Accepted, HandshakeLimits, ListenerOptions};
+use ferry_net::{Accepted, HandshakeLimits, ListenerOptions, PeerAddress};
 use ferry_session::Timestamp;
 
+use super::addresses::{AddressLimits, AddressPlace, AddressRefusal, Addresses};
 use super::gauge::{Gauge, Place};
 use super::rate_limit::RateLimit;
 
@@ -13,6 +15,8 @@ use super::rate_limit::RateLimit;
 pub(crate) struct Accepting {
     connections: Arc<Gauge>,
     handshakes: Arc<Gauge>,
+    unauthenticated: Arc<Gauge>,
+    addresses: Arc<Addresses>,
     rate: RateLimit,
     limits: RwLock<Arc<AcceptLimits>>,
 }
@@ -23,6 +27,8 @@ pub(crate) struct AcceptLimits {
     pub(crate) connections_max: usize,
     pub(crate) connects_per_second_max: u32,
     pub(crate) handshakes_max: usize,
+    pub(crate) unauthenticated_max: usize,
+    pub(crate) address: AddressLimits,
     pub(crate) handshake: HandshakeLimits,
     /// From the end of the handshakes to a whole CONNECT.
     pub(crate) connect_timeout: Duration,
@@ -46,18 +52,44 @@ pub(crate) struct Arrival {
 }
 
 /// A limit at which a connection was turned away.
-pub(super) struct FullUp {
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FullUp {
     /// The name of its counter.
-    pub(super) counter: &'static str,
+    pub(crate) counter: &'static str,
     /// The option that sets it.
-    pub(super) option: &'static str,
+    pub(crate) option: &'static str,
+}
+
+/// A connection whose address may connect.
+#[derive(Debug)]
+pub(crate) struct Screened(Option<AddressPlace>);
+
+/// The places of a connection of which it is not known who it is.
+#[derive(Debug)]
+pub(crate) struct Unauthenticated {
+    _in_broker: Place,
+    of_address: Option<AddressPlace>,
 }
 
 /// The places a connection takes up until it is closed.
-#[derive(Debug)]
 pub(crate) struct ConnectionPlaces {
     _in_broker: Place,
     _on_listener: Place,
+    unauthenticated: Cell<Option<Box<Unauthenticated>>>,
+}
+
+impl ConnectionPlaces {
+    /// The address is known only now, behind a PROXY header.
+    pub(crate) fn screened(&mut self, screened: Screened) {
+        if let Some(unauthenticated) = self.unauthenticated.get_mut() {
+            unauthenticated.of_address = screened.0;
+        }
+    }
+
+    /// It is known who it is: the places are free for others.
+    pub(crate) fn authenticated(&self) {
+        self.unauthenticated.take();
+    }
 }
 
 impl ListenerSetup {
@@ -90,6 +122,8 @@ impl Accepting {
         Self {
             connections: Gauge::new(limits.connections_max),
             handshakes: Gauge::new(limits.handshakes_max),
+            unauthenticated: Gauge::new(limits.unauthenticated_max),
+            addresses: Addresses::new(limits.address.clone()),
             rate: RateLimit::new(limits.connects_per_second_max),
             limits: RwLock::new(Arc::new(limits)),
         }
@@ -104,8 +138,25 @@ impl Accepting {
     pub(crate) fn reload(&self, limits: AcceptLimits) {
         self.connections.set_max(limits.connections_max);
         self.handshakes.set_max(limits.handshakes_max);
+        self.unauthenticated.set_max(limits.unauthenticated_max);
+        self.addresses.set_limits(limits.address.clone());
         self.rate.set_max(limits.connects_per_second_max);
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
+    }
+
+    /// Whether an address may connect now.
+    pub(crate) fn screen(&self, now: Timestamp, address: &PeerAddress) -> Result<Screened, FullUp> {
+        let Some(address) = address.ip() else { return Ok(Screened(None)) };
+        self.addresses.arrive(now, address.ip()).map(Screened).map_err(|refusal| match refusal {
+            AddressRefusal::ConnectRate => FullUp {
+                counter: "address_connect_rate",
+                option: "abuse.connects_per_second_per_address_max",
+            },
+            AddressRefusal::Unauthenticated => FullUp {
+                counter: "address_unauthenticated_max",
+                option: "abuse.unauthenticated_per_address_max",
+            },
+        })
     }
 
     /// Lets a connection in, or says at which limit it failed.
@@ -116,6 +167,11 @@ impl Accepting {
         accepted: Accepted,
     ) -> Result<Arrival, FullUp> {
         let full = |counter, option| FullUp { counter, option };
+        // That of a proxy says nothing; the client's own comes later.
+        let screened = match listener.options.proxy_protocol {
+            true => Screened(None),
+            false => self.screen(now, accepted.peer())?,
+        };
         if !self.rate.allows(now) {
             return Err(full("connect_rate", "limits.connects_per_second_max"));
         }
@@ -124,7 +180,11 @@ impl Accepting {
         let on_listener =
             on_listener.ok_or(full("listener_connections_max", "the listener's connections_max"))?;
         let handshake = self.handshakes.take().ok_or(full("handshakes_max", "limits.handshakes_max"))?;
-        let places = ConnectionPlaces { _in_broker: in_broker, _on_listener: on_listener };
+        let unauthenticated =
+            self.unauthenticated.take().ok_or(full("unauthenticated_max", "limits.unauthenticated_max"))?;
+        let unauthenticated = Unauthenticated { _in_broker: unauthenticated, of_address: screened.0 };
+        let unauthenticated = Cell::new(Some(Box::new(unauthenticated)));
+        let places = ConnectionPlaces { _in_broker: in_broker, _on_listener: on_listener, unauthenticated };
         Ok(Arrival { accepted, places, handshake })
     }
 }

@@ -92,6 +92,10 @@ section! {
         /// Connections that have not yet finished PROXY, TLS and WebSocket handshakes.
         handshakes_max: u32 = 4_096, Kind::Count { min: 1, max: 1_000_000 }, Live;
 
+        /// Connections of which it is not known yet who it is: in a handshake, without a CONNECT, or in the middle of an
+        /// authentication. Beyond it new ones are closed at once, so that those that are there are served.
+        unauthenticated_max: u32 = 8_192, Kind::Count { min: 1, max: 100_000_000 }, Live;
+
         /// Time for the PROXY, TLS and WebSocket handshakes together.
         handshake_timeout_seconds: u32 = 10, Kind::Seconds { min: 1, max: 3_600 }, Live;
 

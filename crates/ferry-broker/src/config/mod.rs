@@ -3,6 +3,7 @@
 //! This is the only place that reads configuration files and the environment. Every option stands in one table (see
 //! [`option`]), from which parser, example file and reference are made.
 
+mod abuse;
 mod admin;
 mod authentication;
 mod authorization;
@@ -13,6 +14,7 @@ mod file_watch;
 mod limits;
 mod listener;
 mod load;
+mod network;
 pub mod option;
 mod password_file;
 mod problem;
@@ -28,6 +30,7 @@ mod validate;
 mod validate_admin;
 mod value;
 
+pub use abuse::Abuse;
 pub use admin::{Admin, AdminRole, AdminToken, HostName, OpenMetrics, TokenSecret};
 pub use authentication::{Authentication, AuthenticatorKind};
 pub use authorization::Authorization;
@@ -35,6 +38,7 @@ pub use document::{example, reference};
 pub use limits::Limits;
 pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};
 pub use load::{Flags, Loaded, Origins, Sources};
+pub use network::Network;
 pub use problem::{Place, Problem, Problems};
 pub use reload::{Change, Changes, diff};
 pub use sections::{Log, LogLevel, Server, Sys};
@@ -49,12 +53,13 @@ pub(crate) use {
 use option::{Section, SectionSpec};
 
 /// Every section, in the order in which they are documented.
-pub const SECTIONS: [&SectionSpec; 10] = [
+pub const SECTIONS: [&SectionSpec; 11] = [
     &Server::SPEC,
     &Listener::SPEC,
     &Authentication::SPEC,
     &Authorization::SPEC,
     &Limits::SPEC,
+    &Abuse::SPEC,
     &Session::SPEC,
     &Storage::SPEC,
     &Admin::SPEC,
@@ -75,6 +80,8 @@ pub struct Config {
     pub authorization: Authorization,
     /// The bound of everything.
     pub limits: Limits,
+    /// How much one address may ask.
+    pub abuse: Abuse,
     /// How sessions live.
     pub session: Session,
     /// Where state is kept.
@@ -95,6 +102,7 @@ impl Default for Config {
             authentication: Authentication::default(),
             authorization: Authorization::default(),
             limits: Limits::default(),
+            abuse: Abuse::default(),
             session: Session::default(),
             storage: Storage::default(),
             admin: Admin::default(),
@@ -112,6 +120,7 @@ impl Config {
             "authentication" => &self.authentication,
             "authorization" => &self.authorization,
             "limits" => &self.limits,
+            "abuse" => &self.abuse,
             "session" => &self.session,
             "storage" => &self.storage,
             "admin" => &self.admin,
@@ -127,6 +136,7 @@ impl Config {
             "authentication" => &mut self.authentication,
             "authorization" => &mut self.authorization,
             "limits" => &mut self.limits,
+            "abuse" => &mut self.abuse,
             "session" => &mut self.session,
             "storage" => &mut self.storage,
             "admin" => &mut self.admin,

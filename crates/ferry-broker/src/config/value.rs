@@ -7,6 +7,7 @@ use ferry_net::{ListenAddress, OriginRule};
 
 use super::admin::{AdminToken, HostName};
 use super::listener::parse_file_mode;
+use super::network::Network;
 use super::quantity;
 use super::storage::DurabilityRule;
 
@@ -78,6 +79,8 @@ pub enum Kind {
     Choices(&'static [&'static str]),
     /// A list of origins of web pages.
     Origins,
+    /// A list of addresses and networks.
+    Networks,
     /// A list of topic filters with a durability each.
     DurabilityRules,
     /// A list of names of hosts.
@@ -121,6 +124,7 @@ impl Kind {
             }
             (Self::Choices(names), Raw::List(items)) => self.check_list(names, items),
             (Self::Origins, Raw::List(items)) => self.check_texts::<OriginRule>(items),
+            (Self::Networks, Raw::List(items)) => self.check_texts::<Network>(items),
             (Self::DurabilityRules, Raw::List(items)) => self.check_texts::<DurabilityRule>(items),
             (Self::HostNames, Raw::List(items)) => self.check_texts::<HostName>(items),
             (Self::AdminTokens, Raw::List(items)) => {
@@ -163,6 +167,7 @@ impl Kind {
             Self::Choices(_)
             | Self::Origins
             | Self::DurabilityRules
+            | Self::Networks
             | Self::HostNames
             | Self::AdminTokens => Raw::List(
                 text.split(',')
@@ -202,6 +207,7 @@ impl Kind {
             }
             Self::Origins => "list of origins such as \"https://example.org\", \"local\", \"*\"".to_owned(),
             Self::DurabilityRules => "list of texts such as \"telemetry/# = memory\"".to_owned(),
+            Self::Networks => "list of networks such as \"10.20.0.0/16\"".to_owned(),
             Self::HostNames => "list of names such as \"ferry.example\"".to_owned(),
             Self::AdminTokens => "blocks [[admin.token]] with name, role, and file or hash".to_owned(),
             Self::Or(word, kind) => format!("{}, or {}", kind.describe(), quote(word)),
@@ -321,7 +327,9 @@ impl Kind {
             Self::Text | Self::Address | Self::Path => "a text in quotes",
             Self::FileMode => "an octal access mode in quotes such as \"0660\"",
             Self::Choice(_) => "a name in quotes",
-            Self::Choices(_) | Self::Origins | Self::DurabilityRules | Self::HostNames => "a list of texts",
+            Self::Choices(_) | Self::Origins | Self::DurabilityRules | Self::Networks | Self::HostNames => {
+                "a list of texts"
+            }
             Self::AdminTokens => "blocks [[admin.token]]",
             Self::Or(_, kind) => return kind.wrong_type(raw),
         };

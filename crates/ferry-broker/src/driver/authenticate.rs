@@ -53,6 +53,12 @@ impl Driver {
     }
 
     fn authenticated(&self, conn: ConnId, outcome: AuthOutcome) {
+        if matches!(outcome, AuthOutcome::Accept { .. })
+            && let Some(conn) = self.conn(conn)
+            && let Some(link) = &*conn.link.borrow()
+        {
+            link.places.authenticated();
+        }
         if !matches!(outcome, AuthOutcome::Continue { .. }) {
             self.exchanges.borrow_mut().remove(&conn);
         }

@@ -6,7 +6,7 @@ use ferry_codec::DecodeLimits;
 use ferry_core::{CloseCause, ConnInfo, FirstPacketHome, ListenerPolicy, ShardId, first_packet_home};
 use ferry_net::{
     Accepted, CloseCode, DetachedStream, HandshakeError, HandshakeLimits, HandshakeReason, ListenerOptions,
-    PeerInfo, Stream, Transport,
+    PeerAddress, PeerInfo, Stream, Transport,
 };
 use ferry_session::Timestamp;
 use tokio::time::timeout;
@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::conn::{Conn, Link, Unread};
 use super::flush::LINGER_MAX;
 use super::{Command, Driver};
-use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup};
+use crate::accept::{Arrival, ConnectionPlaces, FullUp, ListenerSetup};
 
 /// Bytes read at a time while the home of a connection is not known.
 const FIRST_READ_BYTES: usize = 4096;
@@ -43,9 +43,9 @@ impl Driver {
     /// From an accepted socket to a connection on its home shard: PROXY, TLS and WebSocket handshakes, then, if
     /// there are several shards, the CONNECT, which names the client. All of it within limits of time and size.
     pub(crate) async fn greet(self: Rc<Self>, listener: Arc<ListenerSetup>, arrival: Arrival) {
-        let Arrival { accepted, places, handshake } = arrival;
+        let Arrival { accepted, mut places, handshake } = arrival;
         let limits = self.accepting.limits();
-        let shaken = self.shake_hands(&listener, accepted, limits.handshake).await;
+        let shaken = self.shake_hands(&listener, accepted, limits.handshake, &mut places).await;
         drop(handshake);
         let Some(mut stream) = shaken else { return };
         let connect_deadline = self.now().plus_milliseconds(limits.connect_timeout.as_millis() as u64);
@@ -83,6 +83,13 @@ impl Driver {
         }
     }
 
+    /// A limit is reached.
+    pub(crate) fn refuse_full(&self, peer: &PeerAddress, listener: &ListenerSetup, full: FullUp) {
+        let FullUp { counter, option } = full;
+        let listener = &listener.policy.name;
+        self.refuse(counter, format_args!("refused {peer} on {listener}: {option} is reached"));
+    }
+
     /// Whoever comes to the wrong door hears at most from the transport.
     fn refuse_stranger(&self, listener: &ListenerSetup, error: &HandshakeError) {
         let name = error.reason.name();
@@ -110,11 +117,24 @@ impl Driver {
         listener: &ListenerSetup,
         accepted: Accepted,
         limits: HandshakeLimits,
+        places: &mut ConnectionPlaces,
     ) -> Option<Stream> {
         let options = ListenerOptions { limits, ..listener.options.clone() };
         // Boxed: of all that is kept for a connection this is the largest part, and it is soon over.
-        match Box::pin(accepted.handshake(&options)).await {
+        let admits = |address: &PeerAddress| match self.accepting.screen(self.now(), address) {
+            Ok(screened) => {
+                places.screened(screened);
+                true
+            }
+            Err(full) => {
+                self.refuse_full(address, listener, full);
+                false
+            }
+        };
+        match Box::pin(accepted.handshake_if(&options, admits)).await {
             Ok(stream) => Some(stream),
+            // Counted and explained when it was decided.
+            Err(error) if error.reason == HandshakeReason::NotAdmitted => None,
             Err(error) => {
                 self.refuse_stranger(listener, &error);
                 None

@@ -1,6 +1,7 @@
 //! A broker inside this process, over real sockets. What the packets mean is tested elsewhere; here it is what the
 //! driver does: shards, mail, limits at the door, authentication, commits, reload and the end.
 
+mod abuse;
 mod admin;
 mod admin_api;
 mod authentication;

@@ -55,6 +55,8 @@ macro_rules! handshake_reasons {
 handshake_reasons! {
     /// The client closed the connection, or the network did.
     Disconnected "disconnected" "disconnected during the handshake";
+    /// Whoever asked for the handshakes does not want this client.
+    NotAdmitted "not_admitted" "its address may not connect now";
     /// No byte came in time.
     FirstByteTimeout "first_byte_timeout" "connected and sent nothing";
     /// A TLS client on a listener without TLS.

@@ -1,0 +1,31 @@
+//! `[abuse]`: how much one address may ask of the broker before it is known who it is.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::network::Network;
+use super::option::section;
+use super::value::Kind;
+
+section! {
+    /// How much one address may ask of the broker. An address is one of IPv4, or the first 64 bits of one of IPv6; behind
+    /// the PROXY protocol it is the client's own. Everything here is kept before TLS and passwords cost anything.
+    pub struct Abuse = "abuse" {
+        /// Addresses and networks to which none of the limits for one address apply, such as
+        /// `["127.0.0.0/8", "10.20.0.0/16"]`.
+        exempt_networks: Vec<Network> = loopback(), Kind::Networks, Live;
+
+        /// Connections of one address in one second. Those above it are closed at once. Many devices may share an address
+        /// behind a router, and all come back at the same time.
+        connects_per_second_per_address_max: Option<u32> = None,
+            Kind::Or("none", &Kind::Count { min: 1, max: 1_000_000 }), Live;
+
+        /// Connections of one address of which it is not known yet who it is: in a handshake, without a CONNECT, or in the
+        /// middle of an authentication. Those above it are closed at once.
+        unauthenticated_per_address_max: Option<u32> = None,
+            Kind::Or("none", &Kind::Count { min: 1, max: 1_000_000 }), Live;
+    }
+}
+
+fn loopback() -> Vec<Network> {
+    vec![Network::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8), Network::of(IpAddr::V6(Ipv6Addr::LOCALHOST))]
+}
