@@ -14,6 +14,8 @@ const MQTT_JS: &str = "mqtt@5.16.0";
 /// System packages, each with a file or program that shows it is there.
 const SYSTEM: &[(&str, &str)] = &[
     ("mosquitto-clients", "mosquitto_pub"),
+    ("fish", "fish"),
+    ("zsh", "zsh"),
     ("gcc", "cc"),
     ("libpaho-mqtt-dev", "/usr/include/MQTTAsync.h"),
     ("nodejs", "node"),

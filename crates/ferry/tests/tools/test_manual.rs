@@ -71,7 +71,7 @@ fn fish_completes() {
 }
 
 #[test]
-fn zsh_takes_the_script() {
+fn zsh_completes() {
     let scratch = Scratch::new();
     let file = script("zsh", &scratch);
     let text = scratch.read("ferry.zsh");
@@ -82,6 +82,17 @@ fn zsh_takes_the_script() {
     let program = format!("autoload -U compinit; compinit -D -u; source '{file}'; print $_comps[ferry]");
     let outcome = run(Command::new("zsh").args(["-f", "-c", &program]), b"");
     assert_eq!((outcome.output.as_str(), outcome.error.as_str()), ("_ferry\n", ""));
+    let inner = scratch.write("inner.zsh", include_bytes!("complete_inner.zsh"));
+    let outer = scratch.write("outer.zsh", include_bytes!("complete.zsh"));
+    for (typed, expected) in TYPED {
+        let mut zsh = Command::new("zsh");
+        let outcome = run(zsh.env("SCRIPT", &file).args(["-f", &outer, &inner, typed]), b"");
+        let proposed = outcome.output.lines().filter_map(|line| line.trim_end().strip_prefix("proposed:"));
+        let proposed: Vec<&str> = proposed.collect();
+        for word in expected {
+            assert!(proposed.contains(word), "{typed}: {word} is not in {outcome:?}");
+        }
+    }
 }
 
 #[test]
