@@ -7,6 +7,8 @@ pub(crate) fn start_block(broker: &RunningBroker, open_files: OpenFiles) -> Stri
     for (listener, address) in config.listeners.iter_mut().zip(broker.local_addresses()) {
         listener.address = address.clone();
     }
+    let admin_address = broker.admin_addresses().iter().find(|address| address.unix_path().is_none());
+    config.admin.address = admin_address.cloned();
     let shards = broker.shard_count();
     let threads = if shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") };
     format!(

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::bench::BenchCommand;
+use crate::ctl::CtlCommand;
 use crate::publish::PublishArguments;
 use crate::record::RecordArguments;
 use crate::replay::ReplayArguments;
@@ -30,6 +31,7 @@ Examples:
   ferry pub -t house/lamp -m on         publish
   ferry record day.jsonl -t 'house/#'   messages to a file; ferry replay publishes them again
   ferry top                             watch a broker: rates, topics, messages
+  ferry ctl status                      ask the broker of this machine; ferry ctl clients lists who is there
   ferry passwd -c passwords ada         make a file of users, with one in it
   ferry store dump /var/lib/ferry       a backup of the data of a broker that is stopped
   ferry bench p2p                       load a broker, and verify every message
@@ -72,6 +74,7 @@ pub(crate) enum Command {
     Replay(Box<ReplayArguments>),
     Top(Box<TopArguments>),
     Passwd(PasswdArguments),
+    Ctl(CtlCommand),
     Store(StoreArguments),
     Why(WhyArguments),
     Bench(Box<BenchCommand>),

@@ -5,6 +5,7 @@ mod bench;
 mod check;
 mod client;
 mod completions;
+mod ctl;
 #[cfg(test)]
 mod documents;
 mod json_line;
@@ -58,6 +59,7 @@ fn execute(arguments: Arguments) -> ExitCode {
         Some(Command::Replay(arguments)) => replay::replay(&arguments),
         Some(Command::Top(arguments)) => top::top(&arguments),
         Some(Command::Passwd(arguments)) => passwd::passwd(arguments),
+        Some(Command::Ctl(arguments)) => ctl::ctl(&arguments),
         Some(Command::Store(arguments)) => store::store(&arguments.command),
         Some(Command::Bench(arguments)) => bench::bench(*arguments),
         Some(Command::BenchAgent) => bench::agent(),

@@ -4,6 +4,7 @@ mod broker;
 mod mosquitto_options;
 mod program;
 mod terminal;
+mod test_ctl;
 mod test_formats;
 mod test_manual;
 mod test_options;

@@ -79,6 +79,11 @@ impl Running {
         Self { process: Process(child), errors: Box::new(errors) }
     }
 
+    /// The next line of standard error that has this in it.
+    pub(crate) fn next_with(&mut self, part: &str) -> String {
+        self.errors.find(|line| line.contains(part)).unwrap_or_else(|| panic!("it never says {part:?}"))
+    }
+
     /// Waits until standard error has a line that begins so.
     pub(crate) fn wait_for(&mut self, beginning: &str) {
         let found = self.errors.find(|line| line.starts_with(beginning));

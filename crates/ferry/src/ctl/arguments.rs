@@ -1,0 +1,207 @@
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+
+/// Watch and manage a running broker
+///
+/// By its admin API: the Unix socket in its data directory, where the broker's own user needs no token, or the address that
+/// its configuration has as admin.address.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  ferry ctl status
+  ferry ctl clients --search pump --connected
+  ferry ctl client show pump7
+  ferry ctl kick pump7 --reason 'under repair'
+  ferry ctl retained list 'house/#'
+  ferry ctl --json subscriptions | jq -r .filter
+  ferry ctl --admin http://127.0.0.1:9883 --token-file token drops
+  sudo -u ferry ferry ctl reload
+
+Exit codes: 0 done; 1 the broker did not do it; 2 wrong command line; 3 no broker answers; 4 no permission; 5 there is no such
+client, session or message.")]
+pub(crate) struct CtlCommand {
+    /// Where the admin API is: http://HOST:PORT, or the path of its Unix socket [default: admin.sock in the data directory]
+    #[arg(long, value_name = "URL|PATH", global = true)]
+    pub(super) admin: Option<String>,
+
+    /// A file whose first line is the secret of a token
+    #[arg(long, value_name = "FILE", global = true)]
+    token_file: Option<PathBuf>,
+
+    /// The configuration file of the broker, to find its data directory [default: the one FERRY_CONFIG names, or none]
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+
+    /// Print JSON; of lists, one line for each item
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[command(subcommand)]
+    pub(super) act: Act,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Act {
+    /// Version, uptime, totals
+    Status,
+    /// Where clients connect
+    Listeners,
+    /// Sessions, connected or not
+    Clients {
+        /// Only those with this in the client identifier, the user name or the address
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Only those that are connected
+        #[arg(long, conflicts_with = "disconnected")]
+        connected: bool,
+        /// Only those that are not connected
+        #[arg(long)]
+        disconnected: bool,
+        /// Only those for which messages wait
+        #[arg(long)]
+        queued: bool,
+        /// Show so many at most
+        #[arg(long, value_name = "NUMBER", default_value = "1000")]
+        limit: usize,
+    },
+    /// One client
+    Client {
+        #[command(subcommand)]
+        act: ClientAct,
+    },
+    /// End the connection of a client; its session stays
+    Kick {
+        /// The client identifier
+        #[arg(value_name = "ID")]
+        client_id: String,
+        /// The reason code of DISCONNECT, for MQTT 5.0 clients [default: 152, Administrative action]
+        #[arg(long, value_name = "CODE", value_parser = clap::value_parser!(u8).range(128..=162))]
+        reason_code: Option<u8>,
+        /// Words for people
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Another server, with reason code 156 (Use another server) or 157 (Server moved)
+        #[arg(long, value_name = "HOST:PORT")]
+        server_reference: Option<String>,
+    },
+    /// Sessions
+    Sessions {
+        #[command(subcommand)]
+        act: SessionsAct,
+    },
+    /// Who has subscribed to what
+    Subscriptions {
+        /// Only those of this client
+        #[arg(long, value_name = "ID", conflicts_with = "search")]
+        client: Option<String>,
+        /// Only those with this in the filter
+        #[arg(long, value_name = "TEXT")]
+        search: Option<String>,
+        /// Show so many at most
+        #[arg(long, value_name = "NUMBER", default_value = "1000")]
+        limit: usize,
+    },
+    /// Retained messages
+    Retained {
+        #[command(subcommand)]
+        act: RetainedAct,
+    },
+    /// Copies of messages that were discarded, by reason
+    Drops {
+        /// Also reasons for which nothing was
+        #[arg(long)]
+        all: bool,
+    },
+    /// The configuration in force, with where each option was set
+    Config {
+        /// Only options that are not as they are by default
+        #[arg(long)]
+        changed: bool,
+    },
+    /// Have the configuration read again
+    Reload,
+    /// Publish a message as the broker itself
+    Publish {
+        /// The topic
+        #[arg(short, long, value_name = "TOPIC")]
+        topic: String,
+        /// The message
+        #[arg(short, long, value_name = "TEXT", default_value = "")]
+        message: String,
+        /// The QoS
+        #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]
+        qos: u8,
+        /// Keep it as the retained message of the topic
+        #[arg(short, long)]
+        retain: bool,
+    },
+}
+
+/// What to do with one client.
+#[derive(Debug, Subcommand)]
+pub(super) enum ClientAct {
+    /// Its connection, session and subscriptions
+    Show {
+        /// The client identifier
+        #[arg(value_name = "ID")]
+        client_id: String,
+    },
+}
+
+/// What to do with sessions.
+#[derive(Debug, Subcommand)]
+pub(super) enum SessionsAct {
+    /// Disconnect the client and delete its session, with all that waits for it
+    Delete {
+        /// The client identifier
+        #[arg(value_name = "ID")]
+        client_id: String,
+    },
+}
+
+/// What to do with retained messages.
+#[derive(Debug, Subcommand)]
+pub(super) enum RetainedAct {
+    /// List those whose topics match, without their payloads
+    List {
+        /// A topic filter
+        #[arg(value_name = "FILTER", default_value = "#")]
+        filter: String,
+        /// Show so many at most
+        #[arg(long, value_name = "NUMBER", default_value = "1000")]
+        limit: usize,
+    },
+    /// Print the payload of one
+    Get {
+        /// The topic
+        #[arg(value_name = "TOPIC")]
+        topic: String,
+    },
+    /// Delete those whose topics match; subscribers are sent an empty message for each
+    Delete {
+        /// A topic filter
+        #[arg(value_name = "FILTER")]
+        filter: String,
+    },
+}
+
+impl CtlCommand {
+    /// The secret of the token, if one is given.
+    pub(super) fn token(&self) -> Result<Option<String>, Failure> {
+        let Some(path) = &self.token_file else { return Ok(None) };
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::permission(format!("{}: {error}", path.display()), "check the path and its permissions")
+        })?;
+        let secret = text.lines().next().unwrap_or_default().trim();
+        // It becomes part of a header.
+        if secret.is_empty() || !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let words = format!("{}: the first line is no secret of a token", path.display());
+            return Err(Failure::permission(words, "give the file that the broker's [[admin.token]] names"));
+        }
+        Ok(Some(secret.to_owned()))
+    }
+}

@@ -1,0 +1,119 @@
+use std::io::{Read, Write};
+
+use serde_json::Value;
+
+use super::door::Door;
+use super::failure::Failure;
+
+/// Bytes of an answer; a page has far fewer.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Asks the admin API, one connection for each request.
+pub(super) struct Api {
+    door: Door,
+    token: Option<String>,
+}
+
+impl Api {
+    pub(super) fn new(door: Door, token: Option<String>) -> Self {
+        Self { door, token }
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.ask("GET", path, None)
+    }
+
+    pub(super) fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.ask("POST", path, Some(body))
+    }
+
+    pub(super) fn delete(&self, path: &str) -> Result<Value, Failure> {
+        self.ask("DELETE", path, None)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let mut socket = self.door.open()?;
+        let lost = |error: std::io::Error| {
+            Failure::no_answer(
+                format!("the broker does not answer: {error}"),
+                "look at its log, and try again",
+            )
+        };
+        let sent = socket.write_all(self.request(method, path, body).as_bytes());
+        let mut answer = Vec::new();
+        // Whoever refuses a request may answer before it is whole.
+        let read = (&mut socket).take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
+        if answer.is_empty() {
+            sent.and(read).map_err(lost)?;
+        }
+        let (status, document) = parse(&answer).ok_or_else(|| {
+            Failure::no_answer(
+                "what answers is no admin API of Ferry",
+                "check --admin: it is not the port for MQTT",
+            )
+        })?;
+        if (200..300).contains(&status) { Ok(document) } else { Err(Failure::problem(status, &document)) }
+    }
+
+    /// By HTTP/1.0 the answer ends with the connection, and never comes in chunks.
+    fn request(&self, method: &str, path: &str, body: Option<&Value>) -> String {
+        let mut text = format!(
+            "{method} /api/v1{path} HTTP/1.0\r\nHost: {}\r\nAccept: application/json\r\n",
+            self.door.host()
+        );
+        if let Some(token) = &self.token {
+            text.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        }
+        let body = body.map(Value::to_string);
+        if let Some(body) = &body {
+            text.push_str(&format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len()));
+        }
+        text.push_str("\r\n");
+        text.push_str(&body.unwrap_or_default());
+        text
+    }
+}
+
+/// Status and document of an answer.
+fn parse(answer: &[u8]) -> Option<(u16, Value)> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let mut words = head.lines().next()?.split(' ');
+    let status =
+        words.next().filter(|version| version.starts_with("HTTP/1.")).and(words.next())?.parse().ok()?;
+    Some((status, serde_json::from_slice(&answer[end + 4..]).ok()?))
+}
+
+/// A text as it stands in a URL.
+pub(super) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_documents_or_none() {
+        let (status, document) =
+            parse(b"HTTP/1.0 404 Not Found\r\na: b\r\n\r\n{\"detail\":\"x\"}").expect("an answer");
+        assert_eq!((status, document["detail"].as_str()), (404, Some("x")));
+        for wrong in [
+            &b"\x20\x02\0\0"[..],
+            b"HTTP/1.0 200 OK\r\n",
+            b"HTTP/1.0 200 OK\r\n\r\n<html>",
+            b"SSH-2.0\r\n\r\n{}",
+        ] {
+            assert!(parse(wrong).is_none(), "{wrong:?}");
+        }
+        assert_eq!(encoded("a b/\u{e9}+#"), "a%20b%2F%C3%A9%2B%23");
+    }
+}

@@ -1,0 +1,254 @@
+use std::io::Write;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::table::{Table, visible};
+use crate::output;
+
+/// Prints results: tables for people, JSON for programs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Printer {
+    pub(super) json: bool,
+}
+
+impl Printer {
+    /// One line for each item, or a table of some of their members.
+    fn list(
+        self,
+        items: &[Value],
+        titles: &[&str],
+        row: impl Fn(&Value) -> Vec<String>,
+    ) -> Result<(), Failure> {
+        if self.json {
+            items.iter().for_each(|item| output::line(&item.to_string()));
+            return Ok(());
+        }
+        let mut table = Table::new(titles);
+        items.iter().for_each(|item| table.row(row(item)));
+        output::line(&table.to_text());
+        Ok(())
+    }
+
+    /// A document, or a line for each of these members.
+    fn members(self, document: &Value, members: &[(&str, String)]) -> Result<(), Failure> {
+        if self.json {
+            output::line(&document.to_string());
+            return Ok(());
+        }
+        for (name, value) in members.iter().filter(|(_, value)| !value.is_empty()) {
+            output::line(&format!("{name:<14}{}", visible(value)));
+        }
+        Ok(())
+    }
+
+    pub(super) fn done(self, document: &Value) -> Result<(), Failure> {
+        self.members(document, &[("done", text(&document["done"]))])
+    }
+
+    pub(super) fn status(self, broker: &Value) -> Result<(), Failure> {
+        let of = |name: &str| text(&broker[name]);
+        let sized = |count: &str, bytes: &str| format!("{} ({} bytes)", of(count), of(bytes));
+        self.members(
+            broker,
+            &[
+                (
+                    "broker",
+                    format!(
+                        "{}, Ferry {}, process {}",
+                        of("name"),
+                        of("version"),
+                        text(&broker["process"]["id"])
+                    ),
+                ),
+                ("uptime", duration(broker["uptime_seconds"].as_u64().unwrap_or(0))),
+                ("shards", of("shards")),
+                ("memory", format!("{} bytes", text(&broker["process"]["resident_bytes"]))),
+                ("clients", format!("{} connected, {} sessions", of("clients_connected"), of("sessions"))),
+                ("subscriptions", of("subscriptions")),
+                ("retained", sized("retained_messages", "retained_bytes")),
+                ("queued", sized("queue_messages", "queue_bytes")),
+                ("in flight", of("inflight_messages")),
+                ("dropped", of("messages_dropped")),
+                ("storage", of("storage")),
+            ],
+        )
+    }
+
+    pub(super) fn listeners(self, page: &Value) -> Result<(), Failure> {
+        self.list(items(page), &["ADDRESS", "CONNECTIONS", "MAX", "ANONYMOUS", "VERSIONS"], |item| {
+            let versions =
+                items_of(&item["protocol_versions"]).iter().map(text).collect::<Vec<_>>().join(" ");
+            let mut row: Vec<String> = ["address", "connections", "connections_max", "allow_anonymous"]
+                .map(|name| text(&item[name]))
+                .into();
+            row.push(versions);
+            row
+        })
+    }
+
+    pub(super) fn drops(self, drops: &Value, all: bool) -> Result<(), Failure> {
+        let items: Vec<Value> =
+            items(drops).iter().filter(|item| all || item["count"] != 0).cloned().collect();
+        if items.is_empty() && !self.json {
+            output::line("nothing was dropped");
+            return Ok(());
+        }
+        self.list(&items, &["REASON", "COPIES", "LAST CLIENT", "LAST TOPIC"], |item| {
+            ["reason", "count", "last_client_id", "last_topic"].map(|name| text(&item[name])).into()
+        })
+    }
+
+    pub(super) fn configuration(self, document: &Value, changed: bool) -> Result<(), Failure> {
+        let items: Vec<Value> =
+            items(document).iter().filter(|item| !changed || item["is_default"] == false).cloned().collect();
+        self.list(&items, &["OPTION", "VALUE", "ORIGIN"], |item| {
+            let origin =
+                if item["is_default"] == true { "default".to_owned() } else { text(&item["origin"]) };
+            vec![text(&item["option"]), text(&item["value"]), origin]
+        })
+    }
+
+    pub(super) fn reloaded(self, changes: &Value) -> Result<(), Failure> {
+        if self.json {
+            output::line(&changes.to_string());
+            return Ok(());
+        }
+        let say = |name: &str, when: &str| {
+            for change in items_of(&changes[name]) {
+                let [option, before, after] =
+                    ["option", "before", "after"].map(|name| visible(&text(&change[name])));
+                output::line(&format!("{option} is {when} {after} (was {before})"));
+            }
+        };
+        say("live", "now");
+        say("restart", "after a restart");
+        if items_of(&changes["live"]).is_empty() && items_of(&changes["restart"]).is_empty() {
+            output::line("no option is different; certificates, users and rights are loaded again");
+        }
+        Ok(())
+    }
+
+    pub(super) fn clients(self, mut clients: Vec<Value>) -> Result<(), Failure> {
+        clients.sort_by_key(|client| text(&client["client_id"]));
+        let titles = ["CLIENT", "USER", "ADDRESS", "VERSION", "SUBSCRIPTIONS", "QUEUED", "IN FLIGHT"];
+        self.list(&clients, &titles, |client| {
+            let connection = &client["connection"];
+            vec![
+                text(&client["client_id"]),
+                text(&client["user_name"]),
+                if connection.is_null() {
+                    "(not connected)".to_owned()
+                } else {
+                    text(&connection["address"])
+                },
+                text(&connection["protocol_version"]),
+                text(&client["subscriptions"]),
+                text(&client["queue_messages"]),
+                text(&client["inflight_messages"]),
+            ]
+        })
+    }
+
+    pub(super) fn client(self, mut client: Value, subscriptions: &[Value]) -> Result<(), Failure> {
+        if self.json {
+            client["subscription_list"] = json!(subscriptions);
+            output::line(&client.to_string());
+            return Ok(());
+        }
+        let connection = client["connection"].clone();
+        let at = |name: &str| text(&connection[name]);
+        let expiry = client["expiry_interval_seconds"].as_u64().map_or("never".to_owned(), duration);
+        let mut members = vec![("client", text(&client["client_id"])), ("user", text(&client["user_name"]))];
+        if connection.is_null() {
+            members.push(("connection", "none".to_owned()));
+        } else {
+            members.extend([
+                ("address", format!("{} by {}", at("address"), at("listener"))),
+                ("protocol", format!("MQTT {} on {}", at("protocol_version"), at("transport"))),
+                (
+                    "keep alive",
+                    format!("{} s, silent for {} s", at("keep_alive_seconds"), at("silent_seconds")),
+                ),
+                ("certificate", at("certificate_common_name")),
+                ("unwritten", format!("{} bytes", at("unwritten_bytes"))),
+            ]);
+        }
+        let queued = [&client["queue_messages"], &client["queue_bytes"]].map(text);
+        members.extend([
+            ("expires after", expiry),
+            ("queued", format!("{} ({} bytes)", queued[0], queued[1])),
+            ("in flight", text(&client["inflight_messages"])),
+            ("subscriptions", text(&client["subscriptions"])),
+        ]);
+        self.members(&client, &members)?;
+        for subscription in subscriptions {
+            let [filter, qos] = ["filter", "maximum_qos"].map(|name| visible(&text(&subscription[name])));
+            output::line(&format!("  {filter}  QoS {qos}"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn subscriptions(self, mut items: Vec<Value>) -> Result<(), Failure> {
+        items.sort_by_key(|item| (text(&item["filter"]), text(&item["client_id"])));
+        self.list(&items, &["FILTER", "CLIENT", "QOS"], |item| {
+            ["filter", "client_id", "maximum_qos"].map(|name| text(&item[name])).into()
+        })
+    }
+
+    pub(super) fn retained(self, mut items: Vec<Value>) -> Result<(), Failure> {
+        items.sort_by_key(|item| text(&item["topic"]));
+        self.list(&items, &["TOPIC", "BYTES", "QOS", "PUBLISHER"], |item| {
+            ["topic", "payload_bytes", "qos", "publisher"].map(|name| text(&item[name])).into()
+        })
+    }
+
+    /// The bytes themselves, so that they can go into a file.
+    pub(super) fn payload(self, message: &Value) -> Result<(), Failure> {
+        if self.json {
+            output::line(&message.to_string());
+            return Ok(());
+        }
+        match (message["payload"].as_str(), message["payload_base64"].as_str()) {
+            (Some(text), _) => output::line(text),
+            (None, Some(encoded)) => {
+                let bytes = STANDARD.decode(encoded).unwrap_or_default();
+                // Whoever closed the other end does not want it.
+                let _ = std::io::stdout().write_all(&bytes);
+            }
+            (None, None) => {}
+        }
+        Ok(())
+    }
+}
+
+fn items(page: &Value) -> &[Value] {
+    items_of(&page["items"])
+}
+
+fn items_of(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A value as people read it; nothing for null.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn duration(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
+        (0, _, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
+}

@@ -1,0 +1,138 @@
+//! `ferry ctl` against a running broker.
+
+use std::process::Stdio;
+
+use crate::broker::{Broker, Kind};
+use crate::program::{Outcome, Running, Scratch, client, ferry, run};
+
+/// A broker with a data directory and the API on a port, and the command line that reaches its socket.
+struct Served {
+    broker: Running,
+    directory: Scratch,
+    port: String,
+    /// The URL of its API, if it has an address.
+    admin: Option<String>,
+}
+
+impl Served {
+    fn start(file: &str) -> Self {
+        let directory = Scratch::new();
+        std::fs::write(directory.path("ferry.toml"), file).expect("written");
+        let mut command = ferry();
+        command.args(["serve", "--listen", "tcp://127.0.0.1:0", "--data"]).arg(directory.path("data"));
+        command.arg("--config").arg(directory.path("ferry.toml"));
+        let mut broker = Running::start(&mut command);
+        let line = broker.next_with("tcp://127.0.0.1:");
+        let port = line.rsplit("127.0.0.1:").next().unwrap_or_default();
+        let port = port.chars().take_while(char::is_ascii_digit).collect();
+        let admin = file.contains("address = ").then(|| broker.next_with("admin "));
+        let admin = admin.map(|line| line.replace("admin", "").trim().replace("tcp://", "http://"));
+        broker.wait_for("process ");
+        Self { broker, directory, port, admin }
+    }
+
+    fn ctl(&self, arguments: &[&str]) -> Outcome {
+        let mut command = ferry();
+        command.arg("ctl").arg("--admin").arg(self.directory.path("data/admin.sock")).args(arguments);
+        run(&mut command, b"")
+    }
+
+    fn done(&self, arguments: &[&str]) -> String {
+        let outcome = self.ctl(arguments);
+        assert_eq!(outcome.code, Some(0), "{arguments:?}: {outcome:?}");
+        outcome.output
+    }
+}
+
+#[test]
+fn a_broker_is_watched_and_managed() {
+    let served = Served::start("[limits]\nqueue_messages_max = 77\n");
+    let status = served.done(&["status"]);
+    assert!(status.contains("clients       0 connected, 0 sessions"), "{status}");
+    let mut subscriber = ferry();
+    subscriber
+        .args(["sub", "-p", &served.port, "-i", "pump 7", "-t", "house/#", "-q", "1", "-d"])
+        .stdout(Stdio::null());
+    let mut subscriber = Running::start(&mut subscriber);
+    subscriber.wait_for("subscribed");
+    let clients = served.done(&["clients"]);
+    assert!(
+        clients.starts_with("CLIENT  USER  ADDRESS") && clients.contains("\npump 7        127.0.0.1:"),
+        "{clients}"
+    );
+    assert!(served.done(&["client", "show", "pump 7"]).contains("  house/#  QoS 1"));
+    assert!(served.done(&["--json", "subscriptions"]).starts_with("{\"client_id\":\"pump 7\""));
+    served.done(&["publish", "-t", "house/door", "-m", "open", "-r"]);
+    assert!(served.done(&["retained", "list", "house/+"]).contains("\nhouse/door  4"));
+    assert_eq!(served.done(&["retained", "get", "house/door"]), "open\n");
+    assert_eq!(served.done(&["retained", "delete", "house/#"]), "done          deleted 1\n");
+    assert_eq!(served.ctl(&["retained", "get", "house/door"]).code, Some(5));
+    assert!(served.done(&["listeners"]).contains("tcp://127.0.0.1:"));
+    assert_eq!(served.done(&["drops"]), "nothing was dropped\n");
+    let config = served.done(&["config", "--changed"]);
+    assert!(config.contains("limits.queue_messages_max") && config.contains("ferry.toml:2:1"), "{config}");
+    assert_eq!(served.done(&["kick", "pump 7", "--reason", "repair"]), "done          disconnected\n");
+    assert!(served.ctl(&["sessions", "delete", "nobody"]).error.contains("has no session\n  help: "));
+    std::fs::write(served.directory.path("ferry.toml"), "[limits]\nqueue_messages_max = 78\n")
+        .expect("written");
+    let reloaded = served.done(&["reload"]);
+    // The file may have been seen to change before.
+    let is_told = reloaded.contains("limits.queue_messages_max is now 78 (was 77)");
+    assert!(is_told || reloaded.contains("no option is different"), "{reloaded}");
+    std::fs::write(served.directory.path("ferry.toml"), "[limits]\nqueue_messages_max = 0\n")
+        .expect("written");
+    let wrong = served.ctl(&["reload"]);
+    assert_eq!(wrong.code, Some(1));
+    assert!(wrong.error.contains("ferry.toml:2:1: limits.queue_messages_max"), "{wrong:?}");
+    served.broker.signal("-TERM");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_remedy() {
+    let mut nobody = ferry();
+    nobody.args(["ctl", "--admin", "/nonexistent/admin.sock", "status"]);
+    let outcome = run(&mut nobody, b"");
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    assert!(outcome.error.contains("no broker: ") && outcome.error.contains("ferry serve"), "{outcome:?}");
+    // Not a port for HTTP.
+    let broker = Broker::start(Kind::Ferry);
+    let mut mqtt = ferry();
+    mqtt.args(["ctl", "--admin", &format!("http://127.0.0.1:{}", broker.port()), "status"]);
+    assert_eq!(run(&mut mqtt, b"").code, Some(3));
+    assert_eq!(
+        run(&mut client("sub", &broker, &["-t", "$SYS/broker/version", "-C", "1"]), b"").code,
+        Some(0)
+    );
+    let mut tls = ferry();
+    tls.args(["ctl", "--admin", "https://127.0.0.1:1", "status"]);
+    assert!(run(&mut tls, b"").error.contains("does not speak TLS"));
+}
+
+#[test]
+fn by_tcp_a_token_is_needed() {
+    let secret = Scratch::new();
+    std::fs::write(secret.path("token"), "0123456789abcdef0123\n").expect("written");
+    let file = format!(
+        "[admin]\naddress = \"tcp://127.0.0.1:0\"\n[[admin.token]]\nname = \"t\"\nrole = \"viewer\"\nfile = \"{}\"\n",
+        secret.path("token")
+    );
+    let served = Served::start(&file);
+    let config = served.done(&["config", "--changed"]);
+    assert!(config.contains("admin.token") && !config.contains("0123456789abcdef0123"), "{config}");
+    let admin = served.admin.clone().expect("an address");
+    let tcp = |arguments: &[&str]| {
+        let mut command = ferry();
+        command.args(["ctl", "--admin", &admin]).args(arguments);
+        run(&mut command, b"")
+    };
+    let outcome = tcp(&["status"]);
+    assert_eq!(outcome.code, Some(4), "{outcome:?}");
+    assert!(outcome.error.contains("--token-file FILE"), "{outcome:?}");
+    let token = secret.path("token");
+    assert_eq!(tcp(&["status", "--token-file", &token]).code, Some(0));
+    let outcome = tcp(&["--token-file", &token, "reload"]);
+    assert_eq!(outcome.code, Some(4), "{outcome:?}");
+    assert!(outcome.error.contains("this needs \"admin\""), "{outcome:?}");
+    assert_eq!(tcp(&["--token-file", "/nonexistent/token", "status"]).code, Some(4));
+    served.broker.signal("-TERM");
+}
