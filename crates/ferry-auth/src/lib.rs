@@ -7,7 +7,7 @@
 //!
 //! What a client may do is said by an [`AclFile`].
 //!
-//! Texts of files come in as values too: [`PasswordFile`] for those who read one, [`PasswordFileText`] for those who
+//! Texts of files come in as values too: [`JwtKeys`], [`PasswordFile`] for those who read one, [`PasswordFileText`] for those who
 //! change one.
 
 mod acl_file;
@@ -19,6 +19,10 @@ mod decoy_secret;
 mod exchange;
 mod hash_cost;
 mod hash_queue;
+mod jwt;
+mod jwt_algorithm;
+mod jwt_keys;
+mod jwt_link;
 mod password_file;
 mod password_hash;
 mod password_link;
@@ -38,6 +42,10 @@ pub use exchange::{Exchange, Step};
 pub use ferry_scram::ScramHash;
 pub use hash_cost::HashCost;
 pub use hash_queue::HashQueue;
+pub use jwt::{JwtFault, JwtIdentity, JwtRules};
+pub use jwt_algorithm::JwtAlgorithm;
+pub use jwt_keys::{JwtKeys, JwtKeysError};
+pub use jwt_link::JwtLink;
 pub use password_file::{
     PasswordFile, PasswordFileFault, PasswordFileProblem, PasswordFileText, UserNameError,
 };

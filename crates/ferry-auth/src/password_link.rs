@@ -67,7 +67,10 @@ impl Link for PasswordLink {
         let credentials = Arc::clone(credentials);
         Verdict::Later(Box::pin(async move {
             match comparison.await {
-                Ok(true) => Judgement::Final(Outcome::Accept { user_name: credentials.user_name.clone() }),
+                Ok(true) => Judgement::Final(Outcome::Accept {
+                    user_name: credentials.user_name.clone(),
+                    until_unix_seconds: None,
+                }),
                 Ok(false) => wrong(&credentials, is_known),
                 Err(_) => busy(),
             }

@@ -29,6 +29,8 @@ pub enum Outcome {
     Accept {
         /// The name that permissions go by; `None` for an anonymous client.
         user_name: Option<Box<str>>,
+        /// When what it has shown expires, and its connection is to end; `None` for never.
+        until_unix_seconds: Option<u64>,
     },
     /// Turned away.
     Refuse {

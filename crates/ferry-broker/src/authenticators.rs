@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::thread;
 
-use ferry_auth::{Authenticator, CertificateLink, Chain, DecoySecret, HashQueue, PasswordLink};
+use ferry_auth::{Authenticator, CertificateLink, Chain, DecoySecret, HashQueue, JwtLink, PasswordLink};
 
-use crate::config::{AuthenticatorKind, Config, Problems, read_password_file};
+use crate::config::{AuthenticatorKind, Config, Problems, read_jwt_rules, read_password_file};
 
 /// Makes the judges of a configuration, and makes them anew when it is reloaded; all of them share one queue.
 pub(crate) struct Authenticators {
@@ -33,6 +33,10 @@ impl Authenticators {
             let file = read_password_file(path, &mut Vec::new()).map_err(Problems)?;
             let link = PasswordLink::new(file, Arc::clone(&self.queue), &self.decoy_secret);
             chain = chain.with(AuthenticatorKind::PasswordFile.name(), Arc::new(link));
+        }
+        if let Some(rules) = read_jwt_rules(&config.authentication, &mut Vec::new()).map_err(Problems)? {
+            let link = JwtLink::new(rules, Arc::clone(&self.queue));
+            chain = chain.with(AuthenticatorKind::Jwt.name(), Arc::new(link));
         }
         self.queue.set_jobs_max(config.limits.password_checks_waiting_max as usize);
         Ok(Arc::new(chain))

@@ -96,7 +96,8 @@ impl Shard {
         authentication.phase = AuthPhase::AwaitServer;
         // One deadline for all steps: who answers slowly each time does not gain time by that.
         if matches!(step, AuthStep::Start { .. }) {
-            conn.deadline = turn.now.plus_seconds(self.config.authentication_timeout_seconds);
+            let deadline = turn.now.plus_seconds(self.config.authentication_timeout_seconds);
+            conn.deadline = conn.deadline.min(deadline);
         }
         if !connected {
             conn.paused.insert(Paused::AUTHENTICATION);
@@ -124,10 +125,13 @@ impl Shard {
             AuthOutcome::Continue { data } => {
                 self.continue_authentication(turn, id, connected, data.as_deref());
             }
-            AuthOutcome::Accept { user_name, data } if connected => {
-                self.reauthenticated(turn, id, user_name.as_deref(), data.as_deref());
+            AuthOutcome::Accept { user_name, data, until } if connected => {
+                self.reauthenticated(turn, id, user_name.as_deref(), data.as_deref(), until);
             }
-            AuthOutcome::Accept { user_name, data } => self.accept(turn, id, user_name, data.as_deref()),
+            AuthOutcome::Accept { user_name, data, until } => {
+                self.accept(turn, id, user_name, data.as_deref());
+                self.end_at(id, until);
+            }
             AuthOutcome::Reject { reason_code, reason_string, server_reference, .. } if connected => {
                 // [MQTT-4.12.1-2]: there is no second CONNACK.
                 self.disconnect_with(
@@ -179,6 +183,7 @@ impl Shard {
         id: ConnId,
         user_name: Option<&str>,
         data: Option<&[u8]>,
+        until: Timestamp,
     ) {
         let Some(session) = self.session_of_mut(id) else { return };
         if session.identity.user_name.as_deref() != user_name {
@@ -191,6 +196,19 @@ impl Shard {
             self.recheck_subscriptions(turn, session_id);
         }
         self.send_auth(turn, id, ReasonCode::SUCCESS, data, AuthPhase::Done);
+        self.end_at(id, until);
+    }
+
+    /// A connected client is who it says for some time only.
+    fn end_at(&mut self, id: ConnId, until: Timestamp) {
+        if let Some(conn) = self.conns.get_mut(id)
+            && conn.session().is_some()
+        {
+            conn.deadline = until;
+            if !until.is_never() {
+                self.arm_conn(id);
+            }
+        }
     }
 
     /// AUTH with the method of the CONNECT [MQTT-4.12.0-5].
@@ -214,9 +232,6 @@ impl Shard {
         self.send(turn, id, &Packet::Auth(auth));
         if let Some(conn) = self.conns.get_mut(id) {
             conn.authentication = Some(authentication);
-            if phase == AuthPhase::Done {
-                conn.deadline = Timestamp::NEVER;
-            }
         }
     }
 

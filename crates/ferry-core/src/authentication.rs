@@ -1,6 +1,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ferry_session::Timestamp;
+
 use crate::ConnId;
 
 /// Asks the driver to judge a client. It answers, at once or later, with
@@ -78,6 +80,8 @@ pub enum AuthOutcome {
         user_name: Option<Box<str>>,
         /// Authentication Data of the last answer of an enhanced authentication.
         data: Option<Box<[u8]>>,
+        /// When the connection is to end, unless the client has authenticated again; [`Timestamp::NEVER`] for never.
+        until: Timestamp,
     },
     /// Enhanced authentication needs another step: AUTH with 0x18 [MQTT-4.12.0-2].
     Continue {

@@ -80,7 +80,7 @@ pub(crate) struct Conn {
     pub(crate) output: OutputBuffer,
     pub(crate) responses: Responses,
     pub(crate) keep_alive: KeepAlive,
-    /// Until when the CONNECT, or the end of an authentication, must have come.
+    /// Until when the CONNECT, or the end of an authentication, must have come; else how long the client may stay connected.
     pub(crate) deadline: Timestamp,
     /// Since when the output has been full without any progress.
     pub(crate) output_full_since: Timestamp,

@@ -100,11 +100,16 @@ impl Shard {
         }
     }
 
-    /// No CONNECT, or no end of the authentication, in time.
+    /// No CONNECT, or no end of the authentication, in time; or the end of what was authenticated.
     fn connect_timed_out(&mut self, turn: &mut Turn<'_>, id: ConnId) {
-        self.counters.connect_timeouts += 1;
         let Some(conn) = self.conns.get(id) else { return };
         let phase = conn.authentication.as_ref().map(|authentication| authentication.phase);
+        if conn.session().is_some() && phase.is_none_or(|phase| phase == AuthPhase::Done) {
+            // "The maximum connection time authorized for this connection has been exceeded" (table 3-13).
+            let detail = "the proof of who the client is has expired";
+            return self.disconnect(turn, id, Fault::new(ReasonCode::MAXIMUM_CONNECT_TIME, detail));
+        }
+        self.counters.connect_timeouts += 1;
         let fault = match (&conn.state, phase) {
             (ConnState::AwaitConnect, _) => {
                 self.note_refused_client(

@@ -2,7 +2,7 @@
 
 use ferry_codec::topic::matches;
 use ferry_codec::{QoS, ReasonCode};
-use ferry_core::{AllowAll, AuthOutcome, AuthStep, Authorizer, Credentials, Identity};
+use ferry_core::{AllowAll, AuthOutcome, AuthStep, Authorizer, Credentials, Identity, Timestamp};
 
 use crate::script::Header;
 
@@ -63,7 +63,11 @@ pub(super) fn judge(access: &Access, enhanced_method: Option<&str>, step: &AuthS
             reject(ReasonCode::BAD_AUTHENTICATION_METHOD)
         }
         AuthStep::Start { data, .. } | AuthStep::Continue { data } => match data.as_deref() {
-            Some(b"right") => AuthOutcome::Accept { user_name: None, data: Some((*b"done").into()) },
+            Some(b"right") => AuthOutcome::Accept {
+                user_name: None,
+                data: Some((*b"done").into()),
+                until: Timestamp::NEVER,
+            },
             Some(b"wrong") => reject(ReasonCode::NOT_AUTHORIZED),
             _ => AuthOutcome::Continue { data: Some((*b"more?").into()) },
         },
@@ -76,7 +80,7 @@ fn password(access: &Access, credentials: &Credentials) -> AuthOutcome {
     let known =
         |(user, password): &(String, String)| given == (Some(user.as_str()), Some(password.as_bytes()));
     if access.passwords.is_empty() || access.passwords.iter().any(known) {
-        AuthOutcome::Accept { user_name, data: None }
+        AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER }
     } else {
         reject(ReasonCode::BAD_USER_NAME_OR_PASSWORD)
     }

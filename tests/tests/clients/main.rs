@@ -4,6 +4,7 @@ mod access_rights;
 mod arena;
 mod client;
 mod full_disk;
+mod jwt;
 mod library;
 mod line;
 mod mosquitto;
@@ -106,6 +107,7 @@ fn main() {
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let mut trials = mosquitto::trials();
     trials.extend(full_disk::trials());
+    trials.extend(jwt::trials());
     trials.extend(scram::trials());
     trials.extend(users::trials());
     trials.extend(access_rights::trials());

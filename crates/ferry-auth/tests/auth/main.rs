@@ -2,6 +2,7 @@
 
 mod acl_file;
 mod chain;
+mod jwt;
 mod password_file;
 mod password_hash;
 mod scram;

@@ -129,8 +129,9 @@ section! {
 
         /// Who judges clients here, in this order; the first that can has decided. `"password_file"` compares user name and
         /// password with `authentication.password_file`; `"certificate"` takes the common name of a client's certificate
-        /// for its user name, and leaves a client without one to the next. `"auto"`: the password file if there is one,
-        /// else nobody.
+        /// for its user name, and leaves a client without one to the next; `"jwt"` takes a token in the place of the password, and
+        /// leaves other passwords to the next. `"auto"`: tokens if `authentication.jwt_key_file` is set, then the password file if
+        /// there is one, else nobody.
         authentication: Option<Vec<AuthenticatorKind>> = None,
             Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;
 
@@ -213,8 +214,12 @@ impl Listener {
     pub fn authenticators(&self, authentication: &Authentication) -> Vec<AuthenticatorKind> {
         match &self.authentication {
             Some(kinds) => kinds.clone(),
-            None if authentication.password_file.is_some() => vec![AuthenticatorKind::PasswordFile],
-            None => Vec::new(),
+            None => {
+                let tokens = authentication.jwt_key_file.as_ref().map(|_| AuthenticatorKind::Jwt);
+                let passwords =
+                    authentication.password_file.as_ref().map(|_| AuthenticatorKind::PasswordFile);
+                tokens.into_iter().chain(passwords).collect()
+            }
         }
     }
 

@@ -11,6 +11,7 @@ mod document;
 mod environment;
 mod file;
 mod file_watch;
+mod jwt;
 mod limits;
 mod listener;
 mod load;
@@ -46,7 +47,7 @@ pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Ses
 pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
 pub(crate) use {
-    admin::read_secret, authorization::read_acl_file, file_watch::FileWatch,
+    admin::read_secret, authorization::read_acl_file, file_watch::FileWatch, jwt::read_jwt_rules,
     password_file::read_password_file, reload::pairs,
 };
 

@@ -61,6 +61,7 @@ impl Listener {
             text.push_str(match kind {
                 AuthenticatorKind::PasswordFile => "password, ",
                 AuthenticatorKind::Certificate => "certificate, ",
+                AuthenticatorKind::Jwt => "token, ",
             });
         }
         let anonymous = self.anonymous_allowed(authentication);

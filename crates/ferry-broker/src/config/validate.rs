@@ -7,6 +7,7 @@ use ferry_net::{ListenAddress, TlsAcceptor};
 use super::Config;
 use super::authentication::{Authentication, AuthenticatorKind};
 use super::authorization::read_acl_file;
+use super::jwt::read_jwt_rules;
 use super::limits::Limits;
 use super::listener::{AllowAnonymous, ClientCertificate, Listener};
 use super::load::Places;
@@ -54,6 +55,9 @@ pub(super) fn validate(
     if let Some(path) = &config.authentication.password_file
         && let Err(wrong) = read_password_file(path, warnings)
     {
+        problems.extend(wrong);
+    }
+    if let Err(wrong) = read_jwt_rules(&config.authentication, warnings) {
         problems.extend(wrong);
     }
     if let Some(path) = &config.authorization.acl_file
@@ -221,11 +225,18 @@ impl ListenerCheck<'_> {
                     let remedy = "listen on tls:// or wss://, and set tls_client_certificate = \"required\"";
                     self.problem("authentication", message, remedy.to_owned());
                 }
-                AuthenticatorKind::PasswordFile | AuthenticatorKind::Certificate => {}
+                AuthenticatorKind::Jwt if self.authentication.jwt_key_file.is_none() => {
+                    let message = "there are no keys for tokens".to_owned();
+                    let remedy = "set authentication.jwt_key_file = \"FILE\"".to_owned();
+                    self.problem("authentication", message, remedy);
+                }
+                AuthenticatorKind::PasswordFile | AuthenticatorKind::Certificate | AuthenticatorKind::Jwt => {
+                }
             }
         }
         let is_open = !listener.uses_tls() && !listener.address.is_local_only() && !listener.proxy_protocol;
-        if kinds.contains(&AuthenticatorKind::PasswordFile) && is_open {
+        let has_secrets = |kind| matches!(kind, AuthenticatorKind::PasswordFile | AuthenticatorKind::Jwt);
+        if kinds.into_iter().any(has_secrets) && is_open {
             let message = format!("passwords travel unencrypted to {}", listener.address);
             self.warning("address", message, "listen on tls:// or wss://".to_owned());
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use ferry_auth::{Credentials, Outcome, Refusal, Step, Verdict};
 use ferry_codec::ReasonCode;
 use ferry_core::{AuthOutcome, AuthRequest, AuthStep, ConnId, Event};
+use ferry_session::Timestamp;
 
 use super::Driver;
 
@@ -80,7 +81,11 @@ fn judged(credentials: ferry_core::Credentials) -> Credentials {
 
 fn connect_outcome(outcome: Outcome) -> AuthOutcome {
     match outcome {
-        Outcome::Accept { user_name } => AuthOutcome::Accept { user_name, data: None },
+        Outcome::Accept { user_name, until_unix_seconds } => {
+            let never = Timestamp::NEVER;
+            let until = until_unix_seconds.map_or(never, |seconds| Timestamp(seconds.saturating_mul(1000)));
+            AuthOutcome::Accept { user_name, data: None, until }
+        }
         Outcome::Refuse { refusal, detail } => refused(refusal, Some(detail)),
     }
 }
@@ -88,7 +93,7 @@ fn connect_outcome(outcome: Outcome) -> AuthOutcome {
 fn step_outcome(step: Step) -> AuthOutcome {
     match step {
         Step::Continue { data } => AuthOutcome::Continue { data },
-        Step::Accept { user_name, data } => AuthOutcome::Accept { user_name, data },
+        Step::Accept { user_name, data } => AuthOutcome::Accept { user_name, data, until: Timestamp::NEVER },
         Step::Refuse { refusal, detail } => refused(refusal, Some(detail)),
     }
 }

@@ -527,7 +527,7 @@ impl Broker {
             }
             AuthStep::Continue { .. } => None,
         };
-        let outcome = AuthOutcome::Accept { user_name, data: None };
+        let outcome = AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER };
         let event = Event::Authenticated { conn: request.conn, outcome };
         self.shards[shard].handle(self.now, event, &mut self.effects[shard]);
     }

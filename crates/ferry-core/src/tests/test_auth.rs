@@ -22,7 +22,11 @@ fn auth(reason_code: ReasonCode, method: &'static str, data: &'static str) -> Pa
 }
 
 fn accept(user_name: &str) -> AuthOutcome {
-    AuthOutcome::Accept { user_name: Some(user_name.into()), data: Some(b"welcome"[..].into()) }
+    AuthOutcome::Accept {
+        user_name: Some(user_name.into()),
+        data: Some(b"welcome"[..].into()),
+        until: Timestamp::NEVER,
+    }
 }
 
 fn go_on(data: &str) -> AuthOutcome {
@@ -184,7 +188,8 @@ fn authenticating_again_fails() {
 
 #[test]
 fn authenticating_again_as_somebody_else() {
-    for outcome in [accept("v"), AuthOutcome::Accept { user_name: None, data: None }] {
+    for outcome in [accept("v"), AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER }]
+    {
         let (mut broker, client) = authenticated();
         broker.send(client, &auth(ReasonCode::RE_AUTHENTICATE, "SCRAM", "again"));
         broker.authenticated(client, outcome);
@@ -234,6 +239,44 @@ fn who_is_not_let_in_yet_may_not_send_more_than_a_connect() {
     });
     broker.send(client, &packet);
     assert_eq!(broker.read(client), ["CONNACK 0x95"]);
+    assert!(broker.is_closed(client));
+}
+
+#[test]
+fn what_was_proven_expires() {
+    // Section 3.14.2.1: 0xA0, Maximum connect time.
+    let mut broker = Broker::new();
+    broker.accepts = false;
+    let until = broker.now.plus_seconds(60);
+    let accept_until = |until| AuthOutcome::Accept { user_name: Some("u".into()), data: None, until };
+    let [client, v3] = [V5, V311].map(|version| {
+        let id = if version == V5 { "c" } else { "d" };
+        let client = broker.connect(&Connect { protocol_version: version, ..connect(id) });
+        broker.authenticated(client, accept_until(until));
+        assert_eq!(broker.read(client).len(), 1);
+        client
+    });
+    broker.advance(59);
+    assert!(!broker.is_closed(client) && !broker.is_closed(v3));
+    broker.advance(1);
+    assert_eq!(broker.read(client), ["DISCONNECT 0xA0"]);
+    assert!(broker.is_closed(client) && broker.is_closed(v3) && broker.read(v3).is_empty());
+    // Whoever authenticates again in time stays.
+    let client = broker.connect(&with_method("e"));
+    broker.authenticated(client, accept_until(broker.now.plus_seconds(60)));
+    broker.read(client);
+    broker.advance(50);
+    broker.send(client, &auth(ReasonCode::RE_AUTHENTICATE, "SCRAM", "again"));
+    broker.authenticated(client, accept_until(broker.now.plus_seconds(60)));
+    assert!(broker.read(client)[0].starts_with("AUTH 0x00"));
+    broker.advance(59);
+    assert!(!broker.is_closed(client));
+    broker.advance(1);
+    assert_eq!(broker.read(client), ["DISCONNECT 0xA0"]);
+    // What has expired already lets nobody stay.
+    let client = broker.connect(&connect("f"));
+    broker.authenticated(client, accept_until(broker.now));
+    broker.advance(0);
     assert!(broker.is_closed(client));
 }
 

@@ -342,7 +342,10 @@ fn another_user_name() {
         ..ferry_codec::Auth::default()
     };
     broker.send(client, &Packet::Auth(auth));
-    broker.authenticated(client, AuthOutcome::Accept { user_name: Some("u".into()), data: None });
+    broker.authenticated(
+        client,
+        AuthOutcome::Accept { user_name: Some("u".into()), data: None, until: Timestamp::NEVER },
+    );
     check(&mut broker);
 }
 

@@ -299,7 +299,7 @@ impl Broker {
                 AuthStep::Connect(credentials) | AuthStep::Start { credentials, .. } => credentials.user_name,
                 AuthStep::Continue { .. } => None,
             };
-            let outcome = AuthOutcome::Accept { user_name, data: None };
+            let outcome = AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER };
             host.shard.handle(clock, Event::Authenticated { conn: request.conn, outcome }, &mut host.effects);
         }
         self.touched(now, shard, agenda, watch);
