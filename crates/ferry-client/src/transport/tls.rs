@@ -182,7 +182,7 @@ fn pkcs12(file: &Path, password: &str) -> Result<ChainAndKey, String> {
     // Files of other programs need not name the pair of key and certificate in the same way.
     let policy = p12_keystore::Pkcs12ImportPolicy::Relaxed;
     let store = p12_keystore::KeyStore::from_pkcs12(&data, password, policy);
-    let store = store.map_err(|error| error.to_string())?;
+    let store = store.map_err(pkcs12_error)?;
     let (_alias, chain) = store.private_key_chain().ok_or("it has no private key")?;
     if chain.certs().is_empty() {
         return Err("it has no certificate for its key".to_owned());
@@ -190,6 +190,22 @@ fn pkcs12(file: &Path, password: &str) -> Result<ChainAndKey, String> {
     let certificates = chain.certs().iter().map(|certificate| certificate.as_der().to_vec().into());
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(chain.key().as_der().to_vec());
     Ok((certificates.collect(), key.into()))
+}
+
+#[cfg(feature = "pkcs12")]
+fn pkcs12_error(error: p12_keystore::error::Error) -> String {
+    use p12_keystore::error::Error;
+    const AGAIN: &str = "openssl pkcs12 -in OLD -nodes -legacy | openssl pkcs12 -export -out NEW writes it in one that it reads";
+    match error {
+        Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError => {
+            format!("the password is wrong, or the file is damaged ({error})")
+        }
+        Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm => {
+            format!("it is protected in a way that this program does not read ({error}); {AGAIN}")
+        }
+        Error::DerError(_) | Error::InvalidVersion => format!("not a PKCS#12 file ({error})"),
+        error => error.to_string(),
+    }
 }
 
 fn certificates_in_file(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectionError> {

@@ -11,6 +11,8 @@ mod test_faults;
 mod test_flush;
 #[cfg(feature = "outbox")]
 mod test_outbox;
+#[cfg(feature = "pkcs12")]
+mod test_pkcs12;
 mod test_proxy;
 mod test_publish;
 mod test_request;

@@ -159,7 +159,7 @@ fn new_certificates_need_no_restart() {
 }
 
 /// Ferry with one listener, which wants the certificates of its clients.
-fn tls_broker(certificates: &Certificates, port: u16) -> (ferry_broker::RunningBroker, u16) {
+pub(crate) fn tls_broker(certificates: &Certificates, port: u16) -> (ferry_broker::RunningBroker, u16) {
     let mut config = ferry_broker::config::Config::default();
     config.listeners.truncate(1);
     let listener = &mut config.listeners[0];
