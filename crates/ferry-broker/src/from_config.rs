@@ -8,7 +8,7 @@ use ferry_core::{CoreConfig, DeniedPublish, Durability, ListenerPolicy};
 use ferry_net::{HandshakeLimits, ListenerOptions, TlsAcceptor};
 use ferry_router::RetainedLimits;
 
-use crate::accept::{AcceptLimits, AddressLimits};
+use crate::accept::{AcceptLimits, AddressLimits, MisbehaviourLimits};
 use crate::config::{
     self, Authentication, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions,
     TakeoverPolicy,
@@ -80,6 +80,12 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
         connects_per_second_max: limits.connects_per_second_max,
         handshakes_max: limits.handshakes_max as usize,
         unauthenticated_max: limits.unauthenticated_max as usize,
+        misbehaviour: MisbehaviourLimits {
+            faults_per_minute_per_address_max: config.abuse.faults_per_minute_per_address_max,
+            reconnects_per_minute_max: config.abuse.reconnects_per_minute_max,
+            ban_seconds: config.abuse.ban_seconds,
+        },
+        bans: config.abuse.ban.clone(),
         address: AddressLimits {
             exempt_networks: config.abuse.exempt_networks.clone(),
             connects_per_second_max: config.abuse.connects_per_second_per_address_max,

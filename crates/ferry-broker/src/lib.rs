@@ -22,6 +22,7 @@ mod storage;
 pub mod store_tools;
 mod sys_topics;
 
+pub use accept::BanListFull;
 pub use broker::{Broker, BrokerBuilder};
 pub use explain::{Action, Explanation, explain};
 pub use from_config::{core_config, listener_policy};

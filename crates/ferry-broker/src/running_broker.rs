@@ -8,11 +8,11 @@ use ferry_core::{Authorizer, home_shard};
 use ferry_net::ListenAddress;
 use tokio::sync::watch;
 
-use crate::accept::{Accepting, ListenerSetup};
+use crate::accept::{Accepting, BanListFull, ListenerSetup};
 use crate::admin_api::{AdminServer, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
 use crate::broker::{check, make_authorizer};
-use crate::config::{Changes, Config, Origins, Problems, diff};
+use crate::config::{Ban, Changes, Config, Origins, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
@@ -176,6 +176,33 @@ impl RunningBroker {
             reason_string: reason_string.map(str::to_owned),
             server_reference: server_reference.map(str::to_owned),
         });
+    }
+
+    /// Keeps somebody from connecting from now on, until the ban ends, is lifted, or the broker does. A client that is
+    /// connected stays, unless the ban names its client identifier and nothing else: then its connection is ended with
+    /// 0x98 (Administrative action).
+    ///
+    /// # Errors
+    /// There are too many bans.
+    pub fn ban(&self, ban: Ban) -> Result<(), BanListFull> {
+        let client_id = ban.client_id.clone().filter(|_| ban.network.is_none() && ban.user_name.is_none());
+        self.accepting.bans.add(self.clock.now(), ban)?;
+        if let Some(client_id) = client_id {
+            self.disconnect(&client_id, ReasonCode::ADMINISTRATIVE_ACTION, None, None);
+        }
+        Ok(())
+    }
+
+    /// Lifts the ban of the same address, user name and client identifier; whether there was one. Those of the
+    /// configuration are changed there.
+    pub fn lift_ban(&self, about: &Ban) -> bool {
+        self.accepting.bans.lift(about)
+    }
+
+    /// All bans in force, in no particular order.
+    #[must_use]
+    pub fn bans(&self) -> Vec<Ban> {
+        self.accepting.bans.all(self.clock.now())
     }
 
     /// Begins the end: nobody is accepted any more, wills are published, clients are disconnected (MQTT 5.0 clients

@@ -34,7 +34,7 @@ pub(crate) async fn accept_connections(
                     Ok(arrival) => {
                         tokio::task::spawn_local(Rc::clone(&driver).greet(setup, arrival));
                     }
-                    Err(full) => driver.refuse_full(&peer, &setup, full),
+                    Err(turned_away) => driver.turn_away(&peer, &setup, turned_away),
                 }
             }
             Err(error) => {

@@ -1,5 +1,5 @@
 use std::cell::Cell;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ferry_codec::DecodeLimits;
@@ -8,15 +8,22 @@ use ferry_net::{Accepted, HandshakeLimits, ListenerOptions, PeerAddress};
 use ferry_session::Timestamp;
 
 use super::addresses::{AddressLimits, AddressPlace, AddressRefusal, Addresses};
+use super::ban_list::BanList;
 use super::gauge::{Gauge, Place};
+use super::misbehaviour::MisbehaviourLimits;
+use super::per_minute::PerMinute;
 use super::rate_limit::RateLimit;
+use crate::config::{Ban, Network};
 
 /// How many connections may come, and how long they may take to say who they are. Shared by all shards.
 pub(crate) struct Accepting {
     connections: Arc<Gauge>,
     handshakes: Arc<Gauge>,
     unauthenticated: Arc<Gauge>,
-    addresses: Arc<Addresses>,
+    pub(super) addresses: Arc<Addresses>,
+    pub(super) faults: Mutex<PerMinute<Network>>,
+    pub(super) reconnects: Mutex<PerMinute<(String, Option<Network>)>>,
+    pub(crate) bans: BanList,
     rate: RateLimit,
     limits: RwLock<Arc<AcceptLimits>>,
 }
@@ -29,6 +36,8 @@ pub(crate) struct AcceptLimits {
     pub(crate) handshakes_max: usize,
     pub(crate) unauthenticated_max: usize,
     pub(crate) address: AddressLimits,
+    pub(crate) misbehaviour: MisbehaviourLimits,
+    pub(crate) bans: Vec<Ban>,
     pub(crate) handshake: HandshakeLimits,
     /// From the end of the handshakes to a whole CONNECT.
     pub(crate) connect_timeout: Duration,
@@ -51,13 +60,17 @@ pub(crate) struct Arrival {
     pub(crate) handshake: Place,
 }
 
-/// A limit at which a connection was turned away.
+/// Why a connection was turned away at the door.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct FullUp {
-    /// The name of its counter.
-    pub(crate) counter: &'static str,
-    /// The option that sets it.
-    pub(crate) option: &'static str,
+pub(crate) enum TurnedAway {
+    Limit {
+        /// The name of its counter.
+        counter: &'static str,
+        /// The option that sets it.
+        option: &'static str,
+    },
+    /// Its address is banned.
+    Banned,
 }
 
 /// A connection whose address may connect.
@@ -119,11 +132,16 @@ fn gauge_max(connections_max: Option<u32>) -> usize {
 
 impl Accepting {
     pub(crate) fn new(limits: AcceptLimits) -> Self {
+        let bans = BanList::default();
+        bans.configure(&limits.bans);
         Self {
             connections: Gauge::new(limits.connections_max),
             handshakes: Gauge::new(limits.handshakes_max),
             unauthenticated: Gauge::new(limits.unauthenticated_max),
             addresses: Addresses::new(limits.address.clone()),
+            faults: Mutex::default(),
+            reconnects: Mutex::default(),
+            bans,
             rate: RateLimit::new(limits.connects_per_second_max),
             limits: RwLock::new(Arc::new(limits)),
         }
@@ -139,20 +157,24 @@ impl Accepting {
         self.connections.set_max(limits.connections_max);
         self.handshakes.set_max(limits.handshakes_max);
         self.unauthenticated.set_max(limits.unauthenticated_max);
+        self.bans.configure(&limits.bans);
         self.addresses.set_limits(limits.address.clone());
         self.rate.set_max(limits.connects_per_second_max);
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
     /// Whether an address may connect now.
-    pub(crate) fn screen(&self, now: Timestamp, address: &PeerAddress) -> Result<Screened, FullUp> {
+    pub(crate) fn screen(&self, now: Timestamp, address: &PeerAddress) -> Result<Screened, TurnedAway> {
         let Some(address) = address.ip() else { return Ok(Screened(None)) };
+        if self.bans.of_address(now, address.ip()).is_some() {
+            return Err(TurnedAway::Banned);
+        }
         self.addresses.arrive(now, address.ip()).map(Screened).map_err(|refusal| match refusal {
-            AddressRefusal::ConnectRate => FullUp {
+            AddressRefusal::ConnectRate => TurnedAway::Limit {
                 counter: "address_connect_rate",
                 option: "abuse.connects_per_second_per_address_max",
             },
-            AddressRefusal::Unauthenticated => FullUp {
+            AddressRefusal::Unauthenticated => TurnedAway::Limit {
                 counter: "address_unauthenticated_max",
                 option: "abuse.unauthenticated_per_address_max",
             },
@@ -165,8 +187,8 @@ impl Accepting {
         now: Timestamp,
         listener: &ListenerSetup,
         accepted: Accepted,
-    ) -> Result<Arrival, FullUp> {
-        let full = |counter, option| FullUp { counter, option };
+    ) -> Result<Arrival, TurnedAway> {
+        let full = |counter, option| TurnedAway::Limit { counter, option };
         // That of a proxy says nothing; the client's own comes later.
         let screened = match listener.options.proxy_protocol {
             true => Screened(None),

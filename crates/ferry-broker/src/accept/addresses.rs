@@ -92,7 +92,7 @@ impl Addresses {
             return Ok(None);
         }
         let mut table = self.table();
-        if table.limits.exempt_networks.iter().any(|network| network.contains(address)) {
+        if table.is_exempt(address) {
             return Ok(None);
         }
         let client = Network::of_client(address);
@@ -108,12 +108,21 @@ impl Addresses {
         Ok(Some(AddressPlace { addresses: Arc::clone(self), client }))
     }
 
+    /// Whether the limits do not apply to it.
+    pub(crate) fn is_exempt(&self, address: IpAddr) -> bool {
+        self.table().is_exempt(address)
+    }
+
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Table {
+    fn is_exempt(&self, address: IpAddr) -> bool {
+        self.limits.exempt_networks.iter().any(|network| network.contains(address))
+    }
+
     /// What is known of a client's address; `None` if there are too many others.
     fn known(&mut self, client: Network, now: Timestamp) -> Option<&mut Known> {
         if self.known.len() >= ADDRESSES_MAX && !self.known.contains_key(&client) {

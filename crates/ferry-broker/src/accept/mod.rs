@@ -3,10 +3,15 @@
 mod accept_loop;
 mod accepting;
 mod addresses;
+mod ban_list;
 mod gauge;
+mod misbehaviour;
+mod per_minute;
 mod rate_limit;
 
 pub(crate) use accept_loop::accept_connections;
-pub(crate) use accepting::{AcceptLimits, Accepting, Arrival, ConnectionPlaces, FullUp, ListenerSetup};
+pub(crate) use accepting::{AcceptLimits, Accepting, Arrival, ConnectionPlaces, ListenerSetup, TurnedAway};
 pub(crate) use addresses::AddressLimits;
+pub use ban_list::BanListFull;
 pub(crate) use gauge::Gauge;
+pub(crate) use misbehaviour::{MisbehaviourLimits, ip_of, is_fault};

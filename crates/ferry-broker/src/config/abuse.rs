@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::ban::Ban;
 use super::network::Network;
 use super::option::section;
 use super::value::Kind;
@@ -23,6 +24,24 @@ section! {
         /// middle of an authentication. Those above it are closed at once.
         unauthenticated_per_address_max: Option<u32> = None,
             Kind::Or("none", &Kind::Count { min: 1, max: 1_000_000 }), Live;
+
+        /// Connections of one address in one minute that fail: handshakes that are broken off, no CONNECT in time,
+        /// malformed packets, wrong passwords. An address above it is banned for `ban_seconds`.
+        faults_per_minute_per_address_max: Option<u32> = None,
+            Kind::Or("none", &Kind::Count { min: 1, max: 1_000_000 }), Live;
+
+        /// CONNECTs with one client identifier from one address in one minute. Above it this client identifier is banned
+        /// for `ban_seconds` from this address, and from no other.
+        reconnects_per_minute_max: Option<u32> = None,
+            Kind::Or("none", &Kind::Count { min: 1, max: 1_000_000 }), Live;
+
+        /// How long who was banned by the two options above may not connect.
+        ban_seconds: u32 = 600, Kind::Seconds { min: 1, max: 31_536_000 }, Live;
+
+        /// Who may not connect, each a block of its own: `[[abuse.ban]]` with any of `address` (or a network), `user` and
+        /// `client_id`, of which all must fit, and if wanted `until`, such as `"2026-12-31T18:00:00Z"`, and `reason`, which
+        /// only the log tells. As one text: `"address=192.0.2.0/24; until=2026-12-31; reason=it floods"`.
+        ban: Vec<Ban> = Vec::new(), Kind::Bans, Live;
     }
 }
 

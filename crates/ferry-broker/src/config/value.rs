@@ -6,6 +6,7 @@ use std::str::FromStr;
 use ferry_net::{ListenAddress, OriginRule};
 
 use super::admin::{AdminToken, HostName};
+use super::ban::Ban;
 use super::listener::parse_file_mode;
 use super::network::Network;
 use super::quantity;
@@ -79,6 +80,8 @@ pub enum Kind {
     Choices(&'static [&'static str]),
     /// A list of origins of web pages.
     Origins,
+    /// A list of tables that each say who may not connect.
+    Bans,
     /// A list of addresses and networks.
     Networks,
     /// A list of topic filters with a durability each.
@@ -124,6 +127,7 @@ impl Kind {
             }
             (Self::Choices(names), Raw::List(items)) => self.check_list(names, items),
             (Self::Origins, Raw::List(items)) => self.check_texts::<OriginRule>(items),
+            (Self::Bans, Raw::List(items)) => self.check_bans(items),
             (Self::Networks, Raw::List(items)) => self.check_texts::<Network>(items),
             (Self::DurabilityRules, Raw::List(items)) => self.check_texts::<DurabilityRule>(items),
             (Self::HostNames, Raw::List(items)) => self.check_texts::<HostName>(items),
@@ -168,6 +172,7 @@ impl Kind {
             | Self::Origins
             | Self::DurabilityRules
             | Self::Networks
+            | Self::Bans
             | Self::HostNames
             | Self::AdminTokens => Raw::List(
                 text.split(',')
@@ -207,6 +212,7 @@ impl Kind {
             }
             Self::Origins => "list of origins such as \"https://example.org\", \"local\", \"*\"".to_owned(),
             Self::DurabilityRules => "list of texts such as \"telemetry/# = memory\"".to_owned(),
+            Self::Bans => "blocks [[abuse.ban]] with address, user, client_id, until, reason".to_owned(),
             Self::Networks => "list of networks such as \"10.20.0.0/16\"".to_owned(),
             Self::HostNames => "list of names such as \"ferry.example\"".to_owned(),
             Self::AdminTokens => "blocks [[admin.token]] with name, role, and file or hash".to_owned(),
@@ -289,6 +295,16 @@ impl Kind {
         Ok(Setting::List(texts))
     }
 
+    fn check_bans(&self, items: &[Raw]) -> Result<Setting, Misfit> {
+        let text = |item: &Raw| match item {
+            Raw::Table(entries) => Ban::text_of_table(entries),
+            item => Ok(item.clone()),
+        };
+        let items: Result<Vec<Raw>, String> = items.iter().map(text).collect();
+        let misfit = |message| Misfit { message, remedy: self.remedy() };
+        self.check_texts::<Ban>(&items.map_err(misfit)?)
+    }
+
     /// The text that says the same as the table of a token.
     fn token_text(&self, item: &Raw) -> Result<Raw, Misfit> {
         let Raw::Table(entries) = item else { return Ok(item.clone()) };
@@ -331,6 +347,7 @@ impl Kind {
                 "a list of texts"
             }
             Self::AdminTokens => "blocks [[admin.token]]",
+            Self::Bans => "blocks [[abuse.ban]]",
             Self::Or(_, kind) => return kind.wrong_type(raw),
         };
         let found = match raw {

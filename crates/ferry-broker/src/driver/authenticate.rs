@@ -14,10 +14,16 @@ impl Driver {
         let conn = request.conn;
         match request.step {
             AuthStep::Connect(credentials) => {
+                if self.is_banned(conn, &credentials) {
+                    return;
+                }
                 let verdict = self.authenticator.borrow().authenticate(judged(credentials));
                 self.answer(conn, verdict, connect_outcome);
             }
-            AuthStep::Start { credentials, method, data, .. } => {
+            AuthStep::Start { credentials, method, data, reauthenticate } => {
+                if !reauthenticate && self.is_banned(conn, &credentials) {
+                    return;
+                }
                 let authenticator = Arc::clone(&self.authenticator.borrow());
                 let Some(mut exchange) = authenticator.exchange(&method, &judged(credentials)) else {
                     // An unknown method, also when re-authenticating [MQTT-4.12.0-1].
@@ -53,7 +59,33 @@ impl Driver {
         }
     }
 
+    /// Refuses a client that is banned, before anything else is done for it.
+    fn is_banned(&self, conn: ConnId, credentials: &ferry_core::Credentials) -> bool {
+        let ferry_core::Credentials { client_id, user_name, peer_address, .. } = credentials;
+        self.accepting.connects(self.now(), peer_address, client_id);
+        let ban = self.accepting.ban_of_client(self.now(), peer_address, user_name.as_deref(), client_id);
+        let Some(ban) = ban else { return false };
+        self.authenticated(conn, refused(Refusal::Banned, Some(ban.reason.into())));
+        true
+    }
+
+    /// As [`is_banned`](Self::is_banned), for a user name that only the authentication has told.
+    fn unless_banned(&self, conn: ConnId, outcome: AuthOutcome) -> AuthOutcome {
+        let AuthOutcome::Accept { user_name: Some(user_name), .. } = &outcome else { return outcome };
+        if self.accepting.bans.is_empty() {
+            return outcome;
+        }
+        let shard = self.shard.borrow();
+        let (address, client_id) = (shard.peer_address(conn), shard.client_id(conn));
+        let (address, client_id) = (address.unwrap_or_default(), client_id.unwrap_or_default());
+        match self.accepting.ban_of_client(self.now(), address, Some(user_name), client_id) {
+            Some(ban) => refused(Refusal::Banned, Some(ban.reason.into())),
+            None => outcome,
+        }
+    }
+
     fn authenticated(&self, conn: ConnId, outcome: AuthOutcome) {
+        let outcome = self.unless_banned(conn, outcome);
         if matches!(outcome, AuthOutcome::Accept { .. })
             && let Some(conn) = self.conn(conn)
             && let Some(link) = &*conn.link.borrow()

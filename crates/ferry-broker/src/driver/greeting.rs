@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use super::conn::{Conn, Link, Unread};
 use super::flush::LINGER_MAX;
 use super::{Command, Driver};
-use crate::accept::{Arrival, ConnectionPlaces, FullUp, ListenerSetup};
+use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup, TurnedAway};
 
 /// Bytes read at a time while the home of a connection is not known.
 const FIRST_READ_BYTES: usize = 4096;
@@ -75,6 +75,7 @@ impl Driver {
                     "connect_timeout",
                     format_args!("refused {peer} on {listener}: no whole CONNECT in time"),
                 );
+                self.accepting.fault(self.now(), peer.ip().map(|address| address.ip()));
                 // Where there is nothing to be said, its place is free at once.
                 if !matches!(stream.peer().transport, Transport::Tcp | Transport::Unix) {
                     stream.close(CloseCode::PolicyViolation, LINGER_MAX).await;
@@ -83,11 +84,17 @@ impl Driver {
         }
     }
 
-    /// A limit is reached.
-    pub(crate) fn refuse_full(&self, peer: &PeerAddress, listener: &ListenerSetup, full: FullUp) {
-        let FullUp { counter, option } = full;
+    /// Counts and explains that a connection is closed at the door.
+    pub(crate) fn turn_away(&self, peer: &PeerAddress, listener: &ListenerSetup, turned_away: TurnedAway) {
         let listener = &listener.policy.name;
-        self.refuse(counter, format_args!("refused {peer} on {listener}: {option} is reached"));
+        match turned_away {
+            TurnedAway::Limit { counter, option } => {
+                self.refuse(counter, format_args!("refused {peer} on {listener}: {option} is reached"));
+            }
+            TurnedAway::Banned => {
+                self.refuse("banned", format_args!("refused {peer} on {listener}: its address is banned"));
+            }
+        }
     }
 
     /// Whoever comes to the wrong door hears at most from the transport.
@@ -99,6 +106,7 @@ impl Driver {
             return self.count_refusal(name);
         }
         self.refuse(name, format_args!("refused {error} ({})", listener.policy.name));
+        self.accepting.fault(self.now(), error.peer.ip().map(|address| address.ip()));
     }
 
     /// The input has ended as it must not.
@@ -126,8 +134,8 @@ impl Driver {
                 places.screened(screened);
                 true
             }
-            Err(full) => {
-                self.refuse_full(address, listener, full);
+            Err(turned_away) => {
+                self.turn_away(address, listener, turned_away);
                 false
             }
         };

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::mailbox::Parcel;
 use super::{Command, Driver, TURN_BYTES_MAX};
+use crate::accept::{ip_of, is_fault};
 use crate::storage::ShardStorage;
 
 /// Takes turns until the shard is stopped.
@@ -271,6 +272,9 @@ impl Driver {
         let mut log = self.refusal_log.borrow_mut();
         for refused in self.effects.borrow_mut().refused_clients.drain(..) {
             log.client(self.now(), &refused);
+            if is_fault(refused.reason_code) {
+                self.accepting.fault(self.now(), ip_of(&refused.peer_address));
+            }
         }
     }
 

@@ -1,9 +1,10 @@
 //! Addresses that ask too much.
 
-use ferry_broker::config::Config;
+use ferry_broker::config::{Ban, Config};
 use ferry_broker::{Broker, RunningBroker};
+use ferry_codec::{Connect, Packet, ProtocolVersion};
 
-use crate::client::Client;
+use crate::client::{Client, connect_packet};
 use crate::config;
 
 /// A broker to which loopback addresses are as others.
@@ -93,4 +94,104 @@ fn a_reload_changes_what_an_address_may() {
     Client::open(&broker).receive_end();
     before.ping();
     second.ping();
+}
+
+fn ban(text: &str) -> Ban {
+    text.parse().expect("a ban")
+}
+
+/// The reason code of CONNACK; for MQTT 3.1.1 the return code.
+fn connack_code(mut client: Client, version: ProtocolVersion, client_id: &str) -> u8 {
+    client = client.speaking(version);
+    let connect = Connect { protocol_version: version, ..connect_packet(client_id) };
+    client.send(&Packet::Connect(connect));
+    client.receive(|packet| {
+        let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
+        connack.reason_code.code()
+    })
+}
+
+#[test]
+fn bans_of_the_configuration() {
+    let text = "[[abuse.ban]]\naddress = \"198.51.100.0/24\"\nreason = \"it floods\"\n\
+                [[abuse.ban]]\nclient_id = \"pump\"\nuntil = \"2999-01-01\"\n\
+                [[abuse.ban]]\nclient_id = \"old\"\nuntil = \"2001-01-01\"\n\
+                [storage]\ndurability = \"memory\"";
+    let bans = Config::parse("ferry.toml", text).expect("a configuration").config.abuse.ban;
+    let broker = start(|config| {
+        config.listeners[0].proxy_protocol = true;
+        config.abuse.ban = bans;
+    });
+    open_from(&broker, "198.51.100.200").receive_end();
+    let code = |version, client_id| connack_code(open_from(&broker, "192.0.2.7"), version, client_id);
+    // [MQTT-3.2.2-7] [MQTT3-3.2.2-5]
+    assert_eq!(code(ProtocolVersion::V5, "pump"), 0x8A);
+    assert_ne!(code(ProtocolVersion::V311, "pump"), 0);
+    assert_eq!(code(ProtocolVersion::V5, "valve"), 0);
+    assert_eq!(code(ProtocolVersion::V5, "old"), 0);
+}
+
+#[test]
+fn a_ban_that_is_wrong_is_explained() {
+    for (text, words) in [
+        ("[[abuse.ban]]\naddress = \"198.51.100.1/24\"", "there are bits behind the prefix"),
+        ("[[abuse.ban]]\nreason = \"x\"", "neither address nor user nor client_id"),
+        ("[[abuse.ban]]\nuser = \"x\"\nuntill = \"2999-01-01\"", "unknown key \"untill\""),
+    ] {
+        let problems = Config::parse("ferry.toml", text).expect_err("no configuration").to_string();
+        assert!(problems.contains(words), "{problems}");
+    }
+}
+
+#[test]
+fn bans_while_the_broker_runs() {
+    let broker = start(|_| {});
+    let mut pump = Client::connect(&broker, "pump");
+    broker.ban(ban("client_id=pump")).expect("room");
+    assert!(pump.receive_text().contains("Administrative action"));
+    pump.receive_end();
+    assert_eq!(connack_code(Client::open(&broker), ProtocolVersion::V5, "pump"), 0x8A);
+    assert_eq!(broker.bans(), [ban("client_id=pump")]);
+    assert!(broker.lift_ban(&ban("client_id=pump; reason=whatever")));
+    assert_eq!(connack_code(Client::open(&broker), ProtocolVersion::V5, "pump"), 0);
+    assert!(!broker.lift_ban(&ban("client_id=pump")));
+}
+
+#[test]
+fn an_address_whose_connections_fail_too_often_is_banned() {
+    let broker = start(|config| {
+        config.listeners[0].proxy_protocol = true;
+        config.abuse.exempt_networks = vec!["203.0.113.0/24".parse().expect("a network")];
+        config.abuse.faults_per_minute_per_address_max = Some(3);
+    });
+    let fail_from = |address: &str| {
+        let mut client = open_from(&broker, address);
+        client.send_bytes(b"\x10\x0C\x00\x04MQTT\x63\x00\x00\x00\x00\x00");
+        while client.has_more() {}
+    };
+    for address in ["198.51.100.1", "203.0.113.1"] {
+        (0..4).for_each(|_| fail_from(address));
+    }
+    // The last is counted in the turn that closed it, or just after.
+    let mut tries = 0;
+    while open_from(&broker, "198.51.100.1").is_served() {
+        tries += 1;
+        assert!(tries < 10_000, "not banned");
+    }
+    assert!(open_from(&broker, "203.0.113.1").is_served(), "exempt");
+    assert!(open_from(&broker, "198.51.100.2").is_served());
+    assert_eq!(broker.bans().len(), 1);
+}
+
+#[test]
+fn a_client_that_comes_again_and_again_is_banned_where_it_is() {
+    let broker = start(|config| {
+        config.listeners[0].proxy_protocol = true;
+        config.abuse.reconnects_per_minute_max = Some(3);
+    });
+    let code = |address, id| connack_code(open_from(&broker, address), ProtocolVersion::V5, id);
+    let codes: Vec<u8> = (0..5).map(|_| code("198.51.100.1", "pump")).collect();
+    assert_eq!(codes, [0, 0, 0, 0x8A, 0x8A]);
+    assert_eq!(code("198.51.100.1", "valve"), 0);
+    assert_eq!(code("198.51.100.2", "pump"), 0);
 }

@@ -89,6 +89,11 @@ impl Client {
         self.receive(|packet| format!("{packet:?}"))
     }
 
+    /// Takes the next packet; `false` at the end.
+    pub(crate) fn has_more(&mut self) -> bool {
+        self.frame().is_some()
+    }
+
     /// Waits for the end of the connection.
     pub(crate) fn receive_end(&mut self) {
         if let Some(frame) = self.frame() {
