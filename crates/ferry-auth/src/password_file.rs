@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::password_hash::is_scram;
@@ -78,6 +78,13 @@ impl PasswordFile {
             problems.push(PasswordFileProblem { line: index + 1, user_name, fault });
         }
         (file, problems)
+    }
+
+    /// The users of `before` that are not here any more, or whose hash is another one.
+    #[must_use]
+    pub fn ended_since(&self, before: &Self) -> HashSet<Box<str>> {
+        let ended = before.users.iter().filter(|(name, hash)| self.users.get(*name) != Some(*hash));
+        ended.map(|(name, _)| name.clone()).collect()
     }
 
     /// The hash of a user's password.

@@ -28,7 +28,7 @@ impl PasswordLink {
     /// Passwords are compared by `queue`. `decoy_secret` is for a file that has none: the same for as long as possible, for
     /// what is made up for unknown users should not change.
     #[must_use]
-    pub fn new(file: PasswordFile, queue: Arc<HashQueue>, decoy_secret: &DecoySecret) -> Self {
+    pub fn new(file: Arc<PasswordFile>, queue: Arc<HashQueue>, decoy_secret: &DecoySecret) -> Self {
         let mut decoys: Vec<PasswordHash> = file.hashes().cloned().collect();
         if decoys.is_empty() {
             // Without random bytes there is no decoy either, but nobody to be found out.

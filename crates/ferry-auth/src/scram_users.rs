@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use ferry_scram::{ScramCredentials, ScramHash};
 
@@ -6,7 +7,7 @@ use crate::{DecoySecret, PasswordFile};
 
 /// Those users of a password file that can authenticate by SCRAM, and made-up ones for all other names.
 pub(crate) struct ScramUsers {
-    file: PasswordFile,
+    file: Arc<PasswordFile>,
     secret: DecoySecret,
     /// What the users have in common, and what is made up must have too.
     shapes: BTreeSet<Shape>,
@@ -22,7 +23,7 @@ struct Shape {
 
 impl ScramUsers {
     /// `secret` is for a file that has none.
-    pub(crate) fn new(file: PasswordFile, secret: &DecoySecret) -> Self {
+    pub(crate) fn new(file: Arc<PasswordFile>, secret: &DecoySecret) -> Self {
         let shapes = file.hashes().filter_map(|hash| hash.scram()).map(Shape::of).collect();
         let secret = file.decoy_secret().unwrap_or(secret).clone();
         Self { file, secret, shapes }

@@ -20,6 +20,10 @@ impl Authorizer for AclAuthorizer {
         true
     }
 
+    fn restricts_subscribing(&self) -> bool {
+        false
+    }
+
     fn may_receive(&self, identity: &Identity, topic: &str) -> bool {
         self.allows(identity, topic, Access::Read)
     }

@@ -113,8 +113,9 @@ impl BrokerBuilder {
         let (authenticator, authenticators) = match self.authenticator {
             Some(authenticator) => (authenticator, None),
             None => {
-                let authenticators = Authenticators::new(&self.config);
-                (authenticators.make(&self.config)?, Some(authenticators))
+                let mut authenticators = Authenticators::new(&self.config);
+                let made = authenticators.make(&self.config)?;
+                (authenticators.in_force(made).0, Some(authenticators))
             }
         };
         let authorizer = self.authorizer.clone().map_or_else(|| make_authorizer(&self.config), Ok)?;

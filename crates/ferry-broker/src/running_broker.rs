@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -88,7 +89,7 @@ impl RunningBroker {
     pub fn reload_with_origins(&mut self, config: Config, origins: Origins) -> Result<Changes, Problems> {
         check(&config, self.authenticators.is_none())?;
         let changes = diff(&self.config, &config);
-        let authenticator =
+        let made =
             self.authenticators.as_ref().map(|authenticators| authenticators.make(&config)).transpose()?;
         let authorizer = match &self.authorizer {
             Some(authorizer) => Arc::clone(authorizer),
@@ -106,6 +107,14 @@ impl RunningBroker {
         if let Some(admin) = &self.admin {
             admin.reload(&self.config);
         }
+        let (authenticator, ended_users) = match (made, &mut self.authenticators) {
+            (Some(made), Some(authenticators)) => {
+                let (authenticator, ended_users) = authenticators.in_force(made);
+                (Some(authenticator), ended_users)
+            }
+            _ => (None, HashSet::new()),
+        };
+        let ended_users = Arc::new(ended_users);
         let core_config = Arc::new(core_config(&self.config));
         for mailbox in &*self.mailboxes {
             mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
@@ -113,6 +122,7 @@ impl RunningBroker {
                 config: Arc::clone(&core_config),
                 authorizer: Arc::clone(&authorizer),
                 authenticator: authenticator.clone(),
+                ended_users: Arc::clone(&ended_users),
             });
         }
         self.accepting.reload(accept_limits(&self.config));

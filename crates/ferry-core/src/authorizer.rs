@@ -50,6 +50,12 @@ pub trait Authorizer: Send + Sync {
         false
     }
 
+    /// Whether [`may_subscribe`](Self::may_subscribe) is ever `false` for a subscription that another authorizer has allowed;
+    /// always the same. Then the subscriptions of connected clients are judged again when this one replaces another.
+    fn restricts_subscribing(&self) -> bool {
+        true
+    }
+
     /// Whether [`may_receive`](Self::may_receive) is ever `false`; always the same.
     fn restricts_receiving(&self) -> bool {
         false
@@ -72,6 +78,10 @@ impl Authorizer for AllowAll {
 
     fn may_subscribe(&self, _identity: &Identity, _filter: &str) -> bool {
         true
+    }
+
+    fn restricts_subscribing(&self) -> bool {
+        false
     }
 }
 

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ferry_codec::{Disconnect, Packet, ProtocolVersion, ReasonCode};
@@ -8,7 +9,7 @@ use crate::conn::ConnState;
 use crate::deferred::Deferred;
 use crate::fault::Fault;
 use crate::legal_reason::in_disconnect;
-use crate::session::SessionId;
+use crate::session::{Session, SessionId};
 use crate::shard::Shard;
 use crate::timers::TimerKey;
 use crate::turn::Turn;
@@ -214,6 +215,26 @@ impl Shard {
         let session = self.sessions.find(client_id).and_then(|session| self.sessions.get(session));
         if let Some(conn) = session.and_then(|session| session.conn) {
             self.disconnect_with(turn, conn, reason_code, reason_string, server_reference);
+        }
+    }
+
+    /// Some users are not who they were any more.
+    pub(crate) fn end_users(&mut self, turn: &mut Turn<'_>, users: &HashSet<Box<str>>, authenticator: &str) {
+        let is_ended = |session: &Session| {
+            session.identity.user_name.as_deref().is_some_and(|name| users.contains(name))
+        };
+        let conns = self.sessions.iter().filter(|(_, session)| is_ended(session));
+        let conns = conns.filter_map(|(_, session)| session.conn);
+        let is_judged = |conn: &ConnId| {
+            let conn = self.conns.get(*conn);
+            conn.is_some_and(|conn| {
+                conn.info.listener.authenticators.iter().any(|name| **name == *authenticator)
+            })
+        };
+        let conns: Vec<ConnId> = conns.filter(is_judged).collect();
+        let words = "the user was removed, or its password changed";
+        for conn in conns {
+            self.disconnect_with(turn, conn, ReasonCode::ADMINISTRATIVE_ACTION, Some(words), None);
         }
     }
 

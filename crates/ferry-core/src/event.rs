@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use ferry_codec::{MessageProperties, QoS, ReasonCode};
@@ -75,6 +76,15 @@ pub enum Event<'a> {
     EndSession {
         /// Whose; nothing happens if it has no session here.
         client_id: &'a str,
+    },
+    /// What some users have proven who they are with does not hold any more: their connections end, and are told 0x98
+    /// (Administrative action). For a change of permissions see [`Event::Reload`].
+    EndUsers {
+        /// Their names.
+        users: &'a HashSet<Box<str>>,
+        /// Who has judged them: only connections of listeners that have named this one, in
+        /// [`ListenerPolicy::authenticators`](crate::ListenerPolicy::authenticators), end.
+        authenticator: &'a str,
     },
     /// New configuration. Connections keep what they were told in their CONNACK.
     Reload {

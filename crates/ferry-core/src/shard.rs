@@ -156,8 +156,9 @@ impl Shard {
                 self.disconnect_client(turn, client_id, reason_code, reason_string, server_reference);
             }
             Event::EndSession { client_id } => self.end_session_of(turn, client_id),
+            Event::EndUsers { users, authenticator } => self.end_users(turn, users, authenticator),
             Event::Reload { config, authorizer } => {
-                self.replace_authorizer(authorizer);
+                self.replace_authorizer(turn, authorizer);
                 let before = Arc::clone(&self.config);
                 self.configure(config, now);
                 self.renew_rates(&before);
@@ -230,13 +231,22 @@ impl Shard {
         self.sessions.get_mut(self.conns.get(conn)?.session()?)
     }
 
-    fn replace_authorizer(&mut self, authorizer: Arc<dyn Authorizer>) {
+    fn replace_authorizer(&mut self, turn: &mut Turn<'_>, authorizer: Arc<dyn Authorizer>) {
         self.reloads = self.reloads.wrapping_add(1);
         self.answers = Answers::new(&*authorizer, self.reloads);
         self.authorizer = authorizer;
-        if !self.authorizer.judges_origin() {
-            return;
+        if self.authorizer.judges_origin() {
+            self.learn_origins();
         }
+        if self.authorizer.restricts_subscribing() {
+            // Those of clients that are not here are judged when they come back.
+            let connected = self.sessions.iter().filter(|(_, session)| session.conn.is_some());
+            let connected: Vec<SessionId> = connected.map(|(session_id, _)| session_id).collect();
+            connected.into_iter().for_each(|session_id| self.recheck_subscriptions(turn, session_id));
+        }
+    }
+
+    fn learn_origins(&mut self) {
         // The one before may not have wanted to know where the clients come from.
         let conns = &self.conns;
         for session in self.sessions.iter_mut().filter(|session| session.identity.origin.is_none()) {

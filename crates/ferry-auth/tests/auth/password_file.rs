@@ -6,6 +6,19 @@ const COST: HashCost = HashCost::Pbkdf2Sha512 { iterations: 1 };
 const HASH: &str = "$2b$04$weZYFtV2KpNJcJoVYMyaeeUSeybMgJv7IQFBx5f8hcYeO3EJCQBVm";
 
 #[test]
+fn users_end_when_they_are_removed_or_changed() {
+    let hash = "$2b$04$weZYFtV2KpNJcJoVYMyaeeUSeybMgJv7IQFBx5f8hcYeO3EJCQBVm";
+    let other = "$2b$04$abcdefghijklmnopqrstuu2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW";
+    let parse = |text: &str| PasswordFile::parse(text).0;
+    let before = parse(&format!("a:{hash}\nb:{hash}\nc:{hash}\n"));
+    let after = parse(&format!("c:{other}\n# a comment\na:{hash}\nnew:{hash}\n"));
+    let mut ended: Vec<_> = after.ended_since(&before).into_iter().collect();
+    ended.sort();
+    assert_eq!(ended, ["b".into(), "c".into()] as [Box<str>; 2]);
+    assert!(before.ended_since(&before).is_empty() && parse("").ended_since(&before).len() == 3);
+}
+
+#[test]
 fn every_line_is_a_user_or_a_problem_with_its_number() {
     let text = format!(
         "# users of the barn\n\nada:{HASH}\r\n  ben : {HASH} \nada:{HASH}\ncarol\n:{HASH}\ndora:secret\nemil:$9$x\n\u{fc}:{HASH}"

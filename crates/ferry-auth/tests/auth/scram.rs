@@ -27,7 +27,7 @@ fn file() -> String {
 fn chain(text: &str) -> Chain {
     let (file, problems) = PasswordFile::parse(text);
     assert_eq!(problems, []);
-    let link = PasswordLink::new(file, Arc::new(HashQueue::new(1, 10)), &DecoySecret::random());
+    let link = PasswordLink::new(Arc::new(file), Arc::new(HashQueue::new(1, 10)), &DecoySecret::random());
     Chain::new().with("password_file", Arc::new(link))
 }
 

@@ -46,8 +46,8 @@ section! {
     pub struct Authentication = "authentication" {
         /// Users and the hashes of their passwords, a file as `ferry passwd` and `mosquitto_passwd` write it. If it is set,
         /// every listener asks for a user name and a password, unless its own `authentication` says something else. Users whose
-        /// hash is one of SCRAM can authenticate by that too. A change of the file takes effect at once, for the clients that
-        /// connect from then on.
+        /// hash is one of SCRAM can authenticate by that too. A change of the file takes effect at once; who
+        /// was removed, or has another hash, is disconnected.
         password_file: Option<PathBuf> = None, Kind::Path, Live;
 
         /// Keys for tokens (JWT) that clients send in the place of a password: public keys in PEM, a set of keys in JSON (JWKS), or

@@ -1,12 +1,14 @@
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ferry_auth::{Credentials, Outcome, Refusal, Step, Verdict};
+use ferry_auth::{Authenticator, Credentials, Outcome, Refusal, Step, Verdict};
 use ferry_codec::ReasonCode;
 use ferry_core::{AuthOutcome, AuthRequest, AuthStep, ConnId, Event};
 use ferry_session::Timestamp;
 
 use super::Driver;
+use crate::config::AuthenticatorKind;
 
 impl Driver {
     /// Judges a client, at once or in a task of its own.
@@ -50,9 +52,10 @@ impl Driver {
             Verdict::Now(answer) => self.authenticated(conn, outcome(answer)),
             Verdict::Later(later) => {
                 let driver = Rc::clone(self);
+                let asked = Arc::clone(&self.authenticator.borrow());
                 tokio::task::spawn_local(async move {
                     let answer = later.await;
-                    driver.authenticated(conn, outcome(answer));
+                    driver.authenticated(conn, driver.still_true(&asked, outcome(answer)));
                     driver.want_turn();
                 });
             }
@@ -81,6 +84,32 @@ impl Driver {
         match self.accepting.ban_of_client(self.now(), address, Some(user_name), client_id) {
             Some(ban) => refused(Refusal::Banned, Some(ban.reason.into())),
             None => outcome,
+        }
+    }
+
+    /// The users of the password file that are not there any more, or have another password: their connections end, and
+    /// nobody comes in by what was judged before.
+    pub(super) fn end_users(&self, users: Arc<HashSet<Box<str>>>) {
+        if users.is_empty() {
+            return;
+        }
+        self.exchanges.borrow_mut().clear();
+        let authenticator = AuthenticatorKind::PasswordFile.name();
+        self.handle(Event::EndUsers { users: &users, authenticator });
+        self.ended_users.replace(users);
+    }
+
+    /// What `asked` has said, unless others judge by now, and the user has been ended meanwhile.
+    fn still_true(&self, asked: &Arc<dyn Authenticator>, outcome: AuthOutcome) -> AuthOutcome {
+        match &outcome {
+            AuthOutcome::Accept { user_name: Some(user_name), .. }
+                if !Arc::ptr_eq(asked, &self.authenticator.borrow())
+                    && self.ended_users.borrow().contains(user_name) =>
+            {
+                let detail = "the user has been changed meanwhile".into();
+                refused(Refusal::NotAuthorized, Some(detail))
+            }
+            _ => outcome,
         }
     }
 

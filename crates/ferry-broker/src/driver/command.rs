@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, mpsc};
 
 use ferry_auth::Authenticator;
@@ -46,6 +46,8 @@ pub(crate) enum Command {
         authorizer: Arc<dyn Authorizer>,
         /// `None`: the one that is there.
         authenticator: Option<Arc<dyn Authenticator>>,
+        /// Users whose connections end.
+        ended_users: Arc<HashSet<Box<str>>>,
     },
     /// Accept nobody any more, and publish the wills that the shutdown causes; then answer.
     PublishWills(mpsc::Sender<()>),

@@ -22,7 +22,7 @@ mod sockets;
 mod turn;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -95,6 +95,8 @@ pub(crate) struct Driver {
     /// The newest tickets that the core knows to be written and synced.
     committed: Cell<(Ticket, Ticket)>,
     authenticator: RefCell<Arc<dyn Authenticator>>,
+    /// Users that a reload has ended: judgements about them that began before do not hold.
+    ended_users: RefCell<Arc<HashSet<Box<str>>>>,
     /// Enhanced authentications under way.
     exchanges: RefCell<HashMap<ConnId, Box<dyn Exchange>>>,
 

@@ -106,6 +106,7 @@ impl Driver {
             committed: Cell::default(),
             storage: RefCell::new(setup.storage),
             authenticator: RefCell::new(setup.authenticator),
+            ended_users: RefCell::default(),
             exchanges: RefCell::default(),
             accepting: setup.accepting,
             next_shard: Cell::new(setup.id),

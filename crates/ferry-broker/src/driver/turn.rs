@@ -190,11 +190,12 @@ impl Driver {
                 self.handle(Event::StoreHealth { writable: is_writable });
                 self.watcher.borrow_mut().alarm();
             }
-            Command::Reload { config, authorizer, authenticator } => {
+            Command::Reload { config, authorizer, authenticator, ended_users } => {
                 if let Some(authenticator) = authenticator {
                     self.authenticator.replace(authenticator);
                 }
                 self.handle(Event::Reload { config, authorizer });
+                self.end_users(ended_users);
             }
             Command::PublishWills(done) => {
                 self.stop_accepting();

@@ -232,6 +232,47 @@ fn a_reload_reads_the_users_again_and_a_broken_file_changes_nothing() {
 }
 
 #[test]
+fn users_that_are_removed_or_changed_are_disconnected_at_a_reload() {
+    let (mut broker, directory) = with_users("ended", |config| {
+        config.listeners[0].allow_anonymous = AllowAnonymous::Yes;
+    });
+    let file = directory.join("passwords");
+    write_users(&file, &["ada", "ben", "carl"]);
+    broker.reload(broker.config().clone()).expect("reloaded");
+    let enter = |name: Option<&str>| {
+        let mut client = Client::open(&broker);
+        let client_id = name.unwrap_or("anonymous");
+        let password = name.map(|_| &b"one"[..]);
+        client.send(&Packet::Connect(Connect { user_name: name, password, ..connect_packet(client_id) }));
+        assert!(client.receive_text().contains("Connack"));
+        client
+    };
+    let [mut ada, mut ben, mut carl, mut anonymous] =
+        [Some("ada"), Some("ben"), Some("carl"), None].map(enter);
+    // Ada's line stays, Ben's is gone, Carl has another password.
+    let mut text = PasswordFileText::new(&std::fs::read_to_string(&file).expect("a file"));
+    assert!(text.remove("ben"));
+    let hash = PasswordHash::create(b"two", HashCost::Pbkdf2Sha512 { iterations: 1 }).expect("a hash");
+    text.set("carl", &hash).expect("a name");
+    std::fs::write(&file, text.to_string()).expect("written");
+    broker.reload(broker.config().clone()).expect("reloaded");
+    for ended in [&mut ben, &mut carl] {
+        ended.receive(|packet| {
+            let Packet::Disconnect(disconnect) = packet else { panic!("{packet:?}") };
+            assert_eq!(disconnect.reason_code, ReasonCode::ADMINISTRATIVE_ACTION);
+        });
+        ended.receive_end();
+    }
+    ada.ping();
+    anonymous.ping();
+    // A broken file ends nobody.
+    std::fs::write(&file, "broken\n").expect("written");
+    assert!(broker.reload(broker.config().clone()).is_err());
+    ada.ping();
+    let _ = std::fs::remove_dir_all(directory);
+}
+
+#[test]
 fn anonymous_clients_stay_welcome_where_the_listener_says_so() {
     let (broker, directory) =
         with_users("anonymous", |config| config.listeners[0].allow_anonymous = AllowAnonymous::Yes);

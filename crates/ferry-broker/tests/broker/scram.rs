@@ -243,16 +243,22 @@ fn failing_to_authenticate_again_ends_the_connection() {
 }
 
 #[test]
-fn who_is_not_in_the_file_any_more_cannot_authenticate_again() {
+fn who_is_not_in_the_file_any_more_is_disconnected() {
     let mut rig = Rig::new("removed");
+    let mut client = connected(&rig.broker, &mut ada());
+    // Another is about to come in.
     let mut scram = ada();
-    let mut client = connected(&rig.broker, &mut scram);
+    let mut late = open(&rig.broker, METHOD, Some(&scram.start("nonce")));
+    let answer = scram.server_first(&challenge(&mut late)).expect("a challenge");
     write_users(&rig.directory.join("passwords"), &["ben"]);
     rig.broker.reload(rig.broker.config().clone()).expect("reloaded");
-    // Whoever comes now is behind the reload.
-    refused(open(&rig.broker, "SCRAM-SHA-1", None), ReasonCode::BAD_AUTHENTICATION_METHOD);
-    again(&mut client, &mut scram);
-    disconnected(client, ReasonCode::NOT_AUTHORIZED);
+    client.receive(|packet| {
+        let Packet::Disconnect(disconnect) = packet else { panic!("{packet:?}") };
+        assert_eq!(disconnect.reason_code, ReasonCode::ADMINISTRATIVE_ACTION);
+    });
+    client.receive_end();
+    late.send(&go_on(&answer));
+    refused(late, ReasonCode::NOT_AUTHORIZED);
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod test_problem_information;
 mod test_publish;
 mod test_rates;
 mod test_record;
+mod test_reload;
 mod test_restart;
 mod test_retained;
 mod test_rights;
