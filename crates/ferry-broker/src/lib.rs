@@ -23,6 +23,7 @@ pub mod store_tools;
 mod sys_topics;
 
 pub use accept::BanListFull;
+pub use admin_api::LogLevels;
 pub use broker::{Broker, BrokerBuilder};
 pub use explain::{Action, Explanation, explain};
 pub use from_config::{core_config, listener_policy};

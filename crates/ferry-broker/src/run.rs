@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::admin_api::ReloadRequest;
+use crate::admin_api::{LogLevels, ReloadRequest};
 use crate::broker::Broker;
 use crate::config::{Changes, Config, FileWatch, Listener, Loaded, Problems, Sources};
 use crate::process_limits::raise_open_files;
@@ -19,7 +19,12 @@ use crate::start_error::StartError;
 ///
 /// # Errors
 /// The broker could not start. After a signal the end is always `Ok`.
-pub fn run(loaded: Loaded, sources: &Sources, reloaded: &mut dyn FnMut(&Config)) -> Result<(), StartError> {
+pub fn run(
+    loaded: Loaded,
+    sources: &Sources,
+    log_levels: LogLevels,
+    reloaded: &mut dyn FnMut(&Config),
+) -> Result<(), StartError> {
     let open_files = raise_open_files();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let _in_runtime = runtime.enter();
@@ -28,6 +33,7 @@ pub fn run(loaded: Loaded, sources: &Sources, reloaded: &mut dyn FnMut(&Config))
     let mut watch = FileWatch::new();
     watch.watch(files(sources, &loaded.config));
     let mut broker = Broker::builder(loaded.config).origins(loaded.origins).start()?;
+    broker.admin_state.set_log(log_levels);
     let mut requests = broker.admin_state.reload_requests();
     eprintln!("{}", start_block(&broker, open_files));
     loop {

@@ -39,7 +39,8 @@ impl Shard {
             origin: self.authorizer.judges_origin().then(|| Arc::new(conn.info.client_origin())),
         };
         if let Err(fault) = self.may_enter(&identity, &pending) {
-            return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
+            self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
+            return self.name_refused_client(turn, &identity.client_id);
         }
         let records_before = turn.effects.recorded();
         let existing = self.sessions.find(&identity.client_id);

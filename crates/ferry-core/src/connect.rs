@@ -52,7 +52,8 @@ impl Shard {
         conn.request_problem_information = properties.request_problem_information.unwrap_or(true);
         conn.maximum_packet_size = properties.maximum_packet_size.map_or(u32::MAX, u32::from);
         if let Err(fault) = self.check_connect(turn.now, id, &connect) {
-            return self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
+            self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
+            return self.name_refused_client(turn, connect.client_id);
         }
         let pending = self.keep_connect(&connect);
         let credentials = self.credentials(id, &connect, &pending.client_id);

@@ -1,9 +1,13 @@
 use ferry_session::DropReason;
 
+use crate::ClientDrop;
+use crate::client_drops::ClientDrops;
+
 /// Every copy of a message that was discarded: how many for each reason, and the last one of each.
 #[derive(Clone, Debug, Default)]
 pub struct DropLedger {
     entries: [DropEntry; DropReason::ALL.len()],
+    clients: ClientDrops,
 }
 
 /// What was dropped for one reason.
@@ -20,8 +24,13 @@ pub struct DropEntry {
 impl DropLedger {
     /// Counts one copy. The strings are overwritten in place.
     pub(crate) fn count(&mut self, reason: DropReason, client_id: &str, topic: &str) {
+        self.clients.count(reason, client_id, topic, 1);
+        self.set_last(reason, client_id, topic, 1);
+    }
+
+    fn set_last(&mut self, reason: DropReason, client_id: &str, topic: &str, copies: u64) {
         let entry = &mut self.entries[reason.index()];
-        entry.count += 1;
+        entry.count += copies;
         entry.last_client_id.clear();
         entry.last_client_id.push_str(client_id);
         entry.last_topic.clear();
@@ -31,8 +40,8 @@ impl DropLedger {
     /// Counts copies of one client of which only the store knows the topics.
     pub(crate) fn count_many(&mut self, reason: DropReason, client_id: &str, copies: usize) {
         if copies > 0 {
-            self.count(reason, client_id, "");
-            self.entries[reason.index()].count += copies as u64 - 1;
+            self.clients.count(reason, client_id, "", copies as u64);
+            self.set_last(reason, client_id, "", copies as u64);
         }
     }
 
@@ -40,6 +49,13 @@ impl DropLedger {
     #[must_use]
     pub fn entry(&self, reason: DropReason) -> &DropEntry {
         &self.entries[reason.index()]
+    }
+
+    /// What was dropped of a client, if it lost something lately. As long as not many others did, that is everything since
+    /// the start.
+    #[must_use]
+    pub fn of_client(&self, client_id: &str) -> Option<&ClientDrop> {
+        self.clients.of(client_id)
     }
 
     /// All reasons with what was dropped for each.

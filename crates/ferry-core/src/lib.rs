@@ -20,6 +20,7 @@ mod acknowledge;
 mod auth;
 mod authentication;
 mod authorizer;
+mod client_drops;
 mod commit;
 mod config;
 mod conn;
@@ -77,6 +78,7 @@ mod write_packet;
 
 pub use authentication::{AuthOutcome, AuthRequest, AuthStep, Credentials};
 pub use authorizer::{AllowAll, Authorizer, ClientOrigin, Identity};
+pub use client_drops::ClientDrop;
 pub use commit::CommitRequest;
 pub use config::{CoreConfig, DeniedPublish, OverlappingSubscriptions};
 pub use conn::{ConnId, ConnInfo, Transport};

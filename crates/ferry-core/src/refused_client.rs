@@ -49,4 +49,13 @@ impl Shard {
             detail: detail.unwrap_or_default().into(),
         });
     }
+
+    /// The client that was noted just now has this identifier, although it had not got as far as to be known by it.
+    pub(crate) fn name_refused_client(&self, turn: &mut Turn<'_>, client_id: &str) {
+        if let Some(refused) = turn.effects.refused_clients.last_mut().filter(|_| !self.shutting_down)
+            && !client_id.is_empty()
+        {
+            refused.client_id.get_or_insert_with(|| client_id.into());
+        }
+    }
 }

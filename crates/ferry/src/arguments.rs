@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::bench::BenchCommand;
-use crate::ctl::CtlCommand;
+use crate::ctl::{ApiArguments, CtlCommand};
 use crate::publish::PublishArguments;
 use crate::record::RecordArguments;
 use crate::replay::ReplayArguments;
@@ -246,20 +246,29 @@ pub(crate) struct PasswdArguments {
     pub(crate) password: Option<String>,
 }
 
-/// Say which rule lets a client do something, or does not
+/// Say which rule lets a client do something, or does not; or why a client was refused
 ///
-/// Reads the configuration and the files that it names, as `ferry serve` would; asks no running broker.
+/// With an action and a topic it reads the configuration and the files that it names, as `ferry serve` would, and asks no
+/// running broker. With --client it asks the running broker why a client was refused, disconnected, or not delivered to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   ferry why --config ferry.toml --user ada publish house/door
   ferry why --config ferry.toml --client-id pump7 receive house/door
+  ferry why --client pump7
 
-Exit codes: 0 allowed; 1 the configuration is wrong; 2 wrong command line; 3 denied.")]
+Exit codes: 0 allowed; 1 the configuration is wrong; 2 wrong command line; 3 denied. With --client those of ferry ctl.")]
 pub(crate) struct WhyArguments {
+    /// Ask the running broker about this client identifier
+    #[arg(long, value_name = "ID", conflicts_with_all = ["action", "topic", "user", "client_id"])]
+    pub(crate) client: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) api: ApiArguments,
+
     /// The configuration file [default: the one FERRY_CONFIG names, or none]
     #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
 
     /// The client's user name [default: an anonymous client]
     #[arg(short, long, value_name = "NAME")]
@@ -270,12 +279,12 @@ pub(crate) struct WhyArguments {
     pub(crate) client_id: String,
 
     /// What the client wants: publish, subscribe, or receive a message
-    #[arg(value_name = "ACTION", value_parser = PossibleValuesParser::new(["publish", "subscribe", "receive"]))]
-    pub(crate) action: String,
+    #[arg(value_name = "ACTION", required_unless_present = "client", value_parser = PossibleValuesParser::new(["publish", "subscribe", "receive"]))]
+    pub(crate) action: Option<String>,
 
     /// The topic; for subscribe, the topic filter
-    #[arg(value_name = "TOPIC")]
-    pub(crate) topic: String,
+    #[arg(value_name = "TOPIC", required_unless_present = "client")]
+    pub(crate) topic: Option<String>,
 }
 
 /// Print a script that completes command lines

@@ -12,7 +12,9 @@ mod configuration;
 mod connection;
 mod guard;
 mod health;
+mod history;
 mod json_body;
+mod log_levels;
 mod metrics;
 mod openapi;
 mod paging;
@@ -32,5 +34,6 @@ mod subscriptions;
 mod tokens;
 
 pub(crate) use server::{AdminServer, AdminSockets};
+pub use state::LogLevels;
 pub(crate) use state::{AdminState, InForce, ReloadRequest};
 pub(crate) use tokens::Tokens;

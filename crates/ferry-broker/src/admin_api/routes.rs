@@ -6,7 +6,10 @@ use super::answer::Answer;
 use super::problem::Problem;
 use super::query;
 use super::request::Call;
-use super::{broker, clients, configuration, health, metrics, openapi, publish, retained, subscriptions};
+use super::{
+    broker, clients, configuration, health, history, log_levels, metrics, openapi, publish, retained,
+    subscriptions,
+};
 use crate::config::AdminRole;
 
 /// One path with one method.
@@ -69,6 +72,8 @@ pub(super) enum Operation {
     Disconnect,
     EndSession,
     ClientSubscriptions,
+    ClientHistory,
+    LogLevels,
     Subscriptions,
     Topic,
     RetainedList,
@@ -97,7 +102,7 @@ const VIEWER: Access = Access::Role(AdminRole::Viewer);
 const OPERATOR: Access = Access::Role(AdminRole::Operator);
 const ADMIN: Access = Access::Role(AdminRole::Admin);
 
-pub(super) static ROUTES: [Route; 20] = [
+pub(super) static ROUTES: [Route; 22] = [
     get(
         "/health",
         Access::Everybody,
@@ -182,6 +187,23 @@ pub(super) static ROUTES: [Route; 20] = [
         Some("DisconnectRequest"),
         "Done",
         Operation::Disconnect,
+    ),
+    get(
+        "/api/v1/clients/{client_id}/history",
+        VIEWER,
+        "Why the client was refused, disconnected, or not delivered to, as far as it is remembered",
+        &[],
+        "History",
+        Operation::ClientHistory,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/log",
+        OPERATOR,
+        "Set how much is logged, by module, until the next reload",
+        Some("LogRequest"),
+        "Done",
+        Operation::LogLevels,
     ),
     get(
         "/api/v1/clients/{client_id}/subscriptions",
@@ -288,6 +310,8 @@ impl Operation {
             Self::Disconnect => clients::disconnect(&call).await,
             Self::EndSession => clients::end_session(&call).await,
             Self::ClientSubscriptions => subscriptions::of_client(&call).await,
+            Self::ClientHistory => history::history(&call).await,
+            Self::LogLevels => log_levels::set(&call),
             Self::Subscriptions => subscriptions::list(&call).await,
             Self::Topic => subscriptions::topic(&call).await,
             Self::RetainedList => retained::list(&call),

@@ -34,6 +34,16 @@ pub(super) fn schemas() -> Value {
     of_the_broker(add);
     of_clients(add);
     of_messages(add);
+    add("History", history());
+    add(
+        "LogRequest",
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["levels"],
+            "properties": { "levels": { "type": "string" } },
+        }),
+    );
     add("DisconnectRequest", disconnect_request());
     add("PublishRequest", publish_request());
     Value::Object(all)
@@ -183,6 +193,27 @@ fn of_clients(add: &mut dyn FnMut(&str, Value)) {
             ("subscription_id", maybe("integer")),
         ]),
     );
+}
+
+fn history() -> Value {
+    let decision = object(&[
+        ("what", json!({ "enum": ["refused", "disconnected"] })),
+        ("at_milliseconds", count()),
+        ("reason_code", count()),
+        ("reason", text()),
+        ("detail", text()),
+        ("address", text()),
+        ("listener", text()),
+        ("count", count()),
+    ]);
+    object(&[
+        ("client_id", text()),
+        ("has_session", json!({ "type": "boolean" })),
+        ("is_connected", json!({ "type": "boolean" })),
+        ("decisions", list(decision)),
+        ("drops", list(object(&[("reason", text()), ("count", count())]))),
+        ("last_dropped_topic", maybe("string")),
+    ])
 }
 
 fn of_messages(add: &mut dyn FnMut(&str, Value)) {

@@ -27,6 +27,8 @@ pub(crate) struct AdminState {
     is_stopping: AtomicBool,
     /// Whoever can read the configuration again; `None` if the program keeps that to itself.
     reloader: Mutex<Option<mpsc::Sender<ReloadRequest>>>,
+    /// Whatever sets the levels of the log; `None` if the program keeps that to itself.
+    log_levels: Mutex<Option<LogLevels>>,
     /// Requests answered, by the first digit of the status.
     answered: [AtomicU64; 6],
     /// Connections closed because there were too many.
@@ -35,6 +37,9 @@ pub(crate) struct AdminState {
 
 /// Somebody wants the configuration to be read again, and to know what came of it.
 pub(crate) type ReloadRequest = oneshot::Sender<Result<Changes, Problems>>;
+
+/// Sets the levels of the log, such as `info,ferry_broker::driver=debug`; the error says what is wrong with them.
+pub type LogLevels = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// The configuration in force, and what was made of it.
 pub(crate) struct InForce {
@@ -61,6 +66,7 @@ impl AdminState {
             in_force: RwLock::new(Arc::new(in_force)),
             is_stopping: AtomicBool::new(false),
             reloader: Mutex::new(None),
+            log_levels: Mutex::new(None),
             answered: Default::default(),
             refused: AtomicU64::new(0),
         }
@@ -79,6 +85,17 @@ impl AdminState {
         let (answer, answered) = oneshot::channel();
         sender.send(answer).await.ok()?;
         answered.await.ok()
+    }
+
+    /// Who sets the levels of the log from now on.
+    pub(crate) fn set_log(&self, levels: LogLevels) {
+        *self.log_levels.lock().unwrap_or_else(PoisonError::into_inner) = Some(levels);
+    }
+
+    /// Sets the levels of the log; `None` if nobody can.
+    pub(super) fn set_log_levels(&self, levels: &str) -> Option<Result<(), String>> {
+        let set = self.log_levels.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        Some(set(levels))
     }
 
     pub(super) fn in_force(&self) -> Arc<InForce> {

@@ -12,6 +12,7 @@ mod conn;
 mod conn_table;
 mod flush;
 mod greeting;
+mod history;
 mod mailbox;
 mod read;
 mod refusal_log;
@@ -33,12 +34,14 @@ use ferry_session::Timestamp;
 
 pub(crate) use clock::Clock;
 pub(crate) use command::{Command, ShardReport};
+pub(crate) use history::Decision;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use shard_thread::{ShardSetup, start_shard};
 
 use acceptor::Acceptor;
 use conn::Conn;
 use conn_table::ConnTable;
+use history::History;
 use mailbox::Parcel;
 use refusal_log::RefusalLog;
 use report::Watcher;
@@ -107,6 +110,7 @@ pub(crate) struct Driver {
     /// Connections refused or failed, by what is counted.
     refusals: RefCell<BTreeMap<&'static str, u64>>,
     refusal_log: RefCell<RefusalLog>,
+    history: RefCell<History>,
     watcher: RefCell<Watcher>,
 
     /// Connections that the core has closed, oldest first, with the time until which their output may wait.

@@ -5,7 +5,7 @@ use ferry_codec::{MessageProperties, QoS};
 use ferry_core::{Activity, Event, ServerPublish, Shard};
 use tokio::sync::Notify;
 
-use super::{Driver, ShardReport};
+use super::{Decision, Driver, ShardReport};
 use crate::storage::ShardStorage;
 
 /// Notices that something has happened on the shard since its last report, so that nobody need ask while nothing does.
@@ -50,6 +50,11 @@ impl Driver {
     /// What the core has.
     pub(crate) fn shard(&self) -> Ref<'_, Shard> {
         self.shard.borrow()
+    }
+
+    /// What was decided about a client, oldest first.
+    pub(crate) fn decisions(&self, client_id: &str) -> Vec<Decision> {
+        self.history.borrow().of(client_id).cloned().collect()
     }
 
     pub(crate) fn report(&self, topics: &[String]) -> ShardReport {

@@ -113,6 +113,7 @@ impl Driver {
             acceptors: RefCell::default(),
             refusals: RefCell::default(),
             refusal_log: RefCell::default(),
+            history: RefCell::default(),
             watcher: RefCell::default(),
             flushing: RefCell::default(),
             lingering: Cell::new(0),

@@ -271,11 +271,13 @@ impl Driver {
 
     fn log_refusals(&self) {
         let mut log = self.refusal_log.borrow_mut();
+        let mut history = self.history.borrow_mut();
         for refused in self.effects.borrow_mut().refused_clients.drain(..) {
             log.client(self.now(), &refused);
             if is_fault(refused.reason_code) {
                 self.accepting.fault(self.now(), ip_of(&refused.peer_address));
             }
+            history.note(self.now(), &refused);
         }
     }
 

@@ -304,6 +304,9 @@ fn drops_are_told_with_the_last_client() {
     let full =
         drops["items"].as_array().expect("items").iter().find(|item| item["count"] == 2).expect("an entry");
     assert_eq!((&full["last_client_id"], &full["last_topic"]), (&json!("away"), &json!("t")));
+    let history = api.get("/clients/away/history");
+    assert_eq!((&history["drops"][0]["count"], &history["last_dropped_topic"]), (&json!(2), &json!("t")));
+    assert_eq!(history["has_session"], true);
 }
 
 #[test]
@@ -315,4 +318,28 @@ fn the_socket_needs_no_token() {
     config.admin = ferry_broker::config::Admin::default();
     let broker = Broker::start(config).expect("started");
     assert_eq!(crate::http::unix_door(&broker).get("/api/v1/broker").ok()["storage"], "writable");
+}
+
+#[test]
+fn why_a_client_was_refused_is_remembered() {
+    let mut config = with_shards(3);
+    config.listeners[0].protocol_versions.retain(|version| *version == ferry_codec::ProtocolVersion::V311);
+    let broker = Broker::start(config).expect("started");
+    let api = Api::of(&broker);
+    for _ in 0..2 {
+        let mut client = Client::open(&broker);
+        client.send(&ferry_codec::Packet::Connect(crate::client::connect_packet("old/pump")));
+        client.receive_text();
+        client.receive_end();
+    }
+    let history = api.get("/clients/old%2Fpump/history");
+    let decision = &history["decisions"][0];
+    assert_eq!(
+        (&decision["what"], &decision["reason_code"], &decision["count"]),
+        (&json!("refused"), &json!(0x84), &json!(2))
+    );
+    assert_eq!(decision["detail"], "this listener does not serve this protocol version");
+    assert!(api.get("/clients/nobody/history")["decisions"].as_array().is_some_and(Vec::is_empty));
+    // The log of this test is its own.
+    api.ask("POST", "/log", "{\"levels\":\"debug\"}").problem(501);
 }

@@ -190,7 +190,7 @@ fn who_is_refused_and_why_is_said_for_the_log() {
         said.collect::<Vec<_>>(),
         [
             (None, false, 0x82, "the first packet is not CONNECT"),
-            (None, false, 0x85, "the client identifier is too long"),
+            (Some("a client identifier that is too long"), false, 0x85, "the client identifier is too long"),
             (Some("c"), true, 0x81, "the flags of the fixed header are wrong"),
             (Some("twin"), true, 0x8E, "another connection uses the client identifier"),
             (None, false, 0x80, "no whole CONNECT in time"),

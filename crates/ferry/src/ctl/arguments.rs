@@ -23,13 +23,8 @@ Examples:
 Exit codes: 0 done; 1 the broker did not do it; 2 wrong command line; 3 no broker answers; 4 no permission; 5 there is no such
 client, session or message.")]
 pub(crate) struct CtlCommand {
-    /// Where the admin API is: http://HOST:PORT, or the path of its Unix socket [default: admin.sock in the data directory]
-    #[arg(long, value_name = "URL|PATH", global = true)]
-    pub(super) admin: Option<String>,
-
-    /// A file whose first line is the secret of a token
-    #[arg(long, value_name = "FILE", global = true)]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) api: ApiArguments,
 
     /// The configuration file of the broker, to find its data directory [default: the one FERRY_CONFIG names, or none]
     #[arg(short, long, value_name = "FILE", global = true)]
@@ -41,6 +36,18 @@ pub(crate) struct CtlCommand {
 
     #[command(subcommand)]
     pub(super) act: Act,
+}
+
+/// How the admin API is reached.
+#[derive(Debug, Args)]
+pub(crate) struct ApiArguments {
+    /// Where the admin API is: http://HOST:PORT, or the path of its Unix socket [default: admin.sock in the data directory]
+    #[arg(long, value_name = "URL|PATH", global = true)]
+    pub(super) admin: Option<String>,
+
+    /// A file whose first line is the secret of a token
+    #[arg(long, value_name = "FILE", global = true)]
+    token_file: Option<PathBuf>,
 }
 
 /// What to do.
@@ -124,6 +131,12 @@ pub(super) enum Act {
     },
     /// Have the configuration read again
     Reload,
+    /// Set how much is logged, by module, until the next reload
+    Log {
+        /// A level for all, and others for modules, such as info,ferry_broker::driver=debug
+        #[arg(value_name = "LEVELS")]
+        levels: String,
+    },
     /// Publish a message as the broker itself
     Publish {
         /// The topic
@@ -189,7 +202,7 @@ pub(super) enum RetainedAct {
     },
 }
 
-impl CtlCommand {
+impl ApiArguments {
     /// The secret of the token, if one is given.
     pub(super) fn token(&self) -> Result<Option<String>, Failure> {
         let Some(path) = &self.token_file else { return Ok(None) };

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use ferry_broker::config::{Config, Flags, Sources};
 
-use super::arguments::CtlCommand;
 use super::failure::Failure;
 
 /// How long the broker may take to say anything.
@@ -27,10 +26,10 @@ impl<T: Read + Write> Connection for T {}
 
 impl Door {
     /// Where the command line says, or where a broker of this machine has its socket.
-    pub(super) fn find(command: &CtlCommand) -> Result<Self, Failure> {
-        match command.admin.as_deref() {
+    pub(super) fn find(admin: Option<&str>, config: Option<&Path>) -> Result<Self, Failure> {
+        match admin {
             Some(text) => Self::parse(text),
-            None => usual(command.config.as_deref()),
+            None => usual(config),
         }
     }
 

@@ -7,11 +7,12 @@ mod http;
 mod print;
 mod table;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-pub(crate) use arguments::CtlCommand;
+pub(crate) use arguments::{ApiArguments, CtlCommand};
 
 use arguments::{Act, ClientAct, RetainedAct, SessionsAct};
 use door::Door;
@@ -25,10 +26,21 @@ const PAGE: usize = 500;
 /// Does what the command line says.
 pub(crate) fn ctl(command: &CtlCommand) -> ExitCode {
     let printer = Printer { json: command.json };
-    let done = Door::find(command).and_then(|door| {
-        let api = Api::new(door, command.token()?);
-        act(&api, printer, &command.act)
-    });
+    end(api(&command.api, command.config.as_deref()).and_then(|api| act(&api, printer, &command.act)))
+}
+
+/// Prints why a running broker has refused or disconnected a client, or has not delivered to it.
+pub(crate) fn why(arguments: &ApiArguments, config: Option<&Path>, client_id: &str) -> ExitCode {
+    let path = format!("/clients/{}/history", encoded(client_id));
+    let history = api(arguments, config).and_then(|api| api.get(&path));
+    end(history.map(|history| print::history(&history)))
+}
+
+fn api(arguments: &ApiArguments, config: Option<&Path>) -> Result<Api, Failure> {
+    Ok(Api::new(Door::find(arguments.admin.as_deref(), config)?, arguments.token()?))
+}
+
+fn end(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -79,6 +91,7 @@ fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
             let query = [("search", search.clone().unwrap_or_default())];
             printer.subscriptions(pages(api, "/subscriptions", &query, *limit)?)
         }
+        Act::Log { levels } => printer.done(&api.post("/log", &json!({ "levels": levels }))?),
         Act::Retained { act } => retained(api, printer, act),
         Act::Publish { topic, message, qos, retain } => {
             let body = json!({ "topic": topic, "payload": message, "qos": qos, "retain": retain });

@@ -2,6 +2,7 @@ use std::io::Write;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -221,6 +222,40 @@ impl Printer {
             (None, None) => {}
         }
         Ok(())
+    }
+}
+
+/// Prints what is remembered of a client.
+pub(super) fn history(history: &Value) {
+    let state = match (history["is_connected"] == true, history["has_session"] == true) {
+        (true, _) => "connected",
+        (false, true) => "not connected, its session waits",
+        (false, false) => "not connected, without a session",
+    };
+    let say = |line: String| output::line(&visible(&line));
+    say(format!("{}: {state}", text(&history["client_id"])));
+    for decision in items_of(&history["decisions"]) {
+        let [what, reason, detail, address, listener] =
+            ["what", "reason", "detail", "address", "listener"].map(|name| text(&decision[name]));
+        let code = decision["reason_code"].as_u64().unwrap_or(0);
+        let at = decision["at_milliseconds"].as_i64().and_then(|at| Timestamp::from_millisecond(at).ok());
+        let at = at.map_or(String::new(), |at| format!("{at:.0} "));
+        let detail = if detail.is_empty() { detail } else { format!(", {detail}") };
+        let times = match decision["count"].as_u64() {
+            Some(count) if count > 1 => format!(" ({count} times)"),
+            _ => String::new(),
+        };
+        say(format!("{at}{what} {address} on {listener}: 0x{code:02X} {reason}{detail}{times}"));
+    }
+    for drop in items_of(&history["drops"]) {
+        say(format!("not delivered: {} copies, {}", text(&drop["count"]), text(&drop["reason"])));
+    }
+    let topic = text(&history["last_dropped_topic"]);
+    if !topic.is_empty() {
+        say(format!("the last of them was on {topic}"));
+    }
+    if items_of(&history["decisions"]).is_empty() && items_of(&history["drops"]).is_empty() {
+        say("the broker remembers nothing that was refused to it, nor a message that it lost".to_owned());
     }
 }
 

@@ -88,6 +88,45 @@ fn a_broker_is_watched_and_managed() {
 }
 
 #[test]
+fn a_client_that_was_refused_is_explained() {
+    let served = Served::start("[session]\ntakeover_policy = \"any-user\"\n");
+    let pump = || {
+        let mut command = ferry();
+        command.args(["sub", "-p", &served.port, "-i", "pump7", "-t", "t", "-d"]);
+        let mut running = Running::start(&mut command);
+        running.wait_for("subscribed");
+        running
+    };
+    let why = |client_id: &str| {
+        let mut command = ferry();
+        command.args(["why", "--client", client_id, "--admin"]).arg(served.directory.path("data/admin.sock"));
+        let outcome = run(&mut command, b"");
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+        outcome.output
+    };
+    assert_eq!(
+        why("nobody"),
+        "nobody: not connected, without a session\n\
+         the broker remembers nothing that was refused to it, nor a message that it lost\n"
+    );
+    let first = pump();
+    let _second = pump();
+    first.signal("-KILL");
+    let words = why("pump7");
+    assert!(words.starts_with("pump7: connected\n"), "{words}");
+    assert!(
+        words.contains("disconnected 127.0.0.1:") && words.contains("0x8E Session taken over"),
+        "{words}"
+    );
+    served.done(&["kick", "pump7", "--reason", "repair"]);
+    assert!(why("pump7").contains("0x98 Administrative action, repair"));
+    served.done(&["log", "warn,ferry_broker=debug"]);
+    let wrong = served.ctl(&["log", "loud"]);
+    assert!(wrong.code == Some(1) && wrong.error.contains("is no level"), "{wrong:?}");
+    served.broker.signal("-TERM");
+}
+
+#[test]
 fn what_is_wrong_is_said_with_its_remedy() {
     let mut nobody = ferry();
     nobody.args(["ctl", "--admin", "/nonexistent/admin.sock", "status"]);
