@@ -5,7 +5,7 @@
 //! (AUTH packets, MQTT 5.0 section 4.12). Both may answer at once or later: see [`Verdict`]. A [`Chain`] asks one
 //! [`Link`] after the other.
 //!
-//! What a client may do is said by an [`AclFile`].
+//! What a client may do is said by an [`AclFile`], or by the rules of a [`RulesFile`].
 //!
 //! Texts of files come in as values too: [`JwtKeys`], [`PasswordFile`] for those who read one, [`PasswordFileText`] for those who
 //! change one.
@@ -27,6 +27,7 @@ mod password_file;
 mod password_hash;
 mod password_link;
 mod rule_trie;
+mod rules_file;
 mod scram_exchange;
 mod scram_users;
 mod shown;
@@ -51,5 +52,6 @@ pub use password_file::{
 };
 pub use password_hash::{HashError, PasswordHash};
 pub use password_link::PasswordLink;
+pub use rules_file::{RuleClient, RuleDecision, RuleOrigin, RuleProblem, RuleReason, RulesFile};
 use scram_users::ScramUsers;
 pub use verdict::{Later, Outcome, Refusal, Verdict};

@@ -14,10 +14,11 @@ use crate::accept::Accepting;
 use crate::acl_authorizer::AclAuthorizer;
 use crate::admin_api::{AdminServer, AdminSockets, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
-use crate::config::{Config, Origins, Problems, read_acl_file};
+use crate::config::{Config, Origins, Problems, read_acl_file, read_rules_file};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
+use crate::rules_authorizer::RulesAuthorizer;
 use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
 use crate::storage::{OpenArguments, OpenedStorage, Storage, StorageOpener, opener};
@@ -240,10 +241,13 @@ pub(crate) fn check(config: &Config, users_known: bool) -> Result<(), Problems> 
 /// # Errors
 /// A file cannot be read, or something in it is wrong.
 pub(crate) fn make_authorizer(config: &Config) -> Result<Arc<dyn Authorizer>, Problems> {
-    let Some(path) = &config.authorization.acl_file else { return Ok(Arc::new(AllowAll)) };
     // Whoever loaded the configuration has seen the warnings.
-    let file = read_acl_file(path, &mut Vec::new()).map_err(Problems)?;
-    Ok(Arc::new(AclAuthorizer(file)))
+    let warnings = &mut Vec::new();
+    if let Some(path) = &config.authorization.rules_file {
+        return Ok(Arc::new(RulesAuthorizer(read_rules_file(path, warnings).map_err(Problems)?)));
+    }
+    let Some(path) = &config.authorization.acl_file else { return Ok(Arc::new(AllowAll)) };
+    Ok(Arc::new(AclAuthorizer(read_acl_file(path, warnings).map_err(Problems)?)))
 }
 
 /// One shard on up to two cores, else one for each.

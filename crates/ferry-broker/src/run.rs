@@ -100,9 +100,13 @@ async fn next(
 /// Every file that the configuration is read from.
 fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
     let tls_files = config.listeners.iter().flat_map(Listener::tls_files);
-    let authentication = &config.authentication;
-    let access_files =
-        [&authentication.password_file, &authentication.jwt_key_file, &config.authorization.acl_file];
+    let (authentication, authorization) = (&config.authentication, &config.authorization);
+    let access_files = [
+        &authentication.password_file,
+        &authentication.jwt_key_file,
+        &authorization.acl_file,
+        &authorization.rules_file,
+    ];
     let access_files = access_files.into_iter().flatten();
     let files = sources.file.iter().chain(tls_files).chain(access_files).chain(config.admin.files());
     let mut files: Vec<PathBuf> = files.cloned().collect();

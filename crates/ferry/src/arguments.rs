@@ -115,6 +115,10 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "FILE")]
     acl_file: Option<PathBuf>,
 
+    /// Who may do what, a file of rules in TOML
+    #[arg(long, value_name = "FILE", conflicts_with = "acl_file")]
+    rules_file: Option<PathBuf>,
+
     /// Certificate chain for tls and wss, a PEM file
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -255,12 +259,13 @@ pub(crate) struct PasswdArguments {
 Examples:
   ferry why --config ferry.toml --user ada publish house/door
   ferry why --config ferry.toml --client-id pump7 receive house/door
+  ferry why --config ferry.toml --address 192.0.2.7 --qos 1 --retain publish house/door
   ferry why --client pump7
 
 Exit codes: 0 allowed; 1 the configuration is wrong; 2 wrong command line; 3 denied. With --client those of ferry ctl.")]
 pub(crate) struct WhyArguments {
     /// Ask the running broker about this client identifier
-    #[arg(long, value_name = "ID", conflicts_with_all = ["action", "topic", "user", "client_id"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["action", "topic", "user", "client_id", "address", "certificate", "qos", "retain"])]
     pub(crate) client: Option<String>,
 
     #[command(flatten)]
@@ -277,6 +282,22 @@ pub(crate) struct WhyArguments {
     /// The client identifier
     #[arg(short = 'i', long, value_name = "ID", default_value = "")]
     pub(crate) client_id: String,
+
+    /// Where the client comes from [default: rules about addresses do not match]
+    #[arg(short, long, value_name = "ADDRESS", default_value = "", hide_default_value = true)]
+    pub(crate) address: String,
+
+    /// Common name of the client's certificate [default: it has none]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) certificate: Option<String>,
+
+    /// The QoS to publish with
+    #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]
+    pub(crate) qos: u8,
+
+    /// Publish a retained message
+    #[arg(short, long)]
+    pub(crate) retain: bool,
 
     /// What the client wants: publish, subscribe, or receive a message
     #[arg(value_name = "ACTION", required_unless_present = "client", value_parser = PossibleValuesParser::new(["publish", "subscribe", "receive"]))]
@@ -378,6 +399,7 @@ impl ServeArguments {
             listen: self.listen,
             password_file: self.password_file,
             acl_file: self.acl_file,
+            rules_file: self.rules_file,
             tls_certificate_file: self.tls_cert,
             tls_key_file: self.tls_key,
             tls_client_ca_file: self.tls_client_ca,

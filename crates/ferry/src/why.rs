@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use ferry_broker::config::Config;
-use ferry_broker::{Action, explain};
+use ferry_broker::{Action, Applicant, explain};
+use ferry_codec::QoS;
 
 use crate::arguments::WhyArguments;
 use crate::{ctl, output};
@@ -17,15 +18,23 @@ pub(crate) fn why(arguments: &WhyArguments) -> ExitCode {
         return ctl::why(&arguments.api, arguments.config.as_deref(), client_id);
     }
     let action = match arguments.action.as_deref() {
-        Some("publish") => Action::Publish,
+        Some("publish") => {
+            let qos = QoS::from_byte(arguments.qos).unwrap_or(QoS::ExactlyOnce);
+            Action::Publish { qos, retain: arguments.retain }
+        }
         Some("subscribe") => Action::Subscribe,
         _ => Action::Receive,
     };
-    let (user, client_id) = (arguments.user.as_deref(), &*arguments.client_id);
+    let applicant = Applicant {
+        user_name: arguments.user.as_deref(),
+        client_id: &arguments.client_id,
+        peer_address: &arguments.address,
+        certificate_common_name: arguments.certificate.as_deref(),
+    };
     // It is there with an action.
     let topic = arguments.topic.as_deref().unwrap_or_default();
     let explained = Config::load(&arguments.sources())
-        .and_then(|loaded| explain(&loaded.config, user, client_id, action, topic));
+        .and_then(|loaded| explain(&loaded.config, &applicant, action, topic));
     match explained {
         Ok(explanation) => {
             output::line(&explanation.to_string());

@@ -134,3 +134,83 @@ fn mistakes_in_an_acl_file_have_their_line() {
         assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
     }
 }
+
+#[test]
+fn why_names_the_rule_that_decides() {
+    let rules = ConfigFile::new(
+        "why-rules",
+        r##"[roles]
+operator = ["ada"]
+
+[[rule]]
+deny = "subscribe"
+topic = "house/safe"
+
+[[rule]]
+allow = "all"
+topic = "house/#"
+role = "operator"
+maximum_qos = 1
+retain = false
+
+[[rule]]
+allow = "publish"
+topic = "devices/${client_id}"
+address = "10.0.0.0/8"
+"##,
+    );
+    let config = ConfigFile::new("why-own", &format!("[authorization]\nrules_file = \"{}\"\n", rules.path()));
+    let why = |arguments: &[&str]| {
+        let output = ferry(&[&["why", "--config", config.path()], arguments].concat());
+        (output.status.code(), text(&output.stdout).replace(rules.path(), "rules").replace('\n', ""))
+    };
+    let house = "rules:8: allow all, topic house/#, role operator, maximum QoS 1, not retained";
+    let safe = "rules:4: deny subscribe, topic house/safe";
+    let ada = |arguments: &[&str]| why(&[&["--user", "ada"], arguments].concat());
+    assert_eq!(ada(&["publish", "house/door"]), (Some(0), format!("allowed: {house}")));
+    assert_eq!(
+        ada(&["--qos", "2", "publish", "house/door"]),
+        (Some(3), format!("denied: {house} (the QoS is above that)"))
+    );
+    assert_eq!(
+        ada(&["--retain", "publish", "house/door"]),
+        (Some(3), format!("denied: {house} (and this would be retained)"))
+    );
+    assert_eq!(
+        ada(&["subscribe", "house/+"]),
+        (Some(3), format!("denied: {safe} (the filter reaches house/safe)"))
+    );
+    assert_eq!(
+        ada(&["subscribe", "$share/g/house/door"]),
+        (Some(0), format!("allowed: {house} (QoS 1 is granted at most)"))
+    );
+    assert_eq!(
+        ada(&["subscribe", "garden/+"]),
+        (Some(3), "denied: rules: no rule matches garden/x, which the filter reaches".into())
+    );
+    assert_eq!(why(&["receive", "house/door"]), (Some(3), "denied: rules: no rule matches".into()));
+    let device = |address| why(&["--client-id", "d7", "--address", address, "publish", "devices/d7"]);
+    let own = "allowed: rules:15: allow publish, topic devices/${client_id}, address 10.0.0.0/8";
+    assert_eq!(device("10.1.2.3"), (Some(0), own.into()));
+    assert_eq!(device("192.0.2.1:5000").0, Some(3));
+}
+
+#[test]
+fn check_finds_mistakes_in_rules() {
+    let rules = ConfigFile::new("wrong-rules", "[[rule]]\nallow = \"all\"\ntopc = \"a\"\n");
+    let config =
+        ConfigFile::new("wrong-own", &format!("[authorization]\nrules_file = \"{}\"\n", rules.path()));
+    let output = ferry(&["check", config.path()]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = text(&output.stderr);
+    let expected = format!("{}:3:1: authorization.rules_file: unknown key \"topc\"", rules.path());
+    assert!(errors.contains(&expected) && errors.contains("help: did you mean \"topic\"?"), "{errors}");
+    let block = "[[rule]]\nallow = \"all\"\ntopic = \"a/#\"\n";
+    let rules = ConfigFile::new("hidden-rules", &format!("{block}{block}"));
+    let config =
+        ConfigFile::new("hidden-own", &format!("[authorization]\nrules_file = \"{}\"\n", rules.path()));
+    let output = ferry(&["check", config.path()]);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = format!("{}:4:1: authorization.rules_file: this rule never decides", rules.path());
+    assert!(text(&output.stderr).contains(&expected), "{}", text(&output.stderr));
+}

@@ -5,4 +5,5 @@ mod chain;
 mod jwt;
 mod password_file;
 mod password_hash;
+mod rules_file;
 mod scram;

@@ -44,8 +44,10 @@ pub struct Flags {
     pub tls_certificate_file: Option<PathBuf>,
     /// Users and the hashes of their passwords.
     pub password_file: Option<PathBuf>,
-    /// Who may do what.
+    /// Who may do what, in the form of Mosquitto.
     pub acl_file: Option<PathBuf>,
+    /// Who may do what, in our own form.
+    pub rules_file: Option<PathBuf>,
     /// Private key for every `tls` and `wss` listener.
     pub tls_key_file: Option<PathBuf>,
     /// Authorities of clients' certificates, which are then required on every `tls` and `wss` listener.
@@ -223,6 +225,10 @@ impl Loader {
         if let Some(file) = &flags.acl_file {
             let target = Target::Section("authorization");
             self.assign_flag(target, "acl_file", &file.to_string_lossy(), "--acl-file");
+        }
+        if let Some(file) = &flags.rules_file {
+            let target = Target::Section("authorization");
+            self.assign_flag(target, "rules_file", &file.to_string_lossy(), "--rules-file");
         }
         if flags.memory {
             self.assign_flag(Target::Section("storage"), "data_directory", "", "--memory");

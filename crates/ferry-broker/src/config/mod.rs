@@ -49,8 +49,8 @@ pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Ses
 pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
 pub(crate) use {
-    admin::read_secret, authorization::read_acl_file, file_watch::FileWatch, jwt::read_jwt_rules,
-    password_file::read_password_file, reload::pairs,
+    admin::read_secret, authorization::read_acl_file, authorization::read_rules_file, file_watch::FileWatch,
+    jwt::read_jwt_rules, password_file::read_password_file, reload::pairs,
 };
 
 use option::{Section, SectionSpec};

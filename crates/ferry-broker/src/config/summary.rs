@@ -13,7 +13,7 @@ impl Config {
             let title = if index == 0 { "listeners" } else { "" };
             lines.push(format!("{title:<11}{}", listener.summary(&self.authentication)));
         }
-        if let Some(file) = &self.authorization.acl_file {
+        for file in [&self.authorization.acl_file, &self.authorization.rules_file].into_iter().flatten() {
             lines.push(format!("rights     {}", file.display()));
         }
         if let Some(address) = &self.admin.address {

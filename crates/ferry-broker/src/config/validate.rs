@@ -6,7 +6,7 @@ use ferry_net::{ListenAddress, TlsAcceptor};
 
 use super::Config;
 use super::authentication::{Authentication, AuthenticatorKind};
-use super::authorization::read_acl_file;
+use super::authorization::{Authorization, read_acl_file, read_rules_file};
 use super::jwt::read_jwt_rules;
 use super::limits::Limits;
 use super::listener::{AllowAnonymous, ClientCertificate, Listener};
@@ -31,7 +31,7 @@ pub(super) fn validate(
     let mut before: Vec<&Listener> = Vec::new();
     for (index, listener) in config.listeners.iter().enumerate() {
         let authentication = &config.authentication;
-        let restricted = config.authorization.acl_file.is_some();
+        let restricted = config.authorization.restricts();
         let mut check =
             ListenerCheck { index, listener, authentication, restricted, places, problems, warnings };
         // Of a listener whose address is wrong nothing can be said.
@@ -60,14 +60,39 @@ pub(super) fn validate(
     if let Err(wrong) = read_jwt_rules(&config.authentication, warnings) {
         problems.extend(wrong);
     }
-    if let Some(path) = &config.authorization.acl_file
+    authorization(&config.authorization, places, problems, warnings);
+    storage(&config.storage, places, warnings);
+    validate_admin(&config.admin, places, problems, warnings);
+    limits(&config.limits, places, problems, warnings);
+}
+
+fn authorization(
+    authorization: &Authorization,
+    places: &Places,
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) {
+    let Authorization { acl_file, rules_file } = authorization;
+    if let Some(path) = acl_file
         && let Err(wrong) = read_acl_file(path, warnings)
     {
         problems.extend(wrong);
     }
-    storage(&config.storage, places, warnings);
-    validate_admin(&config.admin, places, problems, warnings);
-    limits(&config.limits, places, problems, warnings);
+    if let Some(path) = rules_file
+        && let Err(wrong) = read_rules_file(path, warnings)
+    {
+        problems.extend(wrong);
+    }
+    if acl_file.is_some() && rules_file.is_some() {
+        let option = "authorization.rules_file".to_owned();
+        problems.push(Problem {
+            place: places.of(&[&option]),
+            option,
+            message: "there is authorization.acl_file too, and which of both decides would be unclear"
+                .to_owned(),
+            remedy: "name one of them".to_owned(),
+        });
+    }
 }
 
 fn storage(storage: &Storage, places: &Places, warnings: &mut Vec<Problem>) {

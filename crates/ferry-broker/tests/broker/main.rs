@@ -12,6 +12,7 @@ mod http;
 mod lifecycle;
 mod limits;
 mod reload;
+mod rules;
 mod scram;
 mod shards;
 mod store_tools;
