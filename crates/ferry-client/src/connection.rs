@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use ferry_session::Timestamp;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::ConnectionError;
-use crate::event_loop::{Reader, Writer};
 use crate::session::CloseReason;
 use crate::shared::Shared;
+use crate::transport::BoxedStream;
 
 /// One connection: moves bytes between the session and the stream. Everything that is ready is written at once.
 pub(crate) struct Connection {
     shared: Arc<Shared>,
-    reader: Reader,
+    stream: BoxedStream,
     output: Output,
     /// What was read; the part up to `filled` is not taken yet.
     input: Vec<u8>,
@@ -29,7 +30,6 @@ pub(crate) struct Connection {
 
 /// What is being written.
 struct Output {
-    writer: Writer,
     bytes: Vec<u8>,
     written: usize,
     is_flushed: bool,
@@ -60,11 +60,11 @@ const IDLE_BYTES_MAX: usize = 64 * 1024;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Connection {
-    pub(crate) fn new(shared: Arc<Shared>, reader: Reader, writer: Writer) -> Self {
-        let output = Output { writer, bytes: Vec::new(), written: 0, is_flushed: true };
+    pub(crate) fn new(shared: Arc<Shared>, stream: BoxedStream) -> Self {
+        let output = Output { bytes: Vec::new(), written: 0, is_flushed: true };
         Self {
             shared,
-            reader,
+            stream,
             output,
             input: vec![0; INPUT_BYTES],
             filled: 0,
@@ -86,8 +86,9 @@ impl Connection {
 
     /// Runs until the connection is over. Why is what the session says, if it says anything.
     pub(crate) async fn run(&mut self) -> ConnectionError {
+        let mut now = self.shared.now();
         loop {
-            let wants = match self.prepare() {
+            let wants = match self.prepare(now) {
                 Ok(wants) => wants,
                 Err(error) => return error,
             };
@@ -97,18 +98,20 @@ impl Connection {
                 self.has_left = wants.leave && matches!(is_closed, Ok(Ok(())));
                 return ConnectionError::Ended;
             }
-            if let Err(error) = self.wait(wants).await {
-                return match error.kind() {
-                    io::ErrorKind::UnexpectedEof => ConnectionError::ClosedByServer,
-                    _ => error.into(),
-                };
+            match self.wait(wants).await {
+                Ok(woken_at) => now = woken_at,
+                Err(error) => {
+                    return match error.kind() {
+                        io::ErrorKind::UnexpectedEof => ConnectionError::ClosedByServer,
+                        _ => error.into(),
+                    };
+                }
             }
         }
     }
 
     /// Asks the session for output, if all that it gave before is written, and for what it waits.
-    fn prepare(&mut self) -> Result<Wants, ConnectionError> {
-        let now = self.shared.now();
+    fn prepare(&mut self, now: Timestamp) -> Result<Wants, ConnectionError> {
         let mut state = self.shared.lock();
         self.shared.heard(&mut state);
         if self.output.is_written() {
@@ -131,31 +134,63 @@ impl Connection {
         Ok(Wants { read: !pause, close, leave, deadline })
     }
 
-    async fn wait(&mut self, wants: Wants) -> io::Result<()> {
-        let Self { shared, reader, output, input, filled, timer, .. } = self;
-        let wants_write = !output.is_written();
-        tokio::select! {
-            biased;
-            read = reader.read(&mut input[*filled..]), if wants.read => {
-                let length = read?;
-                if length == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                *filled += length;
-                self.received();
+    /// Writes, reads, and waits until the session is to be asked again: the time then.
+    async fn wait(&mut self, wants: Wants) -> io::Result<Timestamp> {
+        let shared = Arc::clone(&self.shared);
+        poll_fn(|context| {
+            let is_written = self.poll_write(context)?;
+            let length = if wants.read { self.poll_read(context)? } else { None };
+            if let Some(length) = length {
+                let now = shared.now();
+                self.received(now, length);
+                return Poll::Ready(Ok(now));
             }
-            result = poll_fn(|context| output.poll_write(context)), if wants_write => result?,
-            () = shared.bell.notified() => {}
-            () = timer.wait(wants.deadline) => {
+            if is_written || shared.poll_rung(context).is_ready() {
+                return Poll::Ready(Ok(shared.now()));
+            }
+            if self.timer.poll(context, wants.deadline).is_ready() {
                 let now = shared.now();
                 shared.lock().session.tick(now);
+                return Poll::Ready(Ok(now));
             }
-        }
-        Ok(())
+            Poll::Pending
+        })
+        .await
     }
 
-    fn received(&mut self) {
-        let now = self.shared.now();
+    /// Writes what there is. True if the session may have more; if it has nothing, it need not be asked.
+    fn poll_write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        if self.output.is_written() {
+            return Ok(false);
+        }
+        while !self.output.is_written() {
+            match self.output.poll_write(&mut self.stream, context) {
+                Poll::Ready(result) => result?,
+                Poll::Pending => return Ok(false),
+            }
+        }
+        let mut state = self.shared.lock();
+        if state.session.may_have_output() {
+            return Ok(true);
+        }
+        self.output.clear();
+        self.shared.set_writing(&mut state, false);
+        Ok(false)
+    }
+
+    /// How many bytes were read, if there are any.
+    fn poll_read(&mut self, context: &mut Context<'_>) -> io::Result<Option<usize>> {
+        let mut buffer = ReadBuf::new(&mut self.input[self.filled..]);
+        match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+            Poll::Pending => Ok(None),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
+            Poll::Ready(Ok(())) => Ok(Some(buffer.filled().len())),
+        }
+    }
+
+    fn received(&mut self, now: Timestamp, length: usize) {
+        self.filled += length;
         let taken = {
             let mut state = self.shared.lock();
             let taken = state.session.receive(now, &self.input[..self.filled]);
@@ -174,7 +209,7 @@ impl Connection {
     /// Writes the rest, such as DISCONNECT, and closes.
     async fn close(&mut self) -> io::Result<()> {
         while !self.output.is_written() {
-            poll_fn(|context| self.output.poll_write(context)).await?;
+            poll_fn(|context| self.output.poll_write(&mut self.stream, context)).await?;
         }
         self.output.clear();
         let now = self.shared.now();
@@ -183,21 +218,21 @@ impl Connection {
             state.session.take_output(now, &mut self.output.bytes);
             self.shared.commit(&mut state).map_err(io::Error::other)?;
         }
-        self.output.writer.write_all(&self.output.bytes).await?;
-        self.output.writer.flush().await?;
-        self.output.writer.shutdown().await
+        self.stream.write_all(&self.output.bytes).await?;
+        self.stream.flush().await?;
+        self.stream.shutdown().await
     }
 }
 
 impl Timer {
-    /// Waits until the deadline, or less; for ever without one.
-    async fn wait(&mut self, deadline: Option<Instant>) {
-        let Some(deadline) = deadline else { return std::future::pending().await };
+    /// Ready at the deadline, or earlier; never without one.
+    fn poll(&mut self, context: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let Some(deadline) = deadline else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if sleep.is_elapsed() || sleep.deadline() > deadline {
             sleep.as_mut().reset(deadline);
         }
-        sleep.as_mut().await;
+        sleep.as_mut().poll(context)
     }
 }
 
@@ -215,17 +250,16 @@ impl Output {
     }
 
     /// Some progress. Can be dropped at any time without losing count.
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_write(&mut self, stream: &mut BoxedStream, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.written < self.bytes.len() {
-            let writer = Pin::new(&mut self.writer);
-            let length = ready!(writer.poll_write(context, &self.bytes[self.written..]))?;
+            let length = ready!(Pin::new(&mut *stream).poll_write(context, &self.bytes[self.written..]))?;
             if length == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.written += length;
             return Poll::Ready(Ok(()));
         }
-        ready!(Pin::new(&mut self.writer).poll_flush(context))?;
+        ready!(Pin::new(stream).poll_flush(context))?;
         self.is_flushed = true;
         Poll::Ready(Ok(()))
     }

@@ -1,20 +1,17 @@
 //! Keeps a session connected: connects, reads, writes, waits, connects again.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{ReadHalf, WriteHalf};
 use tracing::{Instrument, debug, debug_span};
 
 use crate::clock::{milliseconds, random_seed};
 use crate::connection::Connection;
 use crate::session::{Backoff, CloseReason};
 use crate::shared::{Phase, Shared};
-use crate::transport::{self, BoxedStream};
+use crate::transport;
 use crate::{ClientOptions, ConnectionError, Event, ReasonCode, ServerAddress};
-
-pub(crate) type Reader = ReadHalf<BoxedStream>;
-pub(crate) type Writer = WriteHalf<BoxedStream>;
 
 /// A connection that lasted that long was good, and the next one is tried soon.
 const GOOD_CONNECTION: Duration = Duration::from_secs(5);
@@ -118,8 +115,7 @@ impl Life {
             }
             state.session.open(self.shared.now());
         }
-        let (reader, writer) = tokio::io::split(stream);
-        let mut connection = Connection::new(Arc::clone(&self.shared), reader, writer);
+        let mut connection = Connection::new(Arc::clone(&self.shared), stream);
         let error = connection.run().await;
         let connected_at = connection.connected_at();
         let mut state = self.shared.lock();
@@ -192,7 +188,7 @@ impl Life {
                     return;
                 }
             }
-            self.shared.bell.notified().await;
+            poll_fn(|context| self.shared.poll_rung(context)).await;
         }
     }
 }

@@ -73,6 +73,7 @@ mod event_loop;
 mod mailbox;
 mod mailbox_filter;
 mod message;
+mod numbers;
 #[cfg(feature = "outbox")]
 mod outbox;
 #[cfg(any(feature = "json", feature = "cbor", feature = "messagepack"))]

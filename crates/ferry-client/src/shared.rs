@@ -1,6 +1,5 @@
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use ferry_session::Timestamp;
 use tokio::sync::{Notify, oneshot};
@@ -8,6 +7,7 @@ use tokio::sync::{Notify, oneshot};
 use crate::clock::Clock;
 use crate::event::{EventSources, Events};
 use crate::mailbox::{Delivered, MailboxId, Mailboxes, Taken};
+use crate::numbers::ByNumber;
 use crate::session::{
     ClientSession, Connected, DisconnectOptions, Filter, PublishRefused, Published, SessionEvent,
     SubscribeRefused,
@@ -19,9 +19,7 @@ use crate::{ConnectionError, Event, Message, PublishError, QoS, ReasonCode, Subs
 pub(crate) struct Shared {
     state: Mutex<State>,
     clock: Clock,
-    /// Rings the event loop.
-    pub(crate) bell: Notify,
-    /// Something left the session: there is room for more, or nothing is left.
+    /// Something left the session: there is room for more, or nothing is left. Told if somebody waits for it.
     progress: Notify,
     /// [`Phase`] has changed.
     phase_changed: Notify,
@@ -38,14 +36,18 @@ pub(crate) struct State {
     pub(crate) is_leaving: bool,
     /// The loop has been rung and has not looked yet.
     is_rung: bool,
+    /// Of the loop, once it has waited.
+    waker: Option<Waker>,
     /// Something that left the session has not left the connection.
     is_writing: bool,
-    publishes: HashMap<u64, oneshot::Sender<Result<Published, PublishError>>>,
-    requests: HashMap<u64, oneshot::Sender<Answer>>,
+    /// Somebody waits for progress since it was told last.
+    is_progress_wanted: bool,
+    publishes: ByNumber<oneshot::Sender<Result<Published, PublishError>>>,
+    requests: ByNumber<oneshot::Sender<Answer>>,
     #[cfg(feature = "outbox")]
     outbox: Option<crate::outbox::Outbox>,
     /// The filters of subscriptions, to be told of when they are made again.
-    filters: HashMap<u64, Vec<String>>,
+    filters: ByNumber<Vec<String>>,
 }
 
 /// The life of a client.
@@ -85,17 +87,18 @@ impl Shared {
             phase: Phase::Idle,
             is_leaving: false,
             is_rung: false,
+            waker: None,
             is_writing: false,
-            publishes: HashMap::new(),
-            requests: HashMap::new(),
+            is_progress_wanted: false,
+            publishes: ByNumber::default(),
+            requests: ByNumber::default(),
             #[cfg(feature = "outbox")]
             outbox: None,
-            filters: HashMap::new(),
+            filters: ByNumber::default(),
         };
         Self {
             state: Mutex::new(state),
             clock: Clock::new(),
-            bell: Notify::new(),
             progress: Notify::new(),
             phase_changed: Notify::new(),
             receive_messages_max,
@@ -117,9 +120,23 @@ impl Shared {
 
     /// Rings the event loop, unless it has been rung and has not come yet.
     pub(crate) fn ring(&self, state: &mut State) {
-        if !std::mem::replace(&mut state.is_rung, true) {
-            self.bell.notify_one();
+        if !std::mem::replace(&mut state.is_rung, true)
+            && let Some(waker) = &state.waker
+        {
+            waker.wake_by_ref();
         }
+    }
+
+    /// Whether the event loop has been rung; if not, it is woken when it is.
+    pub(crate) fn poll_rung(&self, context: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_rung {
+            return Poll::Ready(());
+        }
+        if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            state.waker = Some(context.waker().clone());
+        }
+        Poll::Pending
     }
 
     /// The event loop has come.
@@ -160,6 +177,7 @@ impl Shared {
             let progress = self.progress.notified();
             tokio::pin!(progress);
             progress.as_mut().enable();
+            self.lock().is_progress_wanted = true;
             match self.publish(message, true) {
                 Ok(accepted) => return Ok(accepted),
                 Err((back, PublishError::Refused(PublishRefused::Full))) => message = back,
@@ -205,7 +223,7 @@ impl Shared {
     pub(crate) fn set_writing(&self, state: &mut State, is_writing: bool) {
         let was_writing = std::mem::replace(&mut state.is_writing, is_writing);
         if was_writing && !is_writing {
-            self.progress.notify_waiters();
+            self.tell_progress(state);
         }
     }
 
@@ -216,7 +234,8 @@ impl Shared {
             tokio::pin!(progress);
             progress.as_mut().enable();
             {
-                let state = self.lock();
+                let mut state = self.lock();
+                state.is_progress_wanted = true;
                 if state.session.outgoing_len() == 0 && !state.session.has_output() && !state.is_writing {
                     return Ok(());
                 }
@@ -343,6 +362,12 @@ impl Shared {
         }
     }
 
+    fn tell_progress(&self, state: &mut State) {
+        if std::mem::take(&mut state.is_progress_wanted) {
+            self.progress.notify_waiters();
+        }
+    }
+
     pub(crate) fn set_phase(&self, state: &mut State, phase: Phase) {
         state.phase = phase;
         self.phase_changed.notify_waiters();
@@ -355,7 +380,7 @@ impl Shared {
         state.mailboxes.end();
         state.events.end();
         self.set_phase(state, Phase::Ended(reason));
-        self.progress.notify_waiters();
+        self.tell_progress(state);
     }
 
     /// Passes on what the session tells.
@@ -367,7 +392,7 @@ impl Shared {
             self.dispatch_one(state, event);
         }
         if has_progress || state.session.outgoing_len() == 0 {
-            self.progress.notify_waiters();
+            self.tell_progress(state);
         }
     }
 
@@ -467,6 +492,6 @@ impl Shared {
     }
 }
 
-fn answer<T>(waiting: &mut HashMap<u64, oneshot::Sender<T>>, number: u64, answer: T) -> bool {
+fn answer<T>(waiting: &mut ByNumber<oneshot::Sender<T>>, number: u64, answer: T) -> bool {
     waiting.remove(&number).is_some_and(|sender| sender.send(answer).is_ok())
 }

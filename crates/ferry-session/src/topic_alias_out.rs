@@ -61,6 +61,12 @@ impl TopicAliasOut {
         Self { table: None, topic_alias_maximum }
     }
 
+    /// Whether no topic ever gets an alias, so that none needs to be hashed.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.topic_alias_maximum == 0
+    }
+
     /// Decides how to send `topic`. The alias is 1 to the maximum `[MQTT-3.3.2-8]`, `[MQTT-3.1.2-26]`,
     /// `[MQTT-3.3.2-11]`. `topic_hash` is computed by the caller, once per message for all receivers, with a
     /// seed that publishers do not know.

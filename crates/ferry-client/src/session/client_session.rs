@@ -27,6 +27,8 @@ pub struct ClientSession {
     pub(super) unconfirmed: Unconfirmed,
     pub(super) limits: DecodeLimits,
     pub(super) output: Vec<u8>,
+    /// The output was full before everything was in it that could be sent.
+    pub(super) is_cut_short: bool,
     pub(super) events: VecDeque<SessionEvent>,
     pub(super) close_reason: Option<CloseReason>,
     /// What is to be stored; absent if nothing is.
@@ -76,6 +78,7 @@ impl ClientSession {
             unconfirmed: Unconfirmed::default(),
             limits,
             output: Vec::new(),
+            is_cut_short: false,
             events: VecDeque::new(),
             close_reason: None,
             records: None,
@@ -123,6 +126,7 @@ impl ClientSession {
         self.ping = PingTimer::OFF;
         self.unconfirmed = Unconfirmed::default();
         self.output.clear();
+        self.is_cut_short = false;
         self.close_reason.take()
     }
 
@@ -137,10 +141,18 @@ impl ClientSession {
         !self.output.is_empty()
     }
 
+    /// Whether [`take_output`](Self::take_output) is to be called: there is output, or there was no room for all of it.
+    #[must_use]
+    pub fn may_have_output(&self) -> bool {
+        self.has_output() || self.is_cut_short
+    }
+
     /// Gives what is to be sent, in exchange for an empty buffer, and prepares more of what waits.
     pub fn take_output(&mut self, now: Timestamp, buffer: &mut Vec<u8>) {
         debug_assert!(buffer.is_empty(), "what was taken before is written");
-        self.pump(now);
+        if self.is_cut_short {
+            self.pump(now);
+        }
         std::mem::swap(&mut self.output, buffer);
     }
 

@@ -123,7 +123,11 @@ impl ClientSession {
     pub(super) fn pump(&mut self, now: Timestamp) {
         let Self { state: State::Connected(connected), sender, .. } = self else { return };
         let version = self.options.protocol_version;
-        while self.output.len() < OUTPUT_BYTES_MAX {
+        loop {
+            self.is_cut_short = self.output.len() >= OUTPUT_BYTES_MAX;
+            if self.is_cut_short {
+                break;
+            }
             let Some(outgoing) = sender.next(now) else { break };
             let mut wire = Wire {
                 connected,
@@ -294,7 +298,11 @@ impl Wire<'_> {
 
     fn publish(&mut self, publish: &Publish<'_>) -> Result<(), NotPublished> {
         self.connected.supports(publish.qos, publish.retain)?;
-        let alias = self.alias_out.choose(publish.topic, topic_hash(publish.topic));
+        let alias = if self.alias_out.is_off() {
+            AliasChoice::None
+        } else {
+            self.alias_out.choose(publish.topic, topic_hash(publish.topic))
+        };
         let publish = match alias {
             AliasChoice::None => *publish,
             AliasChoice::Existing(alias) => Publish { topic: "", topic_alias: Some(alias), ..*publish },

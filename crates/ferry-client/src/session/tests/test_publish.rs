@@ -2,7 +2,7 @@ use std::num::{NonZeroU16, NonZeroU32};
 
 use ferry_codec::{Ack, ConnackProperties, Packet, QoS, ReasonCode};
 
-use super::rig::{Rig, ack, both, id, suback, v5, v311};
+use super::rig::{Rig, ack, both, id, persistent, suback, v5, v311};
 use crate::Message;
 use crate::session::{ConnectOptions, NotPublished, PublishRefused};
 
@@ -256,5 +256,24 @@ fn qos_0_messages_without_a_sign_are_counted() {
         assert_eq!(rig.session.unconfirmed_qos0(), 0);
         rig.reconnect(false, ConnackProperties::default());
         assert_eq!(rig.session.unconfirmed_qos0(), 1);
+    }
+}
+
+/// More than the output takes at a time, also of what is sent again.
+#[test]
+fn what_the_output_has_no_room_for_follows() {
+    for options in both() {
+        let mut rig = Rig::connected(ConnectOptions { inflight_max: Some(1000), ..persistent(options) });
+        for qos in [QoS::AtMostOnce, QoS::AtLeastOnce] {
+            for _ in 0..600 {
+                let message = Message::new("a", vec![b'x'; 1024]).qos(qos);
+                rig.session.publish(rig.now, message).unwrap();
+            }
+        }
+        assert!(rig.session.may_have_output());
+        assert_eq!(rig.sent().len(), 1200);
+        assert!(!rig.session.may_have_output());
+        assert_eq!(rig.reconnect(true, ConnackProperties::default()).len(), 600);
+        assert!(!rig.session.may_have_output());
     }
 }
