@@ -68,6 +68,7 @@ pub fn core_config(config: &Config) -> CoreConfig {
         },
         retained_replay_steps: CoreConfig::default().retained_replay_steps,
         response_information_prefix: session.response_information_prefix.as_deref().map(Box::from),
+        presence: config.sys.presence,
         connack_user_properties: vec![("durability".into(), storage.durability.name().into())],
     }
 }

@@ -157,6 +157,7 @@ impl Shard {
         self.record_beginning(turn, session_id);
         self.set_shares_online(session_id, true);
         self.counters.client_connected(version);
+        self.note_presence(turn, id, session_id, None);
     }
 
     /// The will belongs to the session from now on [MQTT-3.1.2-7] [MQTT3-3.1.2-8].

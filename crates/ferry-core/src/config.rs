@@ -105,6 +105,8 @@ pub struct CoreConfig {
     pub response_information_prefix: Option<Box<str>>,
     /// User properties of every CONNACK, such as the durability.
     pub connack_user_properties: Vec<(Box<str>, Box<str>)>,
+    /// Tell of clients that come and go, in [`Effects::presence`](crate::Effects::presence).
+    pub presence: bool,
 }
 
 impl CoreConfig {
@@ -190,6 +192,7 @@ impl Default for CoreConfig {
             retained_replay_steps: 256,
             response_information_prefix: None,
             connack_user_properties: Vec::new(),
+            presence: false,
         }
     }
 }

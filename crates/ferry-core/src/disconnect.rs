@@ -9,6 +9,7 @@ use crate::conn::ConnState;
 use crate::deferred::Deferred;
 use crate::fault::Fault;
 use crate::legal_reason::in_disconnect;
+use crate::presence::LeaveReason;
 use crate::session::{Session, SessionId};
 use crate::shard::Shard;
 use crate::timers::TimerKey;
@@ -122,7 +123,7 @@ impl Shard {
         self.note_refused_client(turn, old, fault.reason_code, Some(fault.detail));
         self.ends_for(old, fault.reason_code);
         self.send_disconnect(turn, old, fault.reason_code, Some(fault.detail), None);
-        self.detach(old);
+        self.detach(turn, old, LeaveReason::Disconnect);
         self.close(turn, old);
     }
 
@@ -152,7 +153,7 @@ impl Shard {
 
     /// The connection is gone.
     pub(crate) fn closed(&mut self, turn: &mut Turn<'_>, id: ConnId, cause: CloseCause) {
-        self.leave(turn, id, WillFate::Publish);
+        self.leave_for(turn, id, WillFate::Publish, LeaveReason::ConnectionLost);
         let Some(mut conn) = self.conns.remove(id) else { return };
         self.timers.disarm(TimerKey::Conn(id.place()), &mut conn.armed);
         self.counters.connections -= 1;
@@ -164,7 +165,12 @@ impl Shard {
     /// The client is not connected any more: decides on its will, if it has one [MQTT3-3.1.2-12], and on how long its
     /// session lasts.
     pub(crate) fn leave(&mut self, turn: &mut Turn<'_>, id: ConnId, fate: WillFate) {
-        let Some(session_id) = self.detach(id) else { return };
+        self.leave_for(turn, id, fate, LeaveReason::Disconnect);
+    }
+
+    /// As [`Self::leave`], for this reason unless the broker itself has ended the connection.
+    fn leave_for(&mut self, turn: &mut Turn<'_>, id: ConnId, fate: WillFate, reason: LeaveReason) {
+        let Some(session_id) = self.detach(turn, id, reason) else { return };
         let Some(session) = self.sessions.get_mut(session_id) else { return };
         session.ends_at = session.expiry.session_end(turn.now);
         match (session.will.take(), fate) {
@@ -189,7 +195,7 @@ impl Shard {
     }
 
     /// Unties a connection from its session, which stays.
-    fn detach(&mut self, id: ConnId) -> Option<SessionId> {
+    fn detach(&mut self, turn: &mut Turn<'_>, id: ConnId, reason: LeaveReason) -> Option<SessionId> {
         let conn = self.conns.get_mut(id)?;
         let session_id = conn.session()?;
         conn.state = ConnState::Left;
@@ -200,6 +206,7 @@ impl Shard {
         session.sender.on_disconnect();
         session.receiver.on_disconnect();
         self.set_shares_online(session_id, false);
+        self.note_presence(turn, id, session_id, Some(reason));
         Some(session_id)
     }
 

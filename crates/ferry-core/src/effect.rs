@@ -1,4 +1,4 @@
-use crate::{AuthRequest, ConnId, Durability, LoadRequest, Outbox, Record, RefusedClient};
+use crate::{AuthRequest, ConnId, Durability, LoadRequest, Outbox, Presence, Record, RefusedClient};
 
 /// What a shard wants done. The driver owns it, drains it at the end of each turn and uses it again.
 #[derive(Debug, Default)]
@@ -28,6 +28,8 @@ pub struct Effects {
     pub authenticate: Vec<AuthRequest>,
     /// For the log: clients that were refused or disconnected.
     pub refused_clients: Vec<RefusedClient>,
+    /// Clients that came or went, if [`CoreConfig::presence`](crate::CoreConfig::presence).
+    pub presence: Vec<Presence>,
 }
 
 impl Effects {
@@ -55,5 +57,6 @@ impl Effects {
             && self.load.is_empty()
             && self.authenticate.is_empty()
             && self.refused_clients.is_empty()
+            && self.presence.is_empty()
     }
 }

@@ -63,5 +63,10 @@ section! {
         /// Time between two updates, of which there are none while nothing happens and nobody subscribes to them;
         /// 0: never.
         interval_seconds: u32 = 10, Kind::Seconds { min: 0, max: 86_400 }, Live;
+
+        /// Whether it is published when a client connects or is connected no more, as JSON to
+        /// `$SYS/clients/<client identifier>/connected` and `disconnected`. It tells who is there and from where: without
+        /// rules of access everybody who asks is told, so it is off unless it is wanted.
+        presence: bool = false, Kind::Flag, Live;
     }
 }

@@ -7,6 +7,10 @@ use tokio::sync::Notify;
 
 use super::{Decision, Driver, ShardReport};
 use crate::storage::ShardStorage;
+use crate::sys_topics::{presence_payload, presence_topic};
+
+/// A topic cannot have more (section 1.5.4).
+const TOPIC_BYTES_MAX: usize = 65_535;
 
 /// Notices that something has happened on the shard since its last report, so that nobody need ask while nothing does.
 #[derive(Default)]
@@ -66,6 +70,25 @@ impl Driver {
             refusals: self.refusals.borrow().clone(),
             has_subscriber: topics.iter().any(|topic| shard.has_subscriber(topic)),
         }
+    }
+
+    /// Tells of the clients that came and went; `false` if none did.
+    pub(super) fn publish_presence(&self) -> bool {
+        let changes = std::mem::take(&mut self.effects.borrow_mut().presence);
+        for presence in &changes {
+            let (topic, payload) = (presence_topic(presence), presence_payload(presence));
+            if topic.len() > TOPIC_BYTES_MAX {
+                continue;
+            }
+            self.handle(Event::Publish(ServerPublish {
+                topic: &topic,
+                payload: payload.as_bytes(),
+                qos: QoS::AtLeastOnce,
+                retain: false,
+                properties: MessageProperties::default(),
+            }));
+        }
+        !changes.is_empty()
     }
 
     /// Publishes messages of the broker itself, retained: topics and payloads.

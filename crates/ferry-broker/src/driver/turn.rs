@@ -220,7 +220,8 @@ impl Driver {
             for request in requests {
                 self.authenticate(request);
             }
-            if !self.commit() && !asked {
+            let told = self.publish_presence();
+            if !self.commit() && !asked && !told {
                 return;
             }
         }

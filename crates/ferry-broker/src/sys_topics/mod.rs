@@ -2,8 +2,10 @@
 
 mod figures;
 mod load_average;
+mod presence;
 mod publisher;
 mod topics;
 
 pub(crate) use figures::{Figures, Totals};
+pub(crate) use presence::{presence_payload, presence_topic};
 pub(crate) use publisher::{SysTopicsSetup, publish_sys_topics};

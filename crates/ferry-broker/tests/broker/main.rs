@@ -11,6 +11,7 @@ mod full_disk;
 mod http;
 mod lifecycle;
 mod limits;
+mod presence;
 mod reload;
 mod rules;
 mod scram;
