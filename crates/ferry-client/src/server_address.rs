@@ -130,6 +130,9 @@ impl ServerUrl {
     pub(crate) fn parse(url: &str) -> Result<Self, AddressError> {
         let error = |why: &str| AddressError::new(url, why);
         let (scheme, rest) = url.split_once("://").unwrap_or(("mqtt", url));
+        // RFC 3986, section 3.1.
+        let scheme = scheme.to_ascii_lowercase();
+        let scheme = scheme.as_str();
         if scheme == "unix" {
             if rest.is_empty() {
                 return Err(error("the path of the socket is missing"));
@@ -178,11 +181,17 @@ pub(crate) fn host_and_port(text: &str, default_port: u16) -> Result<(String, u1
         }
         None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     };
+    if !text.starts_with('[') && text.matches(':').count() > 1 {
+        return Err("an address of IPv6 stands in brackets: [::1]");
+    }
     if host.is_empty() {
         return Err("the host is missing");
     }
-    let port = port.map_or(Ok(default_port), str::parse);
-    Ok((host.to_owned(), port.map_err(|_| "the port is not a number up to 65535")?))
+    if host.contains(|character: char| character.is_whitespace() || matches!(character, '?' | '#' | '\\')) {
+        return Err("the host has a character that no host has");
+    }
+    let port = port.map_or(Ok(default_port), str::parse).ok().filter(|port| *port != 0);
+    Ok((host.to_owned(), port.ok_or("the port is not a number from 1 to 65535")?))
 }
 
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
@@ -233,6 +242,7 @@ mod tests {
             ("localhost", "mqtt://localhost:1883"),
             ("localhost:1884", "mqtt://localhost:1884"),
             ("mqtt://host/", "mqtt://host:1883"),
+            ("MQTTS://host", "mqtts://host:8883"),
             ("mqtts://host", "mqtts://host:8883"),
             ("tcp://10.0.0.1:99", "mqtt://10.0.0.1:99"),
             ("ws://host", "ws://host:80/mqtt"),
@@ -253,6 +263,12 @@ mod tests {
             "unix://",
             "mqtt://[::1",
             "mqtt://[::1]x",
+            "mqtt://::1",
+            "mqtt://fe80::1:1883",
+            "mqtt://host:0",
+            "mqtt://host:",
+            "mqtt://host?retain=1",
+            "mqtt://ho st",
         ] {
             assert!(canonical(url).is_err(), "{url}");
         }
