@@ -85,6 +85,8 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
             faults_per_minute_per_address_max: config.abuse.faults_per_minute_per_address_max,
             reconnects_per_minute_max: config.abuse.reconnects_per_minute_max,
             ban_seconds: config.abuse.ban_seconds,
+            takeovers_per_minute_max: config.abuse.takeovers_per_minute_max,
+            duel_pause_seconds: config.abuse.duel_pause_seconds,
         },
         bans: config.abuse.ban.clone(),
         address: AddressLimits {

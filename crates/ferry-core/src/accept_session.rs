@@ -44,7 +44,7 @@ impl Shard {
         }
         let records_before = turn.effects.recorded();
         let existing = self.sessions.find(&identity.client_id);
-        let resumed = existing.and_then(|existing| self.take_over(turn, existing, pending.clean_start));
+        let resumed = existing.and_then(|existing| self.take_over(turn, existing, id, pending.clean_start));
         let session_id = match resumed {
             Some(session_id) => session_id,
             None => self.new_session(identity.clone()),

@@ -118,9 +118,13 @@ impl Shard {
     }
 
     /// The connection that a session had before is told and closed; session and will are the new one's business.
-    pub(crate) fn end_old_connection(&mut self, turn: &mut Turn<'_>, old: ConnId, fault: Fault) {
+    pub(crate) fn end_old_connection(&mut self, turn: &mut Turn<'_>, old: ConnId, new: ConnId, fault: Fault) {
         self.counters.refusals.count(fault.reason_code);
+        let noted = turn.effects.refused_clients.len();
         self.note_refused_client(turn, old, fault.reason_code, Some(fault.detail));
+        if let Some(refused) = turn.effects.refused_clients.get_mut(noted) {
+            refused.taken_over_by = self.peer_address(new).map(Into::into);
+        }
         self.ends_for(old, fault.reason_code);
         self.send_disconnect(turn, old, fault.reason_code, Some(fault.detail), None);
         self.detach(turn, old, LeaveReason::Disconnect);

@@ -22,6 +22,8 @@ pub struct RefusedClient {
     pub reason_code: ReasonCode,
     /// Why, in words; may be empty.
     pub detail: Box<str>,
+    /// The address of the connection that has taken its place, if one has.
+    pub taken_over_by: Option<Box<str>>,
 }
 
 impl Shard {
@@ -47,6 +49,7 @@ impl Shard {
             connected: conn.session().is_some(),
             reason_code,
             detail: detail.unwrap_or_default().into(),
+            taken_over_by: None,
         });
     }
 

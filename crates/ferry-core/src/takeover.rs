@@ -3,6 +3,7 @@ use std::sync::Arc;
 use ferry_codec::ReasonCode;
 use ferry_session::Message;
 
+use crate::ConnId;
 use crate::deferred::Deferred;
 use crate::fault::Fault;
 use crate::session::SessionId;
@@ -16,6 +17,7 @@ impl Shard {
         &mut self,
         turn: &mut Turn<'_>,
         session_id: SessionId,
+        newcomer: ConnId,
         clean_start: bool,
     ) -> Option<SessionId> {
         let session = self.sessions.get_mut(session_id)?;
@@ -39,7 +41,7 @@ impl Shard {
             // [MQTT-3.1.4-3] [MQTT3-3.1.4-2]
             let fault =
                 Fault::new(ReasonCode::SESSION_TAKEN_OVER, "another connection uses the client identifier");
-            self.end_old_connection(turn, old, fault);
+            self.end_old_connection(turn, old, newcomer, fault);
         }
         if ended {
             // [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT3-3.1.2-6] [MQTT3-3.1.4-3]

@@ -19,7 +19,7 @@ const ROUND_INTERVAL: Duration = Duration::from_millis(10);
 /// A client on a thread of its own that sends itself messages until it is told to stop.
 pub(crate) struct Bystander {
     stop: Sender<()>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Vec<Duration>>,
 }
 
 impl Bystander {
@@ -31,31 +31,35 @@ impl Bystander {
         round(&mut client, 0);
         let (stop, stopped) = mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let mut number = 1;
+            let mut waits = Vec::new();
             while stopped.recv_timeout(ROUND_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-                round(&mut client, number);
-                number += 1;
+                waits.push(round(&mut client, waits.len() as u32 + 1));
             }
-            round(&mut client, number);
+            waits.push(round(&mut client, 0));
+            waits
         });
         Self { stop, thread }
     }
 
-    /// Stops it, after one more message.
+    /// Stops it, after one more message, and prints how long it waited for each.
+    #[expect(clippy::print_stdout, reason = "a figure to look at, which no test can judge on a busy machine")]
     pub(crate) fn stop(self) {
         drop(self.stop);
-        if let Err(panic) = self.thread.join() {
-            std::panic::resume_unwind(panic);
-        }
+        let mut waits = self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        waits.sort();
+        let (median, last) = (waits[waits.len() / 2], waits[waits.len() - 1]);
+        println!("the bystander waited {median:?} (median), {last:?} (longest of {})", waits.len());
     }
 }
 
-/// One message to the broker and back.
-fn round(client: &mut Attacker, number: u32) {
+/// One message to the broker and back, and how long it took.
+fn round(client: &mut Attacker, number: u32) -> Duration {
     let begin = Instant::now();
     client.send(&packet::publish(5, 1, 1, "bystander", &number.to_be_bytes()));
     let (first, second) = (client.next(), client.next());
     assert!(begin.elapsed() < ROUND_MAX, "the bystander waited {:?}", begin.elapsed());
     let message = if first.kind == PacketKind::Publish { first } else { second };
+    let waited = begin.elapsed();
     assert_eq!(message.get("payload"), Some(&Value::Bytes(number.to_be_bytes().to_vec())), "{message}");
+    waited
 }

@@ -19,6 +19,10 @@ pub(crate) struct MisbehaviourLimits {
     pub(crate) faults_per_minute_per_address_max: Option<u32>,
     pub(crate) reconnects_per_minute_max: Option<u32>,
     pub(crate) ban_seconds: u32,
+    /// Takeovers of one client identifier in a minute above which it is two devices that have it.
+    pub(crate) takeovers_per_minute_max: u32,
+    /// How long such a client waits for its CONNACK.
+    pub(crate) duel_pause_seconds: Option<u32>,
 }
 
 /// The address in the text that the core keeps of a peer.

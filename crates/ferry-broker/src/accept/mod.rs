@@ -15,3 +15,4 @@ pub(crate) use addresses::AddressLimits;
 pub use ban_list::BanListFull;
 pub(crate) use gauge::Gauge;
 pub(crate) use misbehaviour::{MisbehaviourLimits, ip_of, is_fault};
+pub(crate) use per_minute::PerMinute;

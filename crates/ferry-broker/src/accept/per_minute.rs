@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -52,6 +53,16 @@ impl<K: Eq + Hash> PerMinute<K> {
     }
 }
 
+impl<K> PerMinute<K> {
+    /// Whether it has been more than `max` in the minute that is counted now.
+    pub(crate) fn has_exceeded<Q: Eq + Hash + ?Sized>(&self, key: &Q, max: u32, now: Timestamp) -> bool
+    where
+        K: Eq + Hash + Borrow<Q>,
+    {
+        self.windows.get(key).is_some_and(|window| !window.is_over(now) && window.count > max)
+    }
+}
+
 impl Window {
     fn is_over(&self, now: Timestamp) -> bool {
         self.begin.plus_seconds(WINDOW_SECONDS) <= now
@@ -70,6 +81,8 @@ mod tests {
         assert!(exceeds("a", 59));
         assert!(!exceeds("a", 59) && !exceeds("b", 59));
         assert!(!exceeds("a", 60) && !exceeds("a", 60) && exceeds("a", 61));
+        let has_exceeded = |key, seconds| events.has_exceeded(key, 2, Timestamp(0).plus_seconds(seconds));
+        assert!(has_exceeded("a", 119) && !has_exceeded("a", 120) && !has_exceeded("b", 61));
     }
 
     #[test]

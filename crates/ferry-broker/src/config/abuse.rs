@@ -38,6 +38,14 @@ section! {
         /// How long who was banned by the two options above may not connect.
         ban_seconds: u32 = 600, Kind::Seconds { min: 1, max: 31_536_000 }, Live;
 
+        /// How often a client identifier may be taken over in one minute by another connection. Above it two devices have
+        /// the same one, and the log names the addresses of both.
+        takeovers_per_minute_max: u32 = 5, Kind::Count { min: 1, max: 1_000_000 }, Live;
+
+        /// How long a client whose identifier is taken over more often than that waits for its CONNACK: shorter than
+        /// `limits.authentication_timeout_seconds`. Until then the other one is connected.
+        duel_pause_seconds: Option<u32> = None, Kind::Or("none", &Kind::Seconds { min: 1, max: 3_600 }), Live;
+
         /// Who may not connect, each a block of its own: `[[abuse.ban]]` with any of `address` (or a network), `user` and
         /// `client_id`, of which all must fit, and if wanted `until`, such as `"2026-12-31T18:00:00Z"`, and `reason`, which
         /// only the log tells. As one text: `"address=192.0.2.0/24; until=2026-12-31; reason=it floods"`.

@@ -19,8 +19,10 @@ impl Driver {
                 if self.is_banned(conn, &credentials) {
                     return;
                 }
-                let verdict = self.authenticator.borrow().authenticate(judged(credentials));
-                self.answer(conn, verdict, connect_outcome);
+                self.after_duel_pause(&credentials.client_id.clone(), move |driver| {
+                    let verdict = driver.authenticator.borrow().authenticate(judged(credentials));
+                    driver.answer(conn, verdict, connect_outcome);
+                });
             }
             AuthStep::Start { credentials, method, data, reauthenticate } => {
                 if !reauthenticate && self.is_banned(conn, &credentials) {

@@ -110,6 +110,7 @@ mod tests {
             connected: false,
             reason_code,
             detail: "é".repeat(1000).into(),
+            taken_over_by: None,
         }
     }
 

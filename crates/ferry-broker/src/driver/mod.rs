@@ -10,6 +10,7 @@ mod clock;
 mod command;
 mod conn;
 mod conn_table;
+mod duel;
 mod flush;
 mod greeting;
 mod history;
@@ -47,7 +48,7 @@ use refusal_log::RefusalLog;
 use report::Watcher;
 use sockets::Sockets;
 
-use crate::accept::Accepting;
+use crate::accept::{Accepting, PerMinute};
 use crate::storage::ShardStorage;
 
 /// Bytes read from a connection at a time, into the shard's one buffer.
@@ -111,6 +112,8 @@ pub(crate) struct Driver {
     refusals: RefCell<BTreeMap<&'static str, u64>>,
     refusal_log: RefCell<RefusalLog>,
     history: RefCell<History>,
+    /// Takeovers, by client identifier.
+    takeovers: RefCell<PerMinute<Box<str>>>,
     watcher: RefCell<Watcher>,
 
     /// Connections that the core has closed, oldest first, with the time until which their output may wait.

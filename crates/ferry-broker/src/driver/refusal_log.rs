@@ -67,22 +67,42 @@ impl RefusalLog {
     }
 }
 
+/// A client identifier as the log shows it.
+pub(super) struct ShownClientId<'a>(pub(super) &'a str);
+
+impl fmt::Display for ShownClientId<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: String = self.0.chars().take(CLIENT_ID_CHARACTERS_MAX).collect();
+        let more = if shown.len() < self.0.len() { "..." } else { "" };
+        write!(formatter, "{shown:?}{more}")
+    }
+}
+
 /// A refusal of the core as a line of text.
 struct Words<'a>(&'a RefusedClient);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RefusedClient { listener, peer_address, client_id, connected, reason_code, detail } = self.0;
+        let RefusedClient {
+            listener,
+            peer_address,
+            client_id,
+            connected,
+            reason_code,
+            detail,
+            taken_over_by,
+        } = self.0;
         let verb = if *connected { "disconnected" } else { "refused" };
         write!(formatter, "{verb} {peer_address} on {}", listener.name)?;
         if let Some(client_id) = client_id {
-            let shown: String = client_id.chars().take(CLIENT_ID_CHARACTERS_MAX).collect();
-            let more = if shown.len() < client_id.len() { "..." } else { "" };
-            write!(formatter, ", client {shown:?}{more}")?;
+            write!(formatter, ", client {}", ShownClientId(client_id))?;
         }
         write!(formatter, ": 0x{:02X} {}", reason_code.code(), reason_code.name())?;
         if !detail.is_empty() {
             write!(formatter, ", {}", detail.escape_debug())?;
+        }
+        if let Some(newcomer) = taken_over_by {
+            write!(formatter, ": {newcomer}")?;
         }
         Ok(())
     }
@@ -121,9 +141,10 @@ mod tests {
             connected: true,
             reason_code: ReasonCode::SESSION_TAKEN_OVER,
             detail: "why".into(),
+            taken_over_by: Some("192.0.2.8:50001".into()),
         };
         let expected = format!(
-            "disconnected 192.0.2.7:50000 on {}, client \"pump\\n7\": 0x8E Session taken over, why",
+            "disconnected 192.0.2.7:50000 on {}, client \"pump\\n7\": 0x8E Session taken over, why: 192.0.2.8:50001",
             refused.listener.name
         );
         assert_eq!(Words(&refused).to_string(), expected);

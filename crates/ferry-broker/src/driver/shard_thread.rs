@@ -114,6 +114,7 @@ impl Driver {
             refusals: RefCell::default(),
             refusal_log: RefCell::default(),
             history: RefCell::default(),
+            takeovers: RefCell::default(),
             watcher: RefCell::default(),
             flushing: RefCell::default(),
             lingering: Cell::new(0),

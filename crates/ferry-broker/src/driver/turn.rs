@@ -271,14 +271,14 @@ impl Driver {
     }
 
     fn log_refusals(&self) {
-        let mut log = self.refusal_log.borrow_mut();
-        let mut history = self.history.borrow_mut();
-        for refused in self.effects.borrow_mut().refused_clients.drain(..) {
-            log.client(self.now(), &refused);
+        let refused_clients = std::mem::take(&mut self.effects.borrow_mut().refused_clients);
+        for refused in &refused_clients {
+            self.refusal_log.borrow_mut().client(self.now(), refused);
             if is_fault(refused.reason_code) {
                 self.accepting.fault(self.now(), ip_of(&refused.peer_address));
             }
-            history.note(self.now(), &refused);
+            self.watch_duels(refused);
+            self.history.borrow_mut().note(self.now(), refused);
         }
     }
 

@@ -1,4 +1,6 @@
-//! Addresses that ask too much.
+//! Addresses and clients that ask too much.
+
+use std::time::{Duration, Instant};
 
 use ferry_broker::config::{Ban, Config};
 use ferry_broker::{Broker, RunningBroker};
@@ -194,4 +196,26 @@ fn a_client_that_comes_again_and_again_is_banned_where_it_is() {
     assert_eq!(codes, [0, 0, 0, 0x8A, 0x8A]);
     assert_eq!(code("198.51.100.1", "valve"), 0);
     assert_eq!(code("198.51.100.2", "pump"), 0);
+}
+
+#[test]
+fn of_two_devices_with_one_client_identifier_the_newcomer_can_be_made_to_wait() {
+    let broker = start(|config| {
+        config.abuse.takeovers_per_minute_max = 2;
+        config.abuse.duel_pause_seconds = Some(1);
+    });
+    let connect = || {
+        let begin = Instant::now();
+        (Client::connect(&broker, "twin"), begin.elapsed())
+    };
+    let (mut last, _) = connect();
+    for _ in 0..3 {
+        last = connect().0;
+    }
+    let (_newcomer, waited) = connect();
+    assert!(waited >= Duration::from_secs(1), "{waited:?}");
+    assert!(last.receive_text().contains("Session taken over"));
+    let begin = Instant::now();
+    Client::connect(&broker, "another").ping();
+    assert!(begin.elapsed() < Duration::from_secs(1), "only the two wait");
 }

@@ -209,3 +209,17 @@ fn reason_codes_are_counted() {
     broker.send(client, &Packet::Connect(connect("c")));
     assert_eq!(broker.counters().refusals.iter().collect::<Vec<_>>(), [(0x82, 1)]);
 }
+
+#[test]
+fn whoever_takes_over_is_named() {
+    // [MQTT-3.1.4-3] [MQTT3-3.1.4-2]
+    let mut broker = Broker::new();
+    for address in ["192.0.2.7:1", "192.0.2.8:2"] {
+        let info = ConnInfo { peer_address: address.into(), ..ConnInfo::default() };
+        let client = broker.open_at(V5, 0, info);
+        broker.send(client, &Packet::Connect(connect("twin")));
+    }
+    let refused = &broker.refused_clients[0];
+    assert_eq!(&*refused.peer_address, "192.0.2.7:1");
+    assert_eq!(refused.taken_over_by.as_deref(), Some("192.0.2.8:2"));
+}
