@@ -25,7 +25,10 @@ pub(super) fn reach(
     applies: &dyn Fn(RuleIndex) -> bool,
     ends: &dyn Fn(RuleIndex) -> bool,
 ) -> Reached {
-    let levels: Vec<&str> = filter.split('/').collect();
+    let mut levels: Vec<&str> = filter.split('/').collect();
+    // Nothing is behind it in a filter; what is no filter is not taken for a narrower one.
+    let end = levels.iter().position(|level| *level == "#").map_or(levels.len(), |at| at + 1);
+    levels.truncate(end);
     let mut search = Search {
         trie,
         levels: &levels,

@@ -215,6 +215,8 @@ fn a_filter_must_not_reach_beyond_what_is_allowed() {
         ("#", "garden", None),
         ("garden/#", "garden", None),
         ("garden/+/+", "garden/x/x", None),
+        // No filter, and so not one that reaches less.
+        ("#/a", "garden", None),
     ] {
         let decision = of(filter);
         assert!(!decision.allowed, "{filter}");
