@@ -69,7 +69,8 @@ pub(crate) fn probe(
                 return Err(format!("{place}: not all before it is there, or more: {:?}", report.problems));
             }
         }
-        None => one_entry_at_most(&before, &after).map_err(|lost| format!("{place}: {lost}"))?,
+        None => one_entry_at_most(&before, &after)
+            .map_err(|lost| format!("{place}: {lost}; {:?}", report.problems))?,
     }
     start(&mut log, config, random);
     Ok(())

@@ -282,7 +282,7 @@ impl<'a, D: Disk> Scan<'a, D> {
                 self.lose_groups(position, at, 0, header.number.min(durable_end));
                 if durable_end < header.number { Step::Cut } else { Step::Next(at) }
             }
-            Place::Damaged if self.is_remains(position, at)? => {
+            Place::Damaged if self.is_remains(position, at)? || self.is_elsewhere(position, at)? => {
                 self.superseded.push(Cut { segment: number, offset: at });
                 Step::End
             }
@@ -373,6 +373,14 @@ impl<'a, D: Disk> Scan<'a, D> {
             return Ok(false);
         }
         Ok(self.find_header(position, at, 0)?.is_none())
+    }
+
+    /// Whether the next group, which was durable, is in a later file: one begins with it, and it was there before that one
+    /// was followed by another. So what is damaged is there, and here is nothing of use.
+    fn is_elsewhere(&mut self, position: usize, at: u64) -> io::Result<bool> {
+        let group = self.next_group();
+        let mut later = self.files[position + 1..].iter().filter_map(|file| file.header);
+        Ok(later.any(|header| header.first_group <= group) && self.is_durable(position, at)?)
     }
 
     /// Reads a group and lets it have its effect. Returns where it ends; `None` if it is not whole and was never
