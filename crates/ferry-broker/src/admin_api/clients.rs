@@ -2,11 +2,11 @@
 
 use ferry_codec::ReasonCode;
 use ferry_core::{Event, SessionView, Shard};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::answer::Answer;
 use super::client_rows::client_json;
-use super::paging::{Cursor, SLICE_ITEMS_MAX, SLICE_STEPS_MAX, SLICES_MAX, limit};
+use super::paging::{SLICE_STEPS_MAX, page_of_shards};
 use super::problem::Problem;
 use super::request::Call;
 
@@ -44,33 +44,21 @@ impl Wanted {
 /// # Errors
 /// A parameter is wrong, or a shard does not answer in time.
 pub(super) async fn list(call: &Call) -> Result<Answer, Problem> {
-    let (wanted, limit) = (Wanted::of(call)?, limit(call)?);
-    let shards = call.state.mailboxes.len();
-    let mut next = Some(Cursor::of(call)?).filter(|cursor| cursor.shard < shards);
-    let mut items: Vec<Value> = Vec::new();
-    for _ in 0..SLICES_MAX {
-        let Some(cursor) = next.filter(|_| items.len() < limit) else { break };
-        let (wanted, room, now) =
-            (wanted.clone(), SLICE_ITEMS_MAX.min(limit - items.len()), call.state.clock.now());
-        let slice = call.state.ask(cursor.shard, move |driver| {
-            let shard = driver.shard();
-            let mut found = Vec::new();
-            let rest = shard.visit_sessions(cursor.sessions, SLICE_STEPS_MAX, |session| {
-                if found.len() == room {
-                    return false;
-                }
-                if wanted.includes(&shard, &session) {
-                    found.push(client_json(&shard, &session, now));
-                }
-                true
-            });
-            (found, rest)
+    let (wanted, now) = (Wanted::of(call)?, call.state.clock.now());
+    page_of_shards(call, move |shard, from, room| {
+        let mut found = Vec::new();
+        let rest = shard.visit_sessions(from, SLICE_STEPS_MAX, |session| {
+            if found.len() == room {
+                return false;
+            }
+            if wanted.includes(shard, &session) {
+                found.push(client_json(shard, &session, now));
+            }
+            true
         });
-        let (found, rest) = slice.await?;
-        items.extend(found);
-        next = cursor.after(rest, shards);
-    }
-    Ok(Answer::json(&json!({ "items": items, "next": next.map(Cursor::to_text) })))
+        (found, rest)
+    })
+    .await
 }
 
 /// One session.

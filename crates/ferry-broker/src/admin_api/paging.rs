@@ -1,7 +1,9 @@
 //! Lists in pieces: each mail to a shard looks at a bounded number of places, and so does each request.
 
-use ferry_core::SessionCursor;
+use ferry_core::{SessionCursor, Shard};
+use serde_json::{Value, json};
 
+use super::answer::Answer;
 use super::problem::Problem;
 use super::request::Call;
 use super::routes::PAGE_MAX;
@@ -10,7 +12,7 @@ use super::routes::PAGE_MAX;
 pub(super) const SLICE_STEPS_MAX: usize = 1_024;
 
 /// Items that are described within one turn, which takes longer than to look at one.
-pub(super) const SLICE_ITEMS_MAX: usize = 128;
+const SLICE_ITEMS_MAX: usize = 128;
 
 /// Slices in one request: what is found by then is the page.
 pub(super) const SLICES_MAX: usize = 64;
@@ -20,9 +22,9 @@ const PAGE_DEFAULT: u64 = 100;
 
 /// Where a walk over all shards stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Cursor {
-    pub(super) shard: usize,
-    pub(super) sessions: SessionCursor,
+struct Cursor {
+    shard: usize,
+    sessions: SessionCursor,
 }
 
 impl Cursor {
@@ -30,7 +32,7 @@ impl Cursor {
     ///
     /// # Errors
     /// It is none of ours.
-    pub(super) fn of(call: &Call) -> Result<Self, Problem> {
+    fn of(call: &Call) -> Result<Self, Problem> {
         let Some(text) = call.query.get("cursor") else { return Ok(Self::default()) };
         let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
         let (shard, place, seen, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
@@ -43,12 +45,12 @@ impl Cursor {
         }
     }
 
-    pub(super) fn to_text(self) -> String {
+    fn to_text(self) -> String {
         format!("{}.{}.{}", self.shard, self.sessions.place, self.sessions.subscriptions_seen)
     }
 
     /// The cursor after a slice that ended at `next` on its shard; `None` at the end of the last of `shards`.
-    pub(super) fn after(self, next: Option<SessionCursor>, shards: usize) -> Option<Self> {
+    fn after(self, next: Option<SessionCursor>, shards: usize) -> Option<Self> {
         match next {
             Some(sessions) => Some(Self { sessions, ..self }),
             None if self.shard + 1 < shards => {
@@ -57,6 +59,32 @@ impl Cursor {
             None => None,
         }
     }
+}
+
+/// Items of a slice, described, and where the next one begins.
+pub(super) type Slice = (Vec<Value>, Option<SessionCursor>);
+
+/// A page of what all shards have, from the cursor of the request. `slice` finds at most so many items on a shard, from a
+/// place on; it runs within a turn.
+///
+/// # Errors
+/// A parameter is wrong, or a shard does not answer in time.
+pub(super) async fn page_of_shards(
+    call: &Call,
+    slice: impl Fn(&Shard, SessionCursor, usize) -> Slice + Clone + Send + 'static,
+) -> Result<Answer, Problem> {
+    let (limit, shards) = (limit(call)?, call.state.mailboxes.len());
+    let mut next = Some(Cursor::of(call)?).filter(|cursor| cursor.shard < shards);
+    let mut items: Vec<Value> = Vec::new();
+    for _ in 0..SLICES_MAX {
+        let Some(cursor) = next.filter(|_| items.len() < limit) else { break };
+        let (slice, room) = (slice.clone(), SLICE_ITEMS_MAX.min(limit - items.len()));
+        let found = call.state.ask(cursor.shard, move |driver| slice(&driver.shard(), cursor.sessions, room));
+        let (found, rest) = found.await?;
+        items.extend(found);
+        next = cursor.after(rest, shards);
+    }
+    Ok(Answer::json(&json!({ "items": items, "next": next.map(Cursor::to_text) })))
 }
 
 /// How many items the request wants.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::clients::no_session;
-use super::paging::{Cursor, SLICE_ITEMS_MAX, SLICE_STEPS_MAX, SLICES_MAX, limit, wrong_cursor};
+use super::paging::{SLICE_STEPS_MAX, limit, page_of_shards, wrong_cursor};
 use super::problem::Problem;
 use super::request::Call;
 
@@ -19,34 +19,21 @@ const SUBSCRIBERS_MAX: usize = 1_000;
 /// # Errors
 /// A parameter is wrong, or a shard does not answer in time.
 pub(super) async fn list(call: &Call) -> Result<Answer, Problem> {
-    let limit = limit(call)?;
-    let search = call.query.get("search").unwrap_or_default();
-    let shards = call.state.mailboxes.len();
-    let mut next = Some(Cursor::of(call)?).filter(|cursor| cursor.shard < shards);
-    let mut items: Vec<Value> = Vec::new();
-    for _ in 0..SLICES_MAX {
-        let Some(cursor) = next.filter(|_| items.len() < limit) else { break };
-        let (search, room) = (search.to_owned(), SLICE_ITEMS_MAX.min(limit - items.len()));
-        let slice = call.state.ask(cursor.shard, move |driver| {
-            let shard = driver.shard();
-            let mut found = Vec::new();
-            let rest =
-                shard.visit_subscriptions(cursor.sessions, SLICE_STEPS_MAX, |client_id, subscription| {
-                    if found.len() == room {
-                        return false;
-                    }
-                    if subscription.filter.contains(&search) {
-                        found.push(subscription_json(client_id, &subscription));
-                    }
-                    true
-                });
-            (found, rest)
+    let search = call.query.get("search").unwrap_or_default().to_owned();
+    page_of_shards(call, move |shard, from, room| {
+        let mut found = Vec::new();
+        let rest = shard.visit_subscriptions(from, SLICE_STEPS_MAX, |client_id, subscription| {
+            if found.len() == room {
+                return false;
+            }
+            if subscription.filter.contains(&search) {
+                found.push(subscription_json(client_id, &subscription));
+            }
+            true
         });
-        let (found, rest) = slice.await?;
-        items.extend(found);
-        next = cursor.after(rest, shards);
-    }
-    Ok(Answer::json(&json!({ "items": items, "next": next.map(Cursor::to_text) })))
+        (found, rest)
+    })
+    .await
 }
 
 /// A page of the subscriptions of one client.
