@@ -9,6 +9,8 @@ use crate::workspace::target_directory;
 
 /// A client, and what computes SCRAM and tokens for others.
 const PYTHON: &[&str] = &["paho-mqtt==2.1.0", "scramp==1.5.0", "PyJWT[crypto]==2.15.1"];
+/// What tries the admin API by its OpenAPI document.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 const MQTT_JS: &str = "mqtt@5.16.0";
 
 /// System packages, each with a file or program that shows it is there.
@@ -39,6 +41,7 @@ pub(crate) fn prepare() -> Result<TestTools, String> {
     system_packages()?;
     let directory = target_directory().join("test-tools");
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    schemathesis(&directory);
     Ok(TestTools { python: python(&directory)?, node_modules: node_modules(&directory)? })
 }
 
@@ -72,17 +75,32 @@ fn is_root() -> bool {
 }
 
 fn python(directory: &Path) -> Result<PathBuf, String> {
-    let environment = directory.join("python");
+    python_environment(&directory.join("python"), PYTHON)
+}
+
+/// It brings some forty packages with it, so it has an environment of its own, and where it cannot be had its tests are
+/// left out.
+fn schemathesis(directory: &Path) {
+    let environment = directory.join("schemathesis");
+    if let Err(error) = python_environment(&environment, &[SCHEMATHESIS]) {
+        println!("python: {SCHEMATHESIS} cannot be installed, so its tests are left out: {error}");
+        // The tests look for its program; what cannot be removed is not there.
+        let _ = std::fs::remove_dir_all(&environment);
+    }
+}
+
+/// Its `python`.
+fn python_environment(environment: &Path, packages: &[&str]) -> Result<PathBuf, String> {
     let python = environment.join("bin/python");
-    let packages = PYTHON.join(" ");
-    if done(&environment, &packages) {
-        println!("python: {packages} is there");
+    let all = packages.join(" ");
+    if done(environment, &all) {
+        println!("python: {all} is there");
         return Ok(python);
     }
-    println!("python: installing {packages}");
-    run_quietly(Command::new("python3").args(["-m", "venv"]).arg(&environment))?;
-    run_quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PYTHON))?;
-    mark_done(&environment, &packages)?;
+    println!("python: installing {all}");
+    run_quietly(Command::new("python3").args(["-m", "venv"]).arg(environment))?;
+    run_quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(packages))?;
+    mark_done(environment, &all)?;
     Ok(python)
 }
 

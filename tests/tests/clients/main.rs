@@ -14,6 +14,7 @@ mod rumqttc_transport;
 mod rumqttc_v4;
 mod rumqttc_v5;
 mod scenario;
+mod schemathesis;
 mod scram;
 mod small_disk;
 mod users;
@@ -108,6 +109,7 @@ fn main() {
     let mut trials = mosquitto::trials();
     trials.extend(full_disk::trials());
     trials.extend(jwt::trials());
+    trials.extend(schemathesis::trials());
     trials.extend(scram::trials());
     trials.extend(users::trials());
     trials.extend(access_rights::trials());

@@ -90,8 +90,8 @@ pub(super) async fn disconnect(call: &Call) -> Result<Answer, Problem> {
     };
     let (reason, server_reference) = (body.text("reason")?, body.text("server_reference")?);
     for text in [&reason, &server_reference].into_iter().flatten() {
-        if text.len() > TEXT_BYTES_MAX || text.contains('\0') {
-            let detail = format!("a text has more than {TEXT_BYTES_MAX} bytes, or U+0000 in it");
+        if text.chars().count() > TEXT_CHARACTERS_MAX || text.contains('\0') {
+            let detail = format!("a text has more than {TEXT_CHARACTERS_MAX} characters, or U+0000 in it");
             return Err(Problem::bad_request(detail, "send a shorter one"));
         }
     }
@@ -118,8 +118,8 @@ pub(super) async fn disconnect(call: &Call) -> Result<Answer, Problem> {
     Err(Problem::not_found(detail, "see /api/v1/clients?connected=true for those that are"))
 }
 
-/// Bytes of a reason, and of a server reference.
-const TEXT_BYTES_MAX: usize = 1_000;
+/// Characters of a reason, and of a server reference.
+pub(super) const TEXT_CHARACTERS_MAX: usize = 1_000;
 
 /// Ends a session.
 ///

@@ -55,7 +55,7 @@ impl JsonObject {
     pub(super) fn number(&self, name: &str, min: u64, max: u64) -> Result<Option<u64>, Problem> {
         match self.0.get(name) {
             None => Ok(None),
-            Some(value) => match value.as_u64() {
+            Some(value) => match whole(value) {
                 Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
                 _ => Err(wrong(name, &format!("a whole number from {min} to {max}"))),
             },
@@ -63,6 +63,28 @@ impl JsonObject {
     }
 }
 
+/// To JSON Schema, and to some that write JSON, 1.0 is a whole number too.
+fn whole(value: &Value) -> Option<u64> {
+    /// Up to here every whole number is a float of its own.
+    const FLOAT_MAX: f64 = 9_007_199_254_740_992.0;
+    value.as_u64().or_else(|| {
+        let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+        (0.0..=FLOAT_MAX).contains(&number).then_some(number as u64)
+    })
+}
+
 fn wrong(name: &str, expected: &str) -> Problem {
     Problem::bad_request(format!("{name} is not {expected}"), format!("give {expected}, or leave {name} out"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        let numbers = ["1", "1.0", "1e0", "1.5", "-1", "-0.0", "1e300", "\"1\"", "null"];
+        let numbers = numbers.map(|text| whole(&serde_json::from_str(text).expect("JSON")));
+        assert_eq!(numbers, [Some(1), Some(1), Some(1), None, None, Some(0), None, None, None]);
+    }
 }

@@ -83,6 +83,7 @@ fn content(route: &Route) -> Value {
 fn parameter(parameter: &Parameter) -> Value {
     let schema = match parameter.kind {
         ParameterKind::Text => json!({ "type": "string" }),
+        ParameterKind::Matching(pattern) => json!({ "type": "string", "pattern": pattern }),
         ParameterKind::Flag => json!({ "type": "boolean" }),
         ParameterKind::Number(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
     };

@@ -34,7 +34,7 @@ impl Cursor {
     /// It is none of ours.
     fn of(call: &Call) -> Result<Self, Problem> {
         let Some(text) = call.query.get("cursor") else { return Ok(Self::default()) };
-        let mut parts = text.split('.').map(|part| part.parse::<u32>().ok());
+        let mut parts = text.split('.').map(number);
         let (shard, place, seen, rest) = (parts.next(), parts.next(), parts.next(), parts.next());
         match (shard.flatten(), place.flatten(), seen.flatten(), rest) {
             (Some(shard), Some(place), Some(subscriptions_seen), None) => {
@@ -97,6 +97,12 @@ pub(super) fn limit(call: &Call) -> Result<usize, Problem> {
     Ok(limit as usize)
 }
 
+/// A number of a cursor: digits alone.
+pub(super) fn number(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A cursor is opaque to those who use it, so to them one that is not ours leads to a page that is not there.
 pub(super) fn wrong_cursor() -> Problem {
-    Problem::bad_request("this is no cursor", "give the next of the page before, or none to begin anew")
+    Problem::not_found("no page has this cursor", "give the next of the page before, or none to begin anew")
 }

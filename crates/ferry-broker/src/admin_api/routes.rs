@@ -8,7 +8,7 @@ use super::query;
 use super::request::Call;
 use super::{
     broker, clients, configuration, health, history, log_levels, metrics, openapi, publish, retained,
-    subscriptions,
+    schemas, subscriptions,
 };
 use crate::config::AdminRole;
 
@@ -51,6 +51,8 @@ pub(super) struct Parameter {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ParameterKind {
     Text,
+    /// A text for this regular expression (ECMA-262).
+    Matching(&'static str),
     Flag,
     Number(u64, u64),
 }
@@ -90,13 +92,21 @@ const LIMIT: Parameter = optional(
     "How many items at most; fewer may come although more follow: go on while there is a next.",
     ParameterKind::Number(1, PAGE_MAX),
 );
-const CURSOR: Parameter = optional("cursor", "The next of the page before.", ParameterKind::Text);
+const CURSOR: Parameter =
+    optional("cursor", "The next of the page before.", ParameterKind::Matching(schemas::CURSOR));
 const FILTER: Parameter = Parameter {
     required: true,
-    ..optional("filter", "A topic filter, such as house/#.", ParameterKind::Text)
+    ..optional("filter", "A topic filter, such as house/#.", ParameterKind::Matching(schemas::TOPIC_FILTER))
 };
-const TOPIC: Parameter =
-    Parameter { required: true, ..optional("topic", "A topic name.", ParameterKind::Text) };
+const DELETED_FILTER: Parameter = Parameter {
+    kind: ParameterKind::Matching(schemas::DELETED_FILTER),
+    about: "A topic filter, such as house/#, that does not begin with $SYS.",
+    ..FILTER
+};
+const TOPIC: Parameter = Parameter {
+    required: true,
+    ..optional("topic", "A topic name.", ParameterKind::Matching(schemas::TOPIC_NAME))
+};
 
 const VIEWER: Access = Access::Role(AdminRole::Viewer);
 const OPERATOR: Access = Access::Role(AdminRole::Operator);
@@ -242,7 +252,7 @@ pub(super) static ROUTES: [Route; 22] = [
         path: "/api/v1/retained",
         access: OPERATOR,
         summary: "Delete retained messages, at most 1,000 with one request; subscribers are sent an empty message for each",
-        query: &[FILTER],
+        query: &[DELETED_FILTER],
         body: None,
         answer: "Deleted",
         operation: Operation::RetainedDelete,

@@ -2,6 +2,35 @@
 
 use serde_json::{Map, Value, json};
 
+use super::clients::TEXT_CHARACTERS_MAX;
+
+/// The regular expression (ECMA-262) of a topic name, section 4.7.
+pub(super) const TOPIC_NAME: &str = r"^[^+#\u0000]+$";
+
+/// Of a topic filter that is not shared.
+pub(super) const TOPIC_FILTER: &str = r"^(?!$|\$share/)(([^/+#\u0000]*|\+)/)*([^/+#\u0000]*|\+|#)$";
+
+/// Of a filter for what may be deleted.
+pub(super) const DELETED_FILTER: &str = r"^(?!$|\$share/|\$SYS)(([^/+#\u0000]*|\+)/)*([^/+#\u0000]*|\+|#)$";
+
+/// Of a cursor, which is opaque otherwise.
+pub(super) const CURSOR: &str = "^[A-Za-z0-9_.-]+$";
+
+/// Of a topic that others than the broker may publish to.
+const PUBLISHED_TOPIC: &str = r"^(?!\$SYS($|/))[^+#\u0000]+$";
+
+/// Of any text that MQTT allows [MQTT-1.5.4-2].
+const TEXT: &str = r"^[^\u0000]*$";
+
+/// Of levels of the log: for all, and others for modules; `off` for all alone would log nothing.
+const LOG_LEVELS: &str = concat!(
+    "^(off,)?(error|warn|info|debug|trace|[A-Za-z_][A-Za-z0-9_:]*=(off|error|warn|info|debug|trace))",
+    "(,(error|warn|info|debug|trace|[A-Za-z_][A-Za-z0-9_:]*=(off|error|warn|info|debug|trace)))*$"
+);
+
+/// Of bytes in base64 with padding, RFC 4648: bits that mean nothing are 0.
+const BASE64: &str = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?$";
+
 /// Every schema by its name.
 pub(super) fn schemas() -> Value {
     let mut all = Map::new();
@@ -41,7 +70,7 @@ pub(super) fn schemas() -> Value {
             "type": "object",
             "additionalProperties": false,
             "required": ["levels"],
-            "properties": { "levels": { "type": "string" } },
+            "properties": { "levels": matching(LOG_LEVELS, "Such as info,ferry_broker::driver=debug.") },
         }),
     );
     add("DisconnectRequest", disconnect_request());
@@ -98,39 +127,47 @@ fn client() -> Value {
 }
 
 fn disconnect_request() -> Value {
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "properties": {
-            "reason_code": {
-                "type": "integer", "minimum": 128, "maximum": 162,
-                "description": "Of DISCONNECT, for MQTT 5.0 clients; 152 (Administrative action) if absent.",
-            },
-            "reason": { "type": "string", "maxLength": 1000, "description": "Words for people (Reason String)." },
-            "server_reference": {
-                "type": "string", "maxLength": 1000,
-                "description": "Another server, with 156 (Use another server) and 157 (Server moved).",
-            },
-        },
-    })
+    let words = |about| {
+        let mut schema = matching(TEXT, about);
+        schema["maxLength"] = TEXT_CHARACTERS_MAX.into();
+        schema
+    };
+    let reason = words("Words for people (Reason String).");
+    let reason_code = json!({
+        "type": "integer", "minimum": 128, "maximum": 162,
+        "description": "Of DISCONNECT, for MQTT 5.0 clients; 152 (Administrative action) if absent.",
+    });
+    let referring = json!({ "enum": [156, 157], "description": "Use another server, Server moved." });
+    let mut elsewhere = exactly(&[
+        ("reason_code", referring),
+        ("reason", reason.clone()),
+        ("server_reference", words("Another server.")),
+    ]);
+    elsewhere["required"] = json!(["reason_code", "server_reference"]);
+    json!({ "anyOf": [exactly(&[("reason_code", reason_code), ("reason", reason)]), elsewhere] })
 }
 
 fn publish_request() -> Value {
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["topic"],
-        "properties": {
-            "topic": { "type": "string", "minLength": 1 },
-            "payload": { "type": "string", "description": "The message as text." },
-            "payload_base64": { "type": "string", "description": "The message as bytes, in place of payload." },
-            "qos": { "type": "integer", "minimum": 0, "maximum": 2 },
-            "retain": { "type": "boolean" },
-            "content_type": { "type": "string" },
-            "response_topic": { "type": "string" },
-            "message_expiry_interval_seconds": { "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32 },
-        },
-    })
+    let with = |payload: &'static str, schema: Value| {
+        let mut request = exactly(&[
+            ("topic", matching(PUBLISHED_TOPIC, "A topic name that is not below $SYS.")),
+            (payload, schema),
+            ("qos", json!({ "type": "integer", "minimum": 0, "maximum": 2 })),
+            ("retain", json!({ "type": "boolean" })),
+            ("content_type", matching(TEXT, "What the payload is, such as application/json.")),
+            ("response_topic", matching(TOPIC_NAME, "Where an answer is expected.")),
+            (
+                "message_expiry_interval_seconds",
+                json!({ "type": "integer", "minimum": 0, "maximum": 4_294_967_295_u32 }),
+            ),
+        ]);
+        request["required"] = json!(["topic"]);
+        request
+    };
+    json!({ "anyOf": [
+        with("payload", json!({ "type": "string", "description": "The message as text." })),
+        with("payload_base64", matching(BASE64, "The message as bytes.")),
+    ] })
 }
 
 fn of_the_broker(add: &mut dyn FnMut(&str, Value)) {
@@ -255,6 +292,21 @@ fn object(properties: &[(&str, Value)]) -> Value {
     let members: Map<String, Value> =
         properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
     json!({ "type": "object", "properties": members, "required": names })
+}
+
+/// An object that may have these and no others.
+fn exactly(properties: &[(&str, Value)]) -> Value {
+    let mut schema = object(properties);
+    schema["additionalProperties"] = false.into();
+    if let Some(members) = schema.as_object_mut() {
+        members.remove("required");
+    }
+    schema
+}
+
+/// A text for this regular expression.
+fn matching(pattern: &str, about: &str) -> Value {
+    json!({ "type": "string", "pattern": pattern, "description": about })
 }
 
 fn list(item: Value) -> Value {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::clients::no_session;
-use super::paging::{SLICE_STEPS_MAX, limit, page_of_shards, wrong_cursor};
+use super::paging::{SLICE_STEPS_MAX, limit, number, page_of_shards, wrong_cursor};
 use super::problem::Problem;
 use super::request::Call;
 
@@ -43,7 +43,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer, Problem> {
 pub(super) async fn of_client(call: &Call) -> Result<Answer, Problem> {
     let limit = limit(call)?;
     let skipped = match call.query.get("cursor") {
-        Some(text) => text.parse::<u32>().map_err(|_| wrong_cursor())?,
+        Some(text) => number(text).ok_or_else(wrong_cursor)?,
         None => 0,
     };
     let client_id = call.captured.clone();
