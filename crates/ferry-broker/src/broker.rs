@@ -1,5 +1,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
@@ -18,6 +19,7 @@ use crate::config::{Config, Origins, Problems, read_acl_file, read_rules_file};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
+use crate::privileges::Account;
 use crate::rules_authorizer::RulesAuthorizer;
 use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
@@ -45,6 +47,14 @@ pub struct BrokerBuilder {
     authenticator: Option<Arc<dyn Authenticator>>,
     authorizer: Option<Arc<dyn Authorizer>>,
     storage: Option<StorageOpener>,
+    account: Option<Account>,
+}
+
+/// Where the broker listens, before anybody is answered.
+struct Bound {
+    listeners: Listeners,
+    handles: Vec<ListenerHandle>,
+    admin: AdminSockets,
 }
 
 impl Broker {
@@ -65,11 +75,19 @@ impl Broker {
             authenticator: None,
             authorizer: None,
             storage: None,
+            account: None,
         }
     }
 }
 
 impl BrokerBuilder {
+    /// The process, which is root's, becomes this user once all addresses are bound: before the store is opened, and
+    /// before there is another thread. For a program that is nothing but the broker.
+    pub(crate) fn account(mut self, account: Option<Account>) -> Self {
+        self.account = account;
+        self
+    }
+
     /// A disk of the program's own in place of the data directory.
     #[must_use]
     pub fn disk<D>(mut self, disk: D) -> Self
@@ -113,13 +131,14 @@ impl BrokerBuilder {
         check(&self.config, users_known)?;
         let (authenticator, authenticators) = match self.authenticator {
             Some(authenticator) => (authenticator, None),
-            None => {
-                let mut authenticators = Authenticators::new(&self.config);
-                let made = authenticators.make(&self.config)?;
-                (authenticators.in_force(made).0, Some(authenticators))
-            }
+            None => make_authenticator(&self.config)?,
         };
         let authorizer = self.authorizer.clone().map_or_else(|| make_authorizer(&self.config), Ok)?;
+        let tokens = Tokens::read(&self.config.admin)?;
+        // A disk of the program's own has none.
+        let data_directory = self.config.storage.directory().filter(|_| self.storage.is_none());
+        let become_it = |account| bind_and_become(account, &self.config, data_directory.as_deref());
+        let bound_as_root = self.account.as_ref().map(become_it).transpose()?;
         let clock = Clock::start();
         let shard_count = shard_count(&self.config);
         let mailboxes = mailboxes(shard_count, self.config.limits.mailbox_bytes_max);
@@ -129,25 +148,23 @@ impl BrokerBuilder {
         let shared = Arc::new(Shared::new(shard_count, seed, core_config, authorizer));
         let arguments =
             OpenArguments { config: &self.config.storage, shared: &shared, mailboxes: &mailboxes };
-        // A disk of the program's own has none.
-        let data_directory = self.config.storage.directory().filter(|_| self.storage.is_none());
         let (storage, restored) = open_storage(self.storage, &arguments)?;
-        let mut shards: Vec<Shard> = (0..shard_count)
-            .map(|id| {
-                let seed = seed.wrapping_add(u64::from(id) + 1);
-                Shard::new(ShardId(id), shard_count, Arc::clone(&shared), seed, clock.now())
-            })
-            .collect();
+        let make_shard = |id| {
+            let seed = seed.wrapping_add(u64::from(id) + 1);
+            Shard::new(ShardId(id), shard_count, Arc::clone(&shared), seed, clock.now())
+        };
+        let mut shards: Vec<Shard> = (0..shard_count).map(make_shard).collect();
         if let Some(storage) = &storage {
             storage.give(restored, &mut shards, &shared);
         }
-        let (listeners, handles) = Listeners::bind(&self.config)?;
-        let admin_sockets = AdminSockets::bind(&self.config, data_directory.as_deref())?;
+        let bound = bound_as_root.map_or_else(|| Bound::bind(&self.config), Ok)?;
+        let Bound { listeners, handles, admin: mut admin_sockets } = bound;
+        admin_sockets.bind_in(&self.config, data_directory.as_deref());
         let accepting = Arc::new(Accepting::new(accept_limits(&self.config)));
         let (sys_interval_seconds, sys_interval_changes) = watch::channel(self.config.sys.interval_seconds);
         let in_force = InForce {
             config: self.config.clone(),
-            tokens: Tokens::read(&self.config.admin)?,
+            tokens,
             origins: self.origins,
             listeners: listeners.figures(),
         };
@@ -173,11 +190,41 @@ impl BrokerBuilder {
         let sys_topics =
             SysTopicsSetup { shared: Arc::clone(&shared), storage: storage.clone(), interval_seconds };
         start_shards(&mut running, shards, &handles, &authenticator, sys_topics)?;
-        if let Some(sockets) = admin_sockets {
-            running.admin = Some(AdminServer::start(sockets, Arc::clone(&running.admin_state))?);
+        if !admin_sockets.is_empty() {
+            running.admin = Some(AdminServer::start(admin_sockets, Arc::clone(&running.admin_state))?);
         }
         Ok(running)
     }
+}
+
+impl Bound {
+    fn bind(config: &Config) -> Result<Self, StartError> {
+        let (listeners, handles) = Listeners::bind(config)?;
+        Ok(Self { listeners, handles, admin: AdminSockets::bind(config)? })
+    }
+}
+
+/// Binds all addresses as root, and becomes another user. In the directory that belongs to that user nothing is opened
+/// before.
+fn bind_and_become(
+    account: &Account,
+    config: &Config,
+    data_directory: Option<&Path>,
+) -> Result<Bound, StartError> {
+    let bound = Bound::bind(config)?;
+    for path in config.listeners.iter().filter_map(|listener| listener.address.unix_path()) {
+        if let Err(error) = account.give_socket(path) {
+            tracing::warn!("the socket {} stays root's: {error}", path.display());
+        }
+    }
+    if let Some(directory) = data_directory {
+        account.prepare(directory)?;
+    }
+    account.become_it()?;
+    if let Some(directory) = data_directory {
+        account.check_directory(directory)?;
+    }
+    Ok(bound)
 }
 
 /// Starts the threads. On failure, dropping `running` stops those that run already.
@@ -234,6 +281,13 @@ pub(crate) fn check(config: &Config, users_known: bool) -> Result<(), Problems> 
         problems.retain(|problem| !problem.option.ends_with(".allow_anonymous"));
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+}
+
+/// Who may connect, as a configuration says, and what makes it anew.
+fn make_authenticator(config: &Config) -> Result<(Arc<dyn Authenticator>, Option<Authenticators>), Problems> {
+    let mut authenticators = Authenticators::new(config);
+    let made = authenticators.make(config)?;
+    Ok((authenticators.in_force(made).0, Some(authenticators)))
 }
 
 /// Who may do what, as a configuration says.

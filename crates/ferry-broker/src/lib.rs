@@ -13,6 +13,7 @@ mod driver;
 mod explain;
 mod from_config;
 mod listeners;
+mod privileges;
 mod process_limits;
 mod rules_authorizer;
 mod run;

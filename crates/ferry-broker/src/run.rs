@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use crate::admin_api::{LogLevels, ReloadRequest};
 use crate::broker::Broker;
 use crate::config::{Changes, Config, FileWatch, Listener, Loaded, Problems, Sources};
+use crate::privileges::Identity;
 use crate::process_limits::raise_open_files;
 use crate::running_broker::RunningBroker;
 use crate::start_block::start_block;
@@ -32,10 +33,21 @@ pub fn run(
     let mut signals = Signals::new()?;
     let mut watch = FileWatch::new();
     watch.watch(files(sources, &loaded.config));
-    let mut broker = Broker::builder(loaded.config).origins(loaded.origins).start()?;
+    let user = loaded.config.server.user.clone();
+    let identity = Identity::of(user.as_deref())?;
+    identity.log(user.as_deref());
+    let account = match &identity {
+        Identity::Account(account) => Some(account.clone()),
+        Identity::Unprivileged | Identity::Root { .. } => None,
+    };
+    let mut broker =
+        Broker::builder(loaded.config).origins(loaded.origins).account(account.clone()).start()?;
+    if let Some(account) = &account {
+        account.warn_of_unreadable(&files(sources, broker.config()));
+    }
     broker.admin_state.set_log(log_levels);
     let mut requests = broker.admin_state.reload_requests();
-    eprintln!("{}", start_block(&broker, open_files));
+    eprintln!("{}", start_block(&broker, &identity, open_files));
     loop {
         let (cause, request) = match runtime.block_on(next(&mut signals, &mut watch, &mut requests)) {
             Wanted::End(name) => {

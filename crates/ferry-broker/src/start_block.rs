@@ -1,8 +1,9 @@
+use crate::privileges::Identity;
 use crate::process_limits::OpenFiles;
 use crate::running_broker::RunningBroker;
 
 /// What is said once at start: version, listeners, storage, limits.
-pub(crate) fn start_block(broker: &RunningBroker, open_files: OpenFiles) -> String {
+pub(crate) fn start_block(broker: &RunningBroker, identity: &Identity, open_files: OpenFiles) -> String {
     let mut config = broker.config().clone();
     for (listener, address) in config.listeners.iter_mut().zip(broker.local_addresses()) {
         listener.address = address.clone();
@@ -11,8 +12,9 @@ pub(crate) fn start_block(broker: &RunningBroker, open_files: OpenFiles) -> Stri
     config.admin.address = admin_address.cloned();
     let shards = broker.shard_count();
     let threads = if shards == 1 { "1 shard".to_owned() } else { format!("{shards} shards") };
+    let user = identity.line().map(|line| format!("{line}\n")).unwrap_or_default();
     format!(
-        "Ferry {} ({}), {threads}, process {}\n{}\nprocess    {}",
+        "Ferry {} ({}), {threads}, process {}\n{}\n{user}process    {}",
         env!("CARGO_PKG_VERSION"),
         config.server.name,
         std::process::id(),

@@ -24,6 +24,13 @@ pub enum StartError {
     Storage(OpenError),
     /// No data directory is named, and there is no usual one.
     NoDirectory,
+    /// The process cannot give up the rights of root, or not work without them.
+    Privileges {
+        /// What is wrong.
+        action: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// The system refuses a thread, a timer or a signal handler.
     System(io::Error),
 }
@@ -40,6 +47,7 @@ impl fmt::Display for StartError {
                 "there is no usual place for data: HOME is not set\n  help: name a directory with --data DIR, or \
                  keep everything in memory with --memory"
             ),
+            Self::Privileges { action, remedy } => write!(formatter, "{action}\n  help: {remedy}"),
             Self::System(error) => write!(formatter, "the system does not let the broker start: {error}"),
         }
     }
@@ -53,7 +61,7 @@ impl std::error::Error for StartError {
             Self::Tls { error, .. } => Some(error),
             Self::Storage(error) => Some(error),
             Self::System(error) => Some(error),
-            Self::NoDirectory => None,
+            Self::NoDirectory | Self::Privileges { .. } => None,
         }
     }
 }

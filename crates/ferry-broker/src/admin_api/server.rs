@@ -18,8 +18,8 @@ use crate::start_error::StartError;
 /// The Unix socket's name in the data directory.
 const SOCKET_NAME: &str = "admin.sock";
 
-/// Connections that the system keeps waiting.
-const BACKLOG: u32 = 64;
+/// Few connections that the system keeps waiting; and who may open the socket's file may do everything.
+const OPTIONS: BindOptions = BindOptions { backlog: 64, unix_socket_mode: 0o600 };
 
 /// After the system could not give a connection, the next try waits this long.
 const FAILURE_PAUSE: Duration = Duration::from_millis(100);
@@ -39,32 +39,14 @@ pub(crate) struct AdminServer {
 }
 
 impl AdminSockets {
-    /// Listens where the configuration says, and in `directory`, which is the data directory if there is one. `None` if
-    /// that is nowhere.
+    /// Listens on the address of the configuration, if it names one.
     ///
     /// # Errors
-    /// The configured address is taken, a certificate is unusable.
-    pub(crate) fn bind(config: &Config, directory: Option<&Path>) -> Result<Option<Self>, StartError> {
+    /// The address is taken, a certificate is unusable.
+    pub(crate) fn bind(config: &Config) -> Result<Self, StartError> {
         let admin = &config.admin;
-        let options = BindOptions { backlog: BACKLOG, unix_socket_mode: 0o600 };
-        let mut bound = Vec::new();
-        if let Some(address) = &admin.address {
-            bound.push(BoundListener::bind(address, &options)?);
-        }
-        if let Some(directory) = directory.filter(|_| admin.unix_socket) {
-            let address = ListenAddress::Unix(directory.join(SOCKET_NAME));
-            match BoundListener::bind(&address, &options) {
-                Ok(socket) => bound.push(socket),
-                // Nobody has asked for it: a file system without sockets, or a long path, is no reason not to start.
-                Err(error) => tracing::warn!(
-                    "the admin API has no socket in the data directory: {error}; \
-                     admin.address gives it another place, admin.unix_socket = false ends this warning"
-                ),
-            }
-        }
-        if bound.is_empty() {
-            return Ok(None);
-        }
+        let bound = admin.address.iter().map(|address| BoundListener::bind(address, &OPTIONS));
+        let bound = bound.collect::<Result<_, _>>()?;
         let tls = match (admin.tls_options(), &admin.address) {
             (Some(options), Some(address)) => {
                 let acceptor = TlsAcceptor::new(&options, address.transport());
@@ -73,7 +55,26 @@ impl AdminSockets {
             }
             _ => None,
         };
-        Ok(Some(Self { bound, tls }))
+        Ok(Self { bound, tls })
+    }
+
+    /// Listens in `directory` too, which is the data directory if there is one, unless the configuration says otherwise.
+    pub(crate) fn bind_in(&mut self, config: &Config, directory: Option<&Path>) {
+        let Some(directory) = directory.filter(|_| config.admin.unix_socket) else { return };
+        let address = ListenAddress::Unix(directory.join(SOCKET_NAME));
+        match BoundListener::bind(&address, &OPTIONS) {
+            Ok(socket) => self.bound.push(socket),
+            // Nobody has asked for it: a file system without sockets, or a long path, is no reason not to start.
+            Err(error) => tracing::warn!(
+                "the admin API has no socket in the data directory: {error}; \
+                 admin.address gives it another place, admin.unix_socket = false ends this warning"
+            ),
+        }
+    }
+
+    /// Whether it listens nowhere.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bound.is_empty()
     }
 }
 

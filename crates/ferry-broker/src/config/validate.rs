@@ -14,9 +14,11 @@ use super::load::Places;
 use super::option::Section;
 use super::password_file::read_password_file;
 use super::problem::{Place, Problem};
+use super::sections::Server;
 use super::storage::{Durability, Storage};
 use super::validate_admin::validate_admin;
 use super::value::Setting;
+use crate::privileges::{Account, new_user};
 
 /// Longest path of a Unix socket that every supported system takes.
 const UNIX_PATH_BYTES_MAX: usize = 103;
@@ -52,6 +54,7 @@ pub(super) fn validate(
             remedy: "add one, for example tcp://127.0.0.1:1883".to_owned(),
         });
     }
+    server_user(&config.server, places, warnings);
     if let Some(path) = &config.authentication.password_file
         && let Err(wrong) = read_password_file(path, warnings)
     {
@@ -64,6 +67,21 @@ pub(super) fn validate(
     storage(&config.storage, places, warnings);
     validate_admin(&config.admin, places, problems, warnings);
     limits(&config.limits, places, problems, warnings);
+}
+
+fn server_user(server: &Server, places: &Places, warnings: &mut Vec<Problem>) {
+    let Some(name) = &server.user else { return };
+    // Where the system cannot say, the start finds out.
+    if !matches!(Account::known(name), Ok(None)) {
+        return;
+    }
+    let option = "server.user".to_owned();
+    warnings.push(Problem {
+        place: places.of(&[&option]),
+        option,
+        message: format!("there is no user {name} on this machine: started by root, the broker would end"),
+        remedy: new_user(name),
+    });
 }
 
 fn authorization(

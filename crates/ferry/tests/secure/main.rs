@@ -1,0 +1,5 @@
+//! `ferry serve` where harm is near: the rights that it keeps, files that others may read, certificates that change.
+
+mod authority;
+mod serving;
+mod test_privileges;
