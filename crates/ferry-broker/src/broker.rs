@@ -11,7 +11,7 @@ use ferry_core::{AllowAll, Authorizer, Shard, ShardId, Shared};
 use ferry_store::Disk;
 use tokio::sync::watch;
 
-use crate::accept::Accepting;
+use crate::accept::{Accepting, BANS_FILE, BanKeeper, BanList};
 use crate::acl_authorizer::AclAuthorizer;
 use crate::admin_api::{AdminServer, AdminSockets, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
@@ -19,6 +19,7 @@ use crate::config::{Config, Origins, Problems, read_acl_file, read_rules_file};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
+use crate::managed_file::ManagedFile;
 use crate::privileges::Account;
 use crate::rules_authorizer::RulesAuthorizer;
 use crate::running_broker::RunningBroker;
@@ -149,27 +150,29 @@ impl BrokerBuilder {
         let arguments =
             OpenArguments { config: &self.config.storage, shared: &shared, mailboxes: &mailboxes };
         let (storage, restored) = open_storage(self.storage, &arguments)?;
-        let make_shard = |id| {
-            let seed = seed.wrapping_add(u64::from(id) + 1);
-            Shard::new(ShardId(id), shard_count, Arc::clone(&shared), seed, clock.now())
-        };
-        let mut shards: Vec<Shard> = (0..shard_count).map(make_shard).collect();
+        let mut shards = make_shards(shard_count, &shared, seed, clock);
         if let Some(storage) = &storage {
             storage.give(restored, &mut shards, &shared);
         }
         let bound = bound_as_root.map_or_else(|| Bound::bind(&self.config), Ok)?;
         let Bound { listeners, handles, admin: mut admin_sockets } = bound;
         admin_sockets.bind_in(&self.config, data_directory.as_deref());
-        let accepting = Arc::new(Accepting::new(accept_limits(&self.config)));
-        let (sys_interval_seconds, sys_interval_changes) = watch::channel(self.config.sys.interval_seconds);
+        let accepting = open_accepting(&self.config, data_directory.as_deref(), clock)?;
+        let (sys_interval_seconds, interval_seconds) = watch::channel(self.config.sys.interval_seconds);
         let in_force = InForce {
             config: self.config.clone(),
             tokens,
             origins: self.origins,
             listeners: listeners.figures(),
         };
-        let admin_state =
-            AdminState::new(clock, Arc::clone(&mailboxes), Arc::clone(&shared), storage.clone(), in_force);
+        let admin_state = AdminState::new(
+            clock,
+            Arc::clone(&mailboxes),
+            Arc::clone(&shared),
+            Arc::clone(&accepting),
+            storage.clone(),
+            in_force,
+        );
         let mut running = RunningBroker {
             config: self.config,
             clock,
@@ -186,7 +189,6 @@ impl BrokerBuilder {
             admin: None,
             shutdown_begun: AtomicBool::new(false),
         };
-        let interval_seconds = sys_interval_changes;
         let sys_topics =
             SysTopicsSetup { shared: Arc::clone(&shared), storage: storage.clone(), interval_seconds };
         start_shards(&mut running, shards, &handles, &authenticator, sys_topics)?;
@@ -225,6 +227,26 @@ fn bind_and_become(
         account.check_directory(directory)?;
     }
     Ok(bound)
+}
+
+/// The bans that are kept in the data directory, and all limits.
+fn open_accepting(
+    config: &Config,
+    directory: Option<&Path>,
+    clock: Clock,
+) -> Result<Arc<Accepting>, StartError> {
+    let bans = Arc::new(BanList::default());
+    let keeper = directory
+        .map(|directory| BanKeeper::open(ManagedFile::new(directory, BANS_FILE), Arc::clone(&bans), clock));
+    Ok(Arc::new(Accepting::new(accept_limits(config), bans, keeper.transpose()?)))
+}
+
+fn make_shards(shard_count: u16, shared: &Arc<Shared>, seed: u64, clock: Clock) -> Vec<Shard> {
+    let shards = (0..shard_count).map(|id| {
+        let seed = seed.wrapping_add(u64::from(id) + 1);
+        Shard::new(ShardId(id), shard_count, Arc::clone(shared), seed, clock.now())
+    });
+    shards.collect()
 }
 
 /// Starts the threads. On failure, dropping `running` stops those that run already.

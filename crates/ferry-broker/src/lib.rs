@@ -13,6 +13,7 @@ mod driver;
 mod explain;
 mod from_config;
 mod listeners;
+mod managed_file;
 mod privileges;
 mod process_limits;
 mod rules_authorizer;

@@ -9,7 +9,7 @@ use ferry_core::{Authorizer, home_shard};
 use ferry_net::ListenAddress;
 use tokio::sync::watch;
 
-use crate::accept::{Accepting, BanListFull, ListenerSetup};
+use crate::accept::{Accepting, BanListFull, BanOrigin, ListenerSetup};
 use crate::admin_api::{AdminServer, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
 use crate::broker::{check, make_authorizer};
@@ -188,15 +188,17 @@ impl RunningBroker {
         });
     }
 
-    /// Keeps somebody from connecting from now on, until the ban ends, is lifted, or the broker does. A client that is
-    /// connected stays, unless the ban names its client identifier and nothing else: then its connection is ended with
+    /// Keeps somebody from connecting from now on, until the ban ends or is lifted, also after a restart if there is a data
+    /// directory: it is written there by a thread of its own. A client that is connected stays, unless the ban names its client identifier and nothing else: then its connection is ended with
     /// 0x98 (Administrative action).
     ///
     /// # Errors
     /// There are too many bans.
     pub fn ban(&self, ban: Ban) -> Result<(), BanListFull> {
         let client_id = ban.client_id.clone().filter(|_| ban.network.is_none() && ban.user_name.is_none());
-        self.accepting.bans.add(self.clock.now(), ban)?;
+        self.accepting.bans.add(self.clock.now(), ban, BanOrigin::Operator)?;
+        // Nobody waits for it.
+        let _ = self.accepting.keep_bans();
         if let Some(client_id) = client_id {
             self.disconnect(&client_id, ReasonCode::ADMINISTRATIVE_ACTION, None, None);
         }
@@ -206,13 +208,16 @@ impl RunningBroker {
     /// Lifts the ban of the same address, user name and client identifier; whether there was one. Those of the
     /// configuration are changed there.
     pub fn lift_ban(&self, about: &Ban) -> bool {
-        self.accepting.bans.lift(about)
+        let was_there = self.accepting.bans.lift(about);
+        // Nobody waits for it.
+        let _ = self.accepting.keep_bans();
+        was_there
     }
 
     /// All bans in force, in no particular order.
     #[must_use]
     pub fn bans(&self) -> Vec<Ban> {
-        self.accepting.bans.all(self.clock.now())
+        self.accepting.bans.all(self.clock.now()).into_iter().map(|(ban, _)| ban).collect()
     }
 
     /// Begins the end: nobody is accepted any more, wills are published, clients are disconnected (MQTT 5.0 clients

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 
 use ferry_net::{BindError, ListenAddress, TlsError};
 use ferry_store::OpenError;
@@ -22,6 +23,13 @@ pub enum StartError {
     },
     /// The data directory cannot be used.
     Storage(OpenError),
+    /// A file of the data directory, with what operators have said at run time, cannot be used.
+    Managed {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// No data directory is named, and there is no usual one.
     NoDirectory,
     /// The process cannot give up the rights of root, or not work without them.
@@ -42,6 +50,12 @@ impl fmt::Display for StartError {
             Self::Bind(error) => error.fmt(formatter),
             Self::Tls { address, error } => write!(formatter, "cannot listen on {address}: {error}"),
             Self::Storage(error) => write!(formatter, "{error}\n  help: {}", storage_remedy(error)),
+            Self::Managed { file, message } => write!(
+                formatter,
+                "{}: {message}\n  help: nothing was changed; correct the file, put back a copy of it, or move it away to do \
+                 without what it says",
+                file.display()
+            ),
             Self::NoDirectory => write!(
                 formatter,
                 "there is no usual place for data: HOME is not set\n  help: name a directory with --data DIR, or \
@@ -61,7 +75,7 @@ impl std::error::Error for StartError {
             Self::Tls { error, .. } => Some(error),
             Self::Storage(error) => Some(error),
             Self::System(error) => Some(error),
-            Self::NoDirectory | Self::Privileges { .. } => None,
+            Self::NoDirectory | Self::Privileges { .. } | Self::Managed { .. } => None,
         }
     }
 }

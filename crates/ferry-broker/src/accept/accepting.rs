@@ -8,6 +8,7 @@ use ferry_net::{Accepted, HandshakeLimits, ListenerOptions, PeerAddress};
 use ferry_session::Timestamp;
 
 use super::addresses::{AddressLimits, AddressPlace, AddressRefusal, Addresses};
+use super::ban_keeper::BanKeeper;
 use super::ban_list::BanList;
 use super::gauge::{Gauge, Place};
 use super::misbehaviour::MisbehaviourLimits;
@@ -23,7 +24,9 @@ pub(crate) struct Accepting {
     pub(super) addresses: Arc<Addresses>,
     pub(super) faults: Mutex<PerMinute<Network>>,
     pub(super) reconnects: Mutex<PerMinute<(String, Option<Network>)>>,
-    pub(crate) bans: BanList,
+    pub(crate) bans: Arc<BanList>,
+    /// `None`: what is banned at run time ends with the process.
+    pub(super) ban_keeper: Option<BanKeeper>,
     rate: RateLimit,
     limits: RwLock<Arc<AcceptLimits>>,
 }
@@ -131,8 +134,8 @@ fn gauge_max(connections_max: Option<u32>) -> usize {
 }
 
 impl Accepting {
-    pub(crate) fn new(limits: AcceptLimits) -> Self {
-        let bans = BanList::default();
+    /// `bans` are those of the run time; `ban_keeper` keeps them.
+    pub(crate) fn new(limits: AcceptLimits, bans: Arc<BanList>, ban_keeper: Option<BanKeeper>) -> Self {
         bans.configure(&limits.bans);
         Self {
             connections: Gauge::new(limits.connections_max),
@@ -142,6 +145,7 @@ impl Accepting {
             faults: Mutex::default(),
             reconnects: Mutex::default(),
             bans,
+            ban_keeper,
             rate: RateLimit::new(limits.connects_per_second_max),
             limits: RwLock::new(Arc::new(limits)),
         }

@@ -37,10 +37,27 @@ enum Key {
     Network(Option<Network>),
 }
 
+/// Where a ban comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BanOrigin {
+    /// The configuration, which alone can change it.
+    Configuration,
+    /// Too many connections, or too many that failed.
+    Automatic,
+    /// Somebody who runs the broker.
+    Operator,
+}
+
 #[derive(Debug)]
 struct Entry {
     ban: Ban,
-    is_configured: bool,
+    origin: BanOrigin,
+}
+
+impl Entry {
+    fn is_configured(&self) -> bool {
+        self.origin == BanOrigin::Configuration
+    }
 }
 
 impl Key {
@@ -89,41 +106,41 @@ impl BanList {
     }
 
     /// Adds a ban, in the place of one about the same.
-    pub(crate) fn add(&self, now: Timestamp, ban: Ban) -> Result<(), BanListFull> {
+    pub(crate) fn add(&self, now: Timestamp, ban: Ban, origin: BanOrigin) -> Result<(), BanListFull> {
         self.change(|bans| {
-            remove(bans, |entry| entry.ban.is_about_same(&ban) && !entry.is_configured);
+            remove(bans, |entry| entry.ban.is_about_same(&ban) && !entry.is_configured());
             if len(bans) >= BANS_MAX {
                 remove(bans, |entry| entry.ban.has_ended(now));
             }
             if len(bans) >= BANS_MAX {
                 return Err(BanListFull);
             }
-            bans.entry(Key::of(&ban)).or_default().push(Entry { ban, is_configured: false });
+            bans.entry(Key::of(&ban)).or_default().push(Entry { ban, origin });
             Ok(())
         })
     }
 
     /// Ends the bans about the same that were not configured; whether there was one.
     pub(crate) fn lift(&self, about: &Ban) -> bool {
-        self.change(|bans| remove(bans, |entry| entry.ban.is_about_same(about) && !entry.is_configured))
+        self.change(|bans| remove(bans, |entry| entry.ban.is_about_same(about) && !entry.is_configured()))
     }
 
     /// The bans of the configuration, in the place of those it had before.
     pub(crate) fn configure(&self, configured: &[Ban]) {
         self.change(|bans| {
-            remove(bans, |entry| entry.is_configured);
+            remove(bans, Entry::is_configured);
             for ban in configured {
-                let entry = Entry { ban: ban.clone(), is_configured: true };
+                let entry = Entry { ban: ban.clone(), origin: BanOrigin::Configuration };
                 bans.entry(Key::of(ban)).or_default().push(entry);
             }
         });
     }
 
     /// The bans in force, in no particular order.
-    pub(crate) fn all(&self, now: Timestamp) -> Vec<Ban> {
+    pub(crate) fn all(&self, now: Timestamp) -> Vec<(Ban, BanOrigin)> {
         let bans = self.bans.read().unwrap_or_else(PoisonError::into_inner);
         let entries = bans.values().flatten().filter(|entry| !entry.ban.has_ended(now));
-        entries.map(|entry| entry.ban.clone()).collect()
+        entries.map(|entry| (entry.ban.clone(), entry.origin)).collect()
     }
 
     fn find(&self, key: &Key, fits: impl Fn(&Ban) -> bool) -> Option<Ban> {
@@ -171,7 +188,7 @@ mod tests {
     fn a_ban_is_found_by_what_it_names_until_it_ends() {
         let bans = BanList::default();
         for text in ["address=192.0.2.0/24; until=1970-01-02", "user=u", "address=10.0.0.1; client_id=c"] {
-            bans.add(NOW, ban(text)).expect("room");
+            bans.add(NOW, ban(text), BanOrigin::Operator).expect("room");
         }
         assert!(bans.of_address(NOW, address("192.0.2.9")).is_some());
         assert!(bans.of_address(NOW, address("192.0.3.9")).is_none());
@@ -188,7 +205,7 @@ mod tests {
     fn the_configuration_changes_only_its_own() {
         let bans = BanList::default();
         bans.configure(&[ban("user=a"), ban("user=b")]);
-        bans.add(NOW, ban("user=c")).expect("room");
+        bans.add(NOW, ban("user=c"), BanOrigin::Automatic).expect("room");
         assert!(!bans.lift(&ban("user=a")));
         bans.configure(&[ban("user=b")]);
         assert!(bans.of_client(NOW, None, Some("a"), "").is_none());
@@ -205,12 +222,12 @@ mod tests {
         let mut full = HashMap::new();
         for number in 0..BANS_MAX {
             let ban = numbered(number);
-            full.insert(Key::of(&ban), vec![Entry { ban, is_configured: false }]);
+            full.insert(Key::of(&ban), vec![Entry { ban, origin: BanOrigin::Operator }]);
         }
         bans.change(|bans| *bans = full);
-        assert_eq!(bans.add(NOW, numbered(0)), Ok(()), "in the place of another");
-        assert_eq!(bans.add(NOW, ban("user=new")), Err(BanListFull));
-        assert_eq!(bans.add(Timestamp(86_400_000), ban("user=new")), Ok(()));
+        assert_eq!(bans.add(NOW, numbered(0), BanOrigin::Operator), Ok(()), "in the place of another");
+        assert_eq!(bans.add(NOW, ban("user=new"), BanOrigin::Operator), Err(BanListFull));
+        assert_eq!(bans.add(Timestamp(86_400_000), ban("user=new"), BanOrigin::Operator), Ok(()));
         assert_eq!(bans.all(NOW).len(), 1);
     }
 }

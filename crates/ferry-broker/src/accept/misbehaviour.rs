@@ -6,8 +6,11 @@ use std::sync::PoisonError;
 
 use ferry_codec::ReasonCode;
 use ferry_session::Timestamp;
+use tokio::sync::oneshot;
 
 use super::Accepting;
+use super::ban_keeper::{BanKeeper, Kept};
+use super::ban_list::BanOrigin;
 use crate::config::{Ban, Network};
 
 /// Bytes of a client identifier that are told in a reason.
@@ -103,14 +106,24 @@ impl Accepting {
         self.ban_for_a_while(now, ban, limits.ban_seconds, "abuse.reconnects_per_minute_max");
     }
 
+    /// Has the bans written, if they are kept; the answer comes when they are on the disk.
+    pub(crate) fn keep_bans(&self) -> Option<oneshot::Receiver<Kept>> {
+        self.ban_keeper.as_ref().map(BanKeeper::keep)
+    }
+
     fn ban_for_a_while(&self, now: Timestamp, ban: Ban, seconds: u32, option: &str) {
         let whom = Whom(&ban).to_string();
         let reason = ban.reason.clone();
-        match self.bans.add(now, Ban { until: Some(now.plus_seconds(seconds)), ..ban }) {
-            Ok(()) => tracing::info!(
-                "banned {whom} for {seconds} seconds: {reason} ({option}); if that is wrong, name its network in \
-                 abuse.exempt_networks"
-            ),
+        let ban = Ban { until: Some(now.plus_seconds(seconds)), ..ban };
+        match self.bans.add(now, ban, BanOrigin::Automatic) {
+            Ok(()) => {
+                tracing::info!(
+                    "banned {whom} for {seconds} seconds: {reason} ({option}); if that is wrong, name its network in \
+                     abuse.exempt_networks"
+                );
+                // Nobody waits for it.
+                let _ = self.keep_bans();
+            }
             Err(full) => tracing::info!("{whom} is not banned: {full}"),
         }
     }

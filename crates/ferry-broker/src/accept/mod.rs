@@ -3,6 +3,7 @@
 mod accept_loop;
 mod accepting;
 mod addresses;
+mod ban_keeper;
 mod ban_list;
 mod gauge;
 mod misbehaviour;
@@ -12,7 +13,9 @@ mod rate_limit;
 pub(crate) use accept_loop::accept_connections;
 pub(crate) use accepting::{AcceptLimits, Accepting, Arrival, ConnectionPlaces, ListenerSetup, TurnedAway};
 pub(crate) use addresses::AddressLimits;
+pub(crate) use ban_keeper::{BANS_FILE, BanKeeper, Kept};
 pub use ban_list::BanListFull;
+pub(crate) use ban_list::{BanList, BanOrigin};
 pub(crate) use gauge::Gauge;
 pub(crate) use misbehaviour::{MisbehaviourLimits, ip_of, is_fault};
 pub(crate) use per_minute::PerMinute;

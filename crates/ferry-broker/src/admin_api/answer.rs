@@ -14,6 +14,8 @@ pub(super) struct Answer {
     content_type: &'static str,
     body: Bytes,
     allow: Option<String>,
+    /// What the audit log is told besides the request.
+    pub(super) about: Option<String>,
 }
 
 /// The body of an answer, in one piece.
@@ -25,11 +27,16 @@ impl Answer {
     }
 
     pub(super) fn text(content_type: &'static str, text: String) -> Self {
-        Self { status: StatusCode::OK, content_type, body: text.into(), allow: None }
+        Self { status: StatusCode::OK, content_type, body: text.into(), allow: None, about: None }
     }
 
     pub(super) fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// The audit log is told this, too.
+    pub(super) fn about(self, words: String) -> Self {
+        Self { about: Some(words), ..self }
     }
 
     pub(super) fn into_response(self) -> Response<WholeBody> {
@@ -56,6 +63,7 @@ impl From<Problem> for Answer {
             content_type: "application/problem+json",
             body: problem.to_json().to_string().into(),
             allow: problem.allow,
+            about: None,
         }
     }
 }

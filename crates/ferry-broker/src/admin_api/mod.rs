@@ -4,7 +4,9 @@
 //! shard answers in its next turn: nothing here can hold up a client, and a shard that does not answer in time is an error
 //! of one request.
 
+mod access_schemas;
 mod answer;
+mod bans;
 mod broker;
 mod client_rows;
 mod clients;

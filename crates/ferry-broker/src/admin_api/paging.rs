@@ -87,6 +87,29 @@ pub(super) async fn page_of_shards(
     Ok(Answer::json(&json!({ "items": items, "next": next.map(Cursor::to_text) })))
 }
 
+/// A page of a list that is here as a whole, from the place that the cursor of the request names.
+///
+/// # Errors
+/// A parameter is wrong.
+pub(super) fn page_of_list<T>(
+    call: &Call,
+    list: &[T],
+    describe: impl Fn(&T) -> Value,
+) -> Result<Answer, Problem> {
+    let (limit, skipped) = (limit(call)?, number_of_cursor(call)? as usize);
+    let items: Vec<Value> = list.iter().skip(skipped).take(limit).map(describe).collect();
+    let next = (list.len() > skipped.saturating_add(limit)).then(|| (skipped + limit).to_string());
+    Ok(Answer::json(&json!({ "items": items, "next": next })))
+}
+
+/// The cursor of the request, where it is the number of items before.
+///
+/// # Errors
+/// It is none of ours.
+pub(super) fn number_of_cursor(call: &Call) -> Result<u32, Problem> {
+    call.query.get("cursor").map_or(Ok(0), |text| number(text).ok_or_else(wrong_cursor))
+}
+
 /// How many items the request wants.
 ///
 /// # Errors
@@ -98,7 +121,7 @@ pub(super) fn limit(call: &Call) -> Result<usize, Problem> {
 }
 
 /// A number of a cursor: digits alone.
-pub(super) fn number(text: &str) -> Option<u32> {
+fn number(text: &str) -> Option<u32> {
     text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 

@@ -57,6 +57,17 @@ impl Problem {
         )
     }
 
+    /// It holds now, but could not be written to the data directory.
+    pub(super) fn not_kept(words: impl fmt::Display) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "not-kept",
+            "It is in force, but not kept",
+            format!("after a restart it is forgotten: {words}"),
+            "see to the disk, then do it again",
+        )
+    }
+
     pub(super) fn to_json(&self) -> Value {
         json!({
             "type": format!("urn:ferry:problem:{}", self.kind),

@@ -70,7 +70,10 @@ pub(super) async fn respond(
 fn audit(caller: Option<&Caller>, peer: PeerAddress, act: &str, result: &Result<Answer, Problem>) {
     let who = caller.map_or("nobody", |caller| &caller.name);
     match result {
-        Ok(_) => tracing::info!(target: "audit", "audit: {who:?} from {peer}: {act:?}: done"),
+        Ok(answer) => {
+            let about = answer.about.as_ref().map(|about| format!(", {about:?}")).unwrap_or_default();
+            tracing::info!(target: "audit", "audit: {who:?} from {peer}: {act:?}: done{about}");
+        }
         Err(problem) => tracing::info!(
             target: "audit",
             "audit: {who:?} from {peer}: {act:?}: not done ({}), {}",

@@ -7,8 +7,8 @@ use super::problem::Problem;
 use super::query;
 use super::request::Call;
 use super::{
-    broker, clients, configuration, health, history, log_levels, metrics, openapi, publish, retained,
-    schemas, subscriptions,
+    access_schemas, bans, broker, clients, configuration, health, history, log_levels, metrics, openapi,
+    publish, retained, schemas, subscriptions,
 };
 use crate::config::AdminRole;
 
@@ -82,6 +82,9 @@ pub(super) enum Operation {
     RetainedGet,
     RetainedDelete,
     Publish,
+    Bans,
+    Ban,
+    LiftBan,
 }
 
 /// Items on a page, at most.
@@ -112,7 +115,7 @@ const VIEWER: Access = Access::Role(AdminRole::Viewer);
 const OPERATOR: Access = Access::Role(AdminRole::Operator);
 const ADMIN: Access = Access::Role(AdminRole::Admin);
 
-pub(super) static ROUTES: [Route; 22] = [
+pub(super) static ROUTES: [Route; 25] = [
     get(
         "/health",
         Access::Everybody,
@@ -274,6 +277,38 @@ pub(super) static ROUTES: [Route; 22] = [
         "Done",
         Operation::Publish,
     ),
+    get("/api/v1/bans", VIEWER, "Who may not connect", &[LIMIT, CURSOR], "Bans", Operation::Bans),
+    change(
+        Method::POST,
+        "/api/v1/bans",
+        OPERATOR,
+        "Keep somebody from connecting, and end the connections of those whom it is about",
+        Some("BanRequest"),
+        "Banned",
+        Operation::Ban,
+    ),
+    Route {
+        method: Method::DELETE,
+        path: "/api/v1/bans",
+        access: OPERATOR,
+        summary: "Lift the ban of exactly this address, user and client identifier",
+        query: &[
+            optional(
+                "address",
+                "The address or network that the ban names.",
+                ParameterKind::Matching(access_schemas::NETWORK),
+            ),
+            optional("user", "The user name that it names.", ParameterKind::Matching(schemas::TEXT)),
+            optional(
+                "client_id",
+                "The client identifier that it names.",
+                ParameterKind::Matching(schemas::TEXT),
+            ),
+        ],
+        body: None,
+        answer: "Done",
+        operation: Operation::LiftBan,
+    },
 ];
 
 const fn get(
@@ -328,6 +363,9 @@ impl Operation {
             Self::RetainedGet => retained::show(&call),
             Self::RetainedDelete => retained::delete(&call).await,
             Self::Publish => publish::publish(&call).await,
+            Self::Bans => bans::list(&call),
+            Self::Ban => bans::add(&call).await,
+            Self::LiftBan => bans::remove(&call).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::access_schemas::of_access;
 use super::clients::TEXT_CHARACTERS_MAX;
 
 /// The regular expression (ECMA-262) of a topic name, section 4.7.
@@ -20,7 +21,7 @@ pub(super) const CURSOR: &str = "^[A-Za-z0-9_.-]+$";
 const PUBLISHED_TOPIC: &str = r"^(?!\$SYS($|/))[^+#\u0000]+$";
 
 /// Of any text that MQTT allows [MQTT-1.5.4-2].
-const TEXT: &str = r"^[^\u0000]*$";
+pub(super) const TEXT: &str = r"^[^\u0000]*$";
 
 /// Of levels of the log: for all, and others for modules; `off` for all alone would log nothing.
 const LOG_LEVELS: &str = concat!(
@@ -63,6 +64,7 @@ pub(super) fn schemas() -> Value {
     of_the_broker(add);
     of_clients(add);
     of_messages(add);
+    of_access(add);
     add("History", history());
     add(
         "LogRequest",
@@ -282,12 +284,12 @@ fn of_messages(add: &mut dyn FnMut(&str, Value)) {
 }
 
 /// A page of items.
-fn page(item: Value) -> Value {
+pub(super) fn page(item: Value) -> Value {
     object(&[("items", list(item)), ("next", maybe("string"))])
 }
 
 /// An object that has all of these.
-fn object(properties: &[(&str, Value)]) -> Value {
+pub(super) fn object(properties: &[(&str, Value)]) -> Value {
     let names: Vec<&str> = properties.iter().map(|(name, _)| *name).collect();
     let members: Map<String, Value> =
         properties.iter().map(|(name, schema)| ((*name).to_owned(), schema.clone())).collect();
@@ -295,7 +297,7 @@ fn object(properties: &[(&str, Value)]) -> Value {
 }
 
 /// An object that may have these and no others.
-fn exactly(properties: &[(&str, Value)]) -> Value {
+pub(super) fn exactly(properties: &[(&str, Value)]) -> Value {
     let mut schema = object(properties);
     schema["additionalProperties"] = false.into();
     if let Some(members) = schema.as_object_mut() {
@@ -305,7 +307,7 @@ fn exactly(properties: &[(&str, Value)]) -> Value {
 }
 
 /// A text for this regular expression.
-fn matching(pattern: &str, about: &str) -> Value {
+pub(super) fn matching(pattern: &str, about: &str) -> Value {
     json!({ "type": "string", "pattern": pattern, "description": about })
 }
 
@@ -315,14 +317,14 @@ fn list(item: Value) -> Value {
     schema
 }
 
-fn text() -> Value {
+pub(super) fn text() -> Value {
     json!({ "type": "string" })
 }
 
-fn count() -> Value {
+pub(super) fn count() -> Value {
     json!({ "type": "integer", "minimum": 0 })
 }
 
-fn maybe(kind: &str) -> Value {
+pub(super) fn maybe(kind: &str) -> Value {
     json!({ "type": [kind, "null"] })
 }

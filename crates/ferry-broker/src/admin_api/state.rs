@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::problem::Problem;
 use super::tokens::Tokens;
+use crate::accept::Accepting;
 use crate::config::{Changes, Config, Origins, Problems};
 use crate::driver::{Clock, Command, Driver, Mailbox};
 use crate::listeners::ListenerFigures;
@@ -21,6 +22,7 @@ pub(crate) struct AdminState {
     pub(super) clock: Clock,
     pub(super) mailboxes: Arc<[Mailbox]>,
     pub(super) shared: Arc<Shared>,
+    pub(super) accepting: Arc<Accepting>,
     /// `None`: everything is in memory.
     pub(super) storage: Option<Arc<Storage>>,
     in_force: RwLock<Arc<InForce>>,
@@ -55,6 +57,7 @@ impl AdminState {
         clock: Clock,
         mailboxes: Arc<[Mailbox]>,
         shared: Arc<Shared>,
+        accepting: Arc<Accepting>,
         storage: Option<Arc<Storage>>,
         in_force: InForce,
     ) -> Self {
@@ -62,6 +65,7 @@ impl AdminState {
             clock,
             mailboxes,
             shared,
+            accepting,
             storage,
             in_force: RwLock::new(Arc::new(in_force)),
             is_stopping: AtomicBool::new(false),

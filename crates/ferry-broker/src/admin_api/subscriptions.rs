@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::clients::no_session;
-use super::paging::{SLICE_STEPS_MAX, limit, number, page_of_shards, wrong_cursor};
+use super::paging::{SLICE_STEPS_MAX, limit, number_of_cursor, page_of_shards};
 use super::problem::Problem;
 use super::request::Call;
 
@@ -41,11 +41,7 @@ pub(super) async fn list(call: &Call) -> Result<Answer, Problem> {
 /// # Errors
 /// It has no session, a parameter is wrong, or the shard does not answer in time.
 pub(super) async fn of_client(call: &Call) -> Result<Answer, Problem> {
-    let limit = limit(call)?;
-    let skipped = match call.query.get("cursor") {
-        Some(text) => number(text).ok_or_else(wrong_cursor)?,
-        None => 0,
-    };
+    let (limit, skipped) = (limit(call)?, number_of_cursor(call)?);
     let client_id = call.captured.clone();
     let page = call.state.ask_home(&call.captured, move |driver| {
         let shard = driver.shard();

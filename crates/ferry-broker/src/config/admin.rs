@@ -29,7 +29,7 @@ choices! {
     pub enum AdminRole {
         /// See everything but payloads of messages and secrets.
         Viewer = "viewer",
-        /// Publish, read payloads, disconnect clients, delete retained messages, change the level of the log.
+        /// Publish, read payloads, disconnect and ban clients, delete retained messages, change the level of the log.
         Operator = "operator",
         /// Delete sessions, reload the configuration.
         Admin = "admin",

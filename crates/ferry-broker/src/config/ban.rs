@@ -147,7 +147,7 @@ impl Field for Ban {
     }
 }
 
-/// `2026-12-31` or `2026-12-31T18:00:00Z`, in UTC (RFC 3339).
+/// The time of `2026-12-31` or `2026-12-31T18:00:00Z`, in UTC (RFC 3339).
 fn parse_time(text: &str) -> Option<Timestamp> {
     let (date, time) = text.split_once('T').unwrap_or((text, "00:00:00Z"));
     let numbers = |text: &str, separator: char| -> Option<[i64; 3]> {

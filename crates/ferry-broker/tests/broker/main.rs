@@ -5,6 +5,7 @@ mod abuse;
 mod admin;
 mod admin_api;
 mod authentication;
+mod bans;
 mod client;
 mod commit;
 mod full_disk;

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::bans::BansAct;
 use super::failure::Failure;
 
 /// Watch and manage a running broker
@@ -16,12 +17,13 @@ Examples:
   ferry ctl client show pump7
   ferry ctl kick pump7 --reason 'under repair'
   ferry ctl retained list 'house/#'
+  ferry ctl bans add --address 198.51.100.0/24 --for 2h --reason 'it floods'
   ferry ctl --json subscriptions | jq -r .filter
   ferry ctl --admin http://127.0.0.1:9883 --token-file token drops
   sudo -u ferry ferry ctl reload
 
 Exit codes: 0 done; 1 the broker did not do it; 2 wrong command line; 3 no broker answers; 4 no permission; 5 there is no such
-client, session or message.")]
+client, session, message or ban.")]
 pub(crate) struct CtlCommand {
     #[command(flatten)]
     pub(super) api: ApiArguments,
@@ -116,6 +118,11 @@ pub(super) enum Act {
     Retained {
         #[command(subcommand)]
         act: RetainedAct,
+    },
+    /// Who may not connect
+    Bans {
+        #[command(subcommand)]
+        act: BansAct,
     },
     /// Copies of messages that were discarded, by reason
     Drops {

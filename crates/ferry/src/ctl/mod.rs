@@ -1,6 +1,7 @@
 //! `ferry ctl`: watches and manages a running broker by its admin API.
 
 mod arguments;
+mod bans;
 mod door;
 mod failure;
 mod http;
@@ -93,6 +94,7 @@ fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
         }
         Act::Log { levels } => printer.done(&api.post("/log", &json!({ "levels": levels }))?),
         Act::Retained { act } => retained(api, printer, act),
+        Act::Bans { act } => bans::bans(api, printer, act),
         Act::Publish { topic, message, qos, retain } => {
             let body = json!({ "topic": topic, "payload": message, "qos": qos, "retain": retain });
             printer.done(&api.post("/publish", &body)?)

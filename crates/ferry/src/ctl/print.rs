@@ -17,7 +17,7 @@ pub(super) struct Printer {
 
 impl Printer {
     /// One line for each item, or a table of some of their members.
-    fn list(
+    pub(super) fn list(
         self,
         items: &[Value],
         titles: &[&str],
@@ -34,7 +34,7 @@ impl Printer {
     }
 
     /// A document, or a line for each of these members.
-    fn members(self, document: &Value, members: &[(&str, String)]) -> Result<(), Failure> {
+    pub(super) fn members(self, document: &Value, members: &[(&str, String)]) -> Result<(), Failure> {
         if self.json {
             output::line(&document.to_string());
             return Ok(());
@@ -238,8 +238,8 @@ pub(super) fn history(history: &Value) {
         let [what, reason, detail, address, listener] =
             ["what", "reason", "detail", "address", "listener"].map(|name| text(&decision[name]));
         let code = decision["reason_code"].as_u64().unwrap_or(0);
-        let at = decision["at_milliseconds"].as_i64().and_then(|at| Timestamp::from_millisecond(at).ok());
-        let at = at.map_or(String::new(), |at| format!("{at:.0} "));
+        let at = moment(&decision["at_milliseconds"]);
+        let at = if at.is_empty() { at } else { format!("{at} ") };
         let detail = if detail.is_empty() { detail } else { format!(", {detail}") };
         let times = match decision["count"].as_u64() {
             Some(count) if count > 1 => format!(" ({count} times)"),
@@ -268,7 +268,7 @@ fn items_of(list: &Value) -> &[Value] {
 }
 
 /// A value as people read it; nothing for null.
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -276,6 +276,12 @@ fn text(value: &Value) -> String {
         Value::Bool(false) => "no".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// A time in milliseconds as people read it; nothing for null.
+pub(super) fn moment(milliseconds: &Value) -> String {
+    let at = milliseconds.as_i64().and_then(|at| Timestamp::from_millisecond(at).ok());
+    at.map_or(String::new(), |at| format!("{at:.0}"))
 }
 
 fn duration(seconds: u64) -> String {

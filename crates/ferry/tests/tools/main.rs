@@ -3,8 +3,10 @@
 mod broker;
 mod mosquitto_options;
 mod program;
+mod served;
 mod terminal;
 mod test_ctl;
+mod test_ctl_access;
 mod test_formats;
 mod test_manual;
 mod test_options;

@@ -3,46 +3,8 @@
 use std::process::Stdio;
 
 use crate::broker::{Broker, Kind};
-use crate::program::{Outcome, Running, Scratch, client, ferry, run};
-
-/// A broker with a data directory and the API on a port, and the command line that reaches its socket.
-struct Served {
-    broker: Running,
-    directory: Scratch,
-    port: String,
-    /// The URL of its API, if it has an address.
-    admin: Option<String>,
-}
-
-impl Served {
-    fn start(file: &str) -> Self {
-        let directory = Scratch::new();
-        std::fs::write(directory.path("ferry.toml"), file).expect("written");
-        let mut command = ferry();
-        command.args(["serve", "--listen", "tcp://127.0.0.1:0", "--data"]).arg(directory.path("data"));
-        command.arg("--config").arg(directory.path("ferry.toml"));
-        let mut broker = Running::start(&mut command);
-        let line = broker.next_with("tcp://127.0.0.1:");
-        let port = line.rsplit("127.0.0.1:").next().unwrap_or_default();
-        let port = port.chars().take_while(char::is_ascii_digit).collect();
-        let admin = file.contains("address = ").then(|| broker.next_with("admin "));
-        let admin = admin.map(|line| line.replace("admin", "").trim().replace("tcp://", "http://"));
-        broker.wait_for("process ");
-        Self { broker, directory, port, admin }
-    }
-
-    fn ctl(&self, arguments: &[&str]) -> Outcome {
-        let mut command = ferry();
-        command.arg("ctl").arg("--admin").arg(self.directory.path("data/admin.sock")).args(arguments);
-        run(&mut command, b"")
-    }
-
-    fn done(&self, arguments: &[&str]) -> String {
-        let outcome = self.ctl(arguments);
-        assert_eq!(outcome.code, Some(0), "{arguments:?}: {outcome:?}");
-        outcome.output
-    }
-}
+use crate::program::{Running, Scratch, client, ferry, run};
+use crate::served::Served;
 
 #[test]
 fn a_broker_is_watched_and_managed() {

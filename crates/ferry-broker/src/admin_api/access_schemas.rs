@@ -1,0 +1,59 @@
+//! What requests and answers about who may connect look like.
+
+use serde_json::{Value, json};
+
+use super::bans::{NAME_CHARACTERS_MAX, REASON_CHARACTERS_MAX, SECONDS_MAX};
+use super::schemas::{TEXT, count, exactly, matching, maybe, object, page, text};
+
+/// The regular expression (ECMA-262) of an address, or of a network.
+pub(super) const NETWORK: &str = concat!(
+    r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\.){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])",
+    r"(/(3[0-2]|[12]?[0-9]))?$",
+    r"|^(([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,7}:",
+    r"|([0-9a-fA-F]{1,4}:){1,6}:[0-9a-fA-F]{1,4}|([0-9a-fA-F]{1,4}:){1,5}(:[0-9a-fA-F]{1,4}){1,2}",
+    r"|([0-9a-fA-F]{1,4}:){1,4}(:[0-9a-fA-F]{1,4}){1,3}|([0-9a-fA-F]{1,4}:){1,3}(:[0-9a-fA-F]{1,4}){1,4}",
+    r"|([0-9a-fA-F]{1,4}:){1,2}(:[0-9a-fA-F]{1,4}){1,5}|[0-9a-fA-F]{1,4}:(:[0-9a-fA-F]{1,4}){1,6}",
+    r"|:((:[0-9a-fA-F]{1,4}){1,7}|:))(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$"
+);
+
+/// Of a line of text.
+const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
+pub(super) fn of_access(add: &mut dyn FnMut(&str, Value)) {
+    add(
+        "Bans",
+        page(object(&[
+            ("address", maybe("string")),
+            ("user", maybe("string")),
+            ("client_id", maybe("string")),
+            ("until_milliseconds", maybe("integer")),
+            ("reason", text()),
+            ("origin", json!({ "enum": ["configuration", "automatic", "operator"] })),
+        ])),
+    );
+    add("BanRequest", ban_request());
+    add("Banned", object(&[("done", text()), ("disconnected", count())]));
+}
+
+fn ban_request() -> Value {
+    let name = |about| {
+        let mut schema = matching(TEXT, about);
+        schema["maxLength"] = NAME_CHARACTERS_MAX.into();
+        schema
+    };
+    let address = matching(NETWORK, "An address, or a network such as 192.0.2.0/24.");
+    let mut reason = matching(LINE, "For the log; clients are not told.");
+    reason["maxLength"] = REASON_CHARACTERS_MAX.into();
+    let about = |required: &str| {
+        let mut schema = exactly(&[
+            ("address", address.clone()),
+            ("user", name("Who gives this user name.")),
+            ("client_id", name("Who gives this client identifier.")),
+            ("seconds", json!({ "type": "integer", "minimum": 1, "maximum": SECONDS_MAX })),
+            ("reason", reason.clone()),
+        ]);
+        schema["required"] = json!([required]);
+        schema
+    };
+    json!({ "anyOf": [about("address"), about("user"), about("client_id")] })
+}
