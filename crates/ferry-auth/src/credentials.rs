@@ -15,6 +15,10 @@ pub struct Credentials {
     pub peer_address: Box<str>,
     /// Common name of the verified TLS client certificate, when one was presented.
     pub certificate_common_name: Option<Box<str>>,
+    /// Protocol Version of the CONNECT: 3 for MQTT 3.1, 4 for 3.1.1, 5 for 5.0.
+    pub protocol_version: u8,
+    /// The listener that it came to, by its address.
+    pub listener: Box<str>,
     /// By whom the listener wants its clients to be judged, in this order.
     pub authenticators: Arc<[Box<str>]>,
     /// Whether the listener lets clients in that prove nothing.

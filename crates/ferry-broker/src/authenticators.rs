@@ -1,14 +1,20 @@
 //! The authenticators that a configuration asks for.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
+use std::time::Duration;
 
 use ferry_auth::{
     Authenticator, CertificateLink, Chain, DecoySecret, HashQueue, JwtLink, PasswordFile, PasswordLink,
 };
 
-use crate::config::{AuthenticatorKind, Config, Problems, read_jwt_rules, read_password_file};
+use crate::config::{
+    Authentication, AuthenticatorKind, Config, Place, Problem, Problems, read_hook, read_jwt_rules,
+    read_password_file,
+};
+use crate::hook::{ANSWER_BYTES_MAX, HookLimits, HookLink};
+use crate::http_client::{HttpClient, HttpThread};
 
 /// Makes the judges of a configuration, and makes them anew when it is reloaded; all of them share one queue.
 pub(crate) struct Authenticators {
@@ -17,6 +23,8 @@ pub(crate) struct Authenticators {
     decoy_secret: DecoySecret,
     /// The users in force.
     password_file: Option<Arc<PasswordFile>>,
+    /// Started when something is configured that asks a server.
+    http: OnceLock<HttpThread>,
 }
 
 /// Judges that are not in force yet.
@@ -30,7 +38,12 @@ impl Authenticators {
         let cores = || thread::available_parallelism().map_or(1, |cores| cores.get());
         let threads = config.authentication.hash_threads.map_or_else(|| cores() / 2, usize::from);
         let queue = HashQueue::new(threads, config.limits.password_checks_waiting_max as usize);
-        Self { queue: Arc::new(queue), decoy_secret: DecoySecret::random(), password_file: None }
+        Self {
+            queue: Arc::new(queue),
+            decoy_secret: DecoySecret::random(),
+            password_file: None,
+            http: OnceLock::new(),
+        }
     }
 
     /// Reads what the configuration names.
@@ -51,8 +64,40 @@ impl Authenticators {
             let link = JwtLink::new(rules, Arc::clone(&self.queue));
             chain = chain.with(AuthenticatorKind::Jwt.name(), Arc::new(link));
         }
+        if let Some(link) = self.hook(&config.authentication)? {
+            chain = chain.with(AuthenticatorKind::Hook.name(), Arc::new(link));
+        }
         self.queue.set_jobs_max(config.limits.password_checks_waiting_max as usize);
         Ok(Made { authenticator: Arc::new(chain), password_file })
+    }
+
+    fn hook(&self, authentication: &Authentication) -> Result<Option<HookLink>, Problems> {
+        let server = read_hook(authentication, &|_| Place::Default, &mut Vec::new()).map_err(Problems)?;
+        let Some(server) = server else { return Ok(None) };
+        let requests_max = authentication.hook_requests_max as usize;
+        let ca_file = server.ca_file.as_deref();
+        let client = HttpClient::new(server.url, server.headers, ca_file, ANSWER_BYTES_MAX, requests_max);
+        let client = client.map_err(|error| hook_problem(error.to_string()))?;
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let limits = HookLimits {
+            timeout: seconds(authentication.hook_timeout_seconds),
+            requests_max,
+            waiting_max: authentication.hook_waiting_max as usize,
+            cache_lifetime: seconds(authentication.hook_cache_seconds),
+            cache_entries_max: authentication.hook_cache_entries_max as usize,
+            when_unavailable: authentication.hook_unavailable,
+        };
+        Ok(Some(HookLink::new(client, self.http()?.handle(), limits)))
+    }
+
+    /// The thread that asks servers, which is started if it is not there.
+    fn http(&self) -> Result<&HttpThread, Problems> {
+        if let Some(thread) = self.http.get() {
+            return Ok(thread);
+        }
+        let thread = HttpThread::start()
+            .map_err(|error| hook_problem(format!("the system has no thread to give: {error}")))?;
+        Ok(self.http.get_or_init(|| thread))
     }
 
     /// These judges are in force from now on. Returns them, and the users that the password file had and has not any more, or
@@ -65,4 +110,9 @@ impl Authenticators {
         };
         (made.authenticator, ended)
     }
+}
+
+fn hook_problem(message: String) -> Problems {
+    let option = "authentication.hook_url".to_owned();
+    Problems(vec![Problem { place: Place::Default, option, message, remedy: String::new() }])
 }

@@ -12,6 +12,8 @@ pub mod config;
 mod driver;
 mod explain;
 mod from_config;
+mod hook;
+mod http_client;
 mod listeners;
 mod managed_file;
 mod privileges;

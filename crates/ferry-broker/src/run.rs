@@ -116,6 +116,8 @@ fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
     let access_files = [
         &authentication.password_file,
         &authentication.jwt_key_file,
+        &authentication.hook_header_file,
+        &authentication.hook_ca_file,
         &authorization.acl_file,
         &authorization.rules_file,
     ];

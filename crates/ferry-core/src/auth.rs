@@ -247,6 +247,8 @@ impl Shard {
                 password: None,
                 peer_address: conn.info.peer_address().into(),
                 certificate_common_name: conn.info.certificate_common_name().map(Into::into),
+                protocol_version: conn.version as u8,
+                listener: conn.info.listener.name.clone(),
                 authenticators: Arc::clone(&conn.info.listener.authenticators),
                 anonymous_allowed: conn.info.listener.anonymous_allowed,
             };

@@ -51,6 +51,10 @@ pub struct Credentials {
     pub peer_address: Box<str>,
     /// As in [`ConnInfo`](crate::ConnInfo).
     pub certificate_common_name: Option<Box<str>>,
+    /// Protocol Version of the CONNECT: 3, 4 or 5.
+    pub protocol_version: u8,
+    /// As the name in [`ListenerPolicy`](crate::ListenerPolicy).
+    pub listener: Box<str>,
     /// As in [`ListenerPolicy`](crate::ListenerPolicy).
     pub authenticators: Arc<[Box<str>]>,
     /// As in [`ListenerPolicy`](crate::ListenerPolicy).

@@ -4,6 +4,7 @@ mod access_rights;
 mod arena;
 mod client;
 mod full_disk;
+mod hook;
 mod jwt;
 mod library;
 mod line;
@@ -108,6 +109,7 @@ fn main() {
     arguments.test_threads = arguments.test_threads.or(Some(4));
     let mut trials = mosquitto::trials();
     trials.extend(full_disk::trials());
+    trials.extend(hook::trials());
     trials.extend(jwt::trials());
     trials.extend(schemathesis::trials());
     trials.extend(scram::trials());

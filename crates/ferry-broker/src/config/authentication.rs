@@ -14,6 +14,18 @@ choices! {
         Certificate = "certificate",
         /// Checks a token (JWT) in the place of the password.
         Jwt = "jwt",
+        /// Asks an HTTP server.
+        Hook = "hook",
+    }
+}
+
+choices! {
+    /// What happens to a client when the hook gives no answer.
+    pub enum HookUnavailable {
+        /// It is refused.
+        Refuse = "refuse",
+        /// The next authenticator is asked.
+        Next = "next",
     }
 }
 
@@ -71,6 +83,37 @@ section! {
 
         /// How far the clock of whoever makes tokens may be from that of this machine.
         jwt_clock_skew_seconds: u32 = 30, Kind::Seconds { min: 0, max: 300 }, Live;
+
+        /// An HTTP server that is asked who a client is, such as `"https://auth.example/mqtt"`: it gets a POST with a JSON object
+        /// for each CONNECT; see the chapter on users. If it is set, every listener asks it, unless its own `authentication` says
+        /// something else.
+        hook_url: Option<String> = None, Kind::Or("", &Kind::Text), Live;
+
+        /// Headers for the hook, by which it knows the broker: a file of lines such as `Authorization: Bearer SECRET`.
+        hook_header_file: Option<PathBuf> = None, Kind::Path, Live;
+
+        /// Authorities (PEM) that the certificate of the hook is checked with, instead of those of the system.
+        hook_ca_file: Option<PathBuf> = None, Kind::Path, Live;
+
+        /// How long a client waits for the answer of the hook, whatever it is that takes so long.
+        hook_timeout_seconds: u32 = 5, Kind::Seconds { min: 1, max: 60 }, Live;
+
+        /// Questions that the hook has at a time, each on a connection of its own.
+        hook_requests_max: u32 = 32, Kind::Count { min: 1, max: 1024 }, Live;
+
+        /// Questions that wait for their turn. Above that a client is refused with 0x89 (Server busy).
+        hook_waiting_max: u32 = 1000, Kind::Count { min: 0, max: 1_000_000 }, Live;
+
+        /// How long an answer of the hook is remembered, and not asked for again by the same client with the same password from
+        /// the same address; 0 for not at all. For so long a client may still get in that the hook would not let in any more.
+        hook_cache_seconds: u32 = 0, Kind::Seconds { min: 0, max: 86_400 }, Live;
+
+        /// Answers of the hook that are remembered, of those that let a client in, and as many of the others.
+        hook_cache_entries_max: u32 = 10_000, Kind::Count { min: 1, max: 10_000_000 }, Live;
+
+        /// What happens when the hook gives no answer, or one that is none: `"refuse"` refuses the client with 0x88 (Server
+        /// unavailable), `"next"` asks the next authenticator.
+        hook_unavailable: HookUnavailable = HookUnavailable::Refuse, Kind::Choice(HookUnavailable::NAMES), Live;
 
         /// Threads that compare passwords and check tokens, apart from those that serve clients. `"auto"`: half as many as there are cores.
         hash_threads: Option<u16> = None, Kind::Or("auto", &Kind::Count { min: 1, max: 256 }), Restart;

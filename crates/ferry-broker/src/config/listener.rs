@@ -130,8 +130,8 @@ section! {
         /// Who judges clients here, in this order; the first that can has decided. `"password_file"` compares user name and
         /// password with `authentication.password_file`; `"certificate"` takes the common name of a client's certificate
         /// for its user name, and leaves a client without one to the next; `"jwt"` takes a token in the place of the password, and
-        /// leaves other passwords to the next. `"auto"`: tokens if `authentication.jwt_key_file` is set, then the password file if
-        /// there is one, else nobody.
+        /// leaves other passwords to the next; `"hook"` asks `authentication.hook_url`, which may leave a client to the next. `"auto"`:
+        /// tokens if `authentication.jwt_key_file` is set, then the hook, then the password file, as far as they are there.
         authentication: Option<Vec<AuthenticatorKind>> = None,
             Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;
 
@@ -218,7 +218,9 @@ impl Listener {
                 let tokens = authentication.jwt_key_file.as_ref().map(|_| AuthenticatorKind::Jwt);
                 let passwords =
                     authentication.password_file.as_ref().map(|_| AuthenticatorKind::PasswordFile);
-                tokens.into_iter().chain(passwords).collect()
+                // Where there are passwords, nobody who has one is left for those behind it.
+                let hook = authentication.hook_url.as_ref().map(|_| AuthenticatorKind::Hook);
+                tokens.into_iter().chain(hook).chain(passwords).collect()
             }
         }
     }

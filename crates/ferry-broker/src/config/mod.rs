@@ -12,6 +12,7 @@ mod document;
 mod environment;
 mod file;
 mod file_watch;
+mod hook;
 mod jwt;
 mod limits;
 mod listener;
@@ -34,7 +35,7 @@ mod value;
 
 pub use abuse::Abuse;
 pub use admin::{Admin, AdminRole, AdminToken, HostName, OpenMetrics, TokenSecret};
-pub use authentication::{Authentication, AuthenticatorKind};
+pub use authentication::{Authentication, AuthenticatorKind, HookUnavailable};
 pub use authorization::Authorization;
 pub use ban::Ban;
 pub use document::{example, reference};
@@ -50,7 +51,7 @@ pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
 pub(crate) use {
     admin::read_secret, authorization::read_acl_file, authorization::read_rules_file, file_watch::FileWatch,
-    jwt::read_jwt_rules, password_file::read_password_file, reload::pairs,
+    hook::read_hook, jwt::read_jwt_rules, password_file::read_password_file, reload::pairs,
 };
 
 use option::{Section, SectionSpec};

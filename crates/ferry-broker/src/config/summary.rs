@@ -62,6 +62,7 @@ impl Listener {
                 AuthenticatorKind::PasswordFile => "password, ",
                 AuthenticatorKind::Certificate => "certificate, ",
                 AuthenticatorKind::Jwt => "token, ",
+                AuthenticatorKind::Hook => "hook, ",
             });
         }
         let anonymous = self.anonymous_allowed(authentication);

@@ -7,6 +7,7 @@ use ferry_net::{ListenAddress, TlsAcceptor};
 use super::Config;
 use super::authentication::{Authentication, AuthenticatorKind};
 use super::authorization::{Authorization, read_acl_file, read_rules_file};
+use super::hook::read_hook;
 use super::jwt::read_jwt_rules;
 use super::limits::Limits;
 use super::listener::{AllowAnonymous, ClientCertificate, Listener};
@@ -63,6 +64,10 @@ pub(super) fn validate(
     if let Err(wrong) = read_jwt_rules(&config.authentication, warnings) {
         problems.extend(wrong);
     }
+    if let Err(wrong) = read_hook(&config.authentication, &|option| places.of(&[option]), warnings) {
+        problems.extend(wrong);
+    }
+    hook_time(config, places, warnings);
     authorization(&config.authorization, places, problems, warnings);
     storage(&config.storage, places, warnings);
     validate_admin(&config.admin, places, problems, warnings);
@@ -82,6 +87,18 @@ fn server_user(server: &Server, places: &Places, warnings: &mut Vec<Problem>) {
         message: format!("there is no user {name} on this machine: started by root, the broker would end"),
         remedy: new_user(name),
     });
+}
+
+fn hook_time(config: &Config, places: &Places, warnings: &mut Vec<Problem>) {
+    let (hook, all) =
+        (config.authentication.hook_timeout_seconds, config.limits.authentication_timeout_seconds);
+    if config.authentication.hook_url.is_some() && hook >= all {
+        let option = "authentication.hook_timeout_seconds".to_owned();
+        let place = places.of(&[&option, "authentication.hook_url"]);
+        let message =
+            format!("clients have only limits.authentication_timeout_seconds = {all} for all of it");
+        warnings.push(Problem { place, option, message, remedy: "set a shorter time".to_owned() });
+    }
 }
 
 fn authorization(
@@ -273,12 +290,19 @@ impl ListenerCheck<'_> {
                     let remedy = "set authentication.jwt_key_file = \"FILE\"".to_owned();
                     self.problem("authentication", message, remedy);
                 }
-                AuthenticatorKind::PasswordFile | AuthenticatorKind::Certificate | AuthenticatorKind::Jwt => {
+                AuthenticatorKind::Hook if self.authentication.hook_url.is_none() => {
+                    let message = "there is no hook to be asked".to_owned();
+                    let remedy = "set authentication.hook_url = \"https://...\"".to_owned();
+                    self.problem("authentication", message, remedy);
                 }
+                AuthenticatorKind::PasswordFile
+                | AuthenticatorKind::Certificate
+                | AuthenticatorKind::Jwt
+                | AuthenticatorKind::Hook => {}
             }
         }
         let is_open = !listener.uses_tls() && !listener.address.is_local_only() && !listener.proxy_protocol;
-        let has_secrets = |kind| matches!(kind, AuthenticatorKind::PasswordFile | AuthenticatorKind::Jwt);
+        let has_secrets = |kind| kind != AuthenticatorKind::Certificate;
         if kinds.into_iter().any(has_secrets) && is_open {
             let message = format!("passwords travel unencrypted to {}", listener.address);
             self.warning("address", message, "listen on tls:// or wss://".to_owned());

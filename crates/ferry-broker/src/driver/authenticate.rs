@@ -137,6 +137,8 @@ fn judged(credentials: ferry_core::Credentials) -> Credentials {
         password: credentials.password,
         peer_address: credentials.peer_address,
         certificate_common_name: credentials.certificate_common_name,
+        protocol_version: credentials.protocol_version,
+        listener: credentials.listener,
         authenticators: credentials.authenticators,
         anonymous_allowed: credentials.anonymous_allowed,
     }

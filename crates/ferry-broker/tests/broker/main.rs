@@ -9,6 +9,8 @@ mod bans;
 mod client;
 mod commit;
 mod full_disk;
+mod hook;
+mod hook_server;
 mod http;
 mod lifecycle;
 mod limits;

@@ -331,6 +331,8 @@ fn credentials_are_handed_on() {
             password: Some(b"secret"[..].into()),
             peer_address: "192.0.2.1:5".into(),
             certificate_common_name: Some("device".into()),
+            protocol_version: 5,
+            listener: "".into(),
             authenticators: std::sync::Arc::default(),
             anonymous_allowed: true,
         }

@@ -1,0 +1,13 @@
+//! Asking HTTP servers, from a thread of its own, so that no answer is waited for where clients are served.
+//!
+//! Only what such questions need: HTTP/1.1 on connections that are kept, TLS, limits of time and size. Redirects are not
+//! followed and no proxy is used: what is asked may have a password in it.
+
+mod client;
+mod stream;
+mod thread;
+mod url;
+
+pub(crate) use client::{HttpClient, read_authorities};
+pub(crate) use thread::HttpThread;
+pub(crate) use url::HttpUrl;

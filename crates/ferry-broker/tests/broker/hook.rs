@@ -1,0 +1,320 @@
+//! Clients that an HTTP server judges.
+
+use std::sync::{Mutex, mpsc};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use ferry_broker::config::{AllowAnonymous, Authentication, AuthenticatorKind, Config, HookUnavailable};
+use ferry_broker::{Broker, RunningBroker};
+use ferry_codec::{Connect, Packet, ProtocolVersion, QoS, ReasonCode};
+
+use crate::client::{Client, connect_packet};
+use crate::config;
+use crate::hook_server::{HookServer, Reply};
+
+const ALLOW: &str = r#"{"result":"allow"}"#;
+
+fn with(authentication: Authentication) -> Config {
+    Config { authentication, ..config() }
+}
+
+fn start(server: &HookServer, more: Authentication) -> RunningBroker {
+    Broker::start(with(Authentication { hook_url: server.url(), ..more })).expect("started")
+}
+
+fn send_connect(client: &mut Client, client_id: &str, password: &[u8]) {
+    let packet = Connect { user_name: Some("ada"), password: Some(password), ..connect_packet(client_id) };
+    client.send(&Packet::Connect(packet));
+}
+
+fn connack(client: &mut Client) -> ReasonCode {
+    client.receive(|packet| {
+        let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
+        connack.reason_code
+    })
+}
+
+fn login(broker: &RunningBroker, client_id: &str, password: &[u8]) -> (Client, ReasonCode) {
+    let mut client = Client::open(broker);
+    send_connect(&mut client, client_id, password);
+    let reason_code = connack(&mut client);
+    (client, reason_code)
+}
+
+fn answer_to(body: &str) -> ReasonCode {
+    let server = HookServer::answering(body);
+    login(&start(&server, Authentication::default()), "c", b"secret").1
+}
+
+#[test]
+fn the_server_is_told_what_is_known_of_the_client() {
+    let server = HookServer::answering(ALLOW);
+    let file = std::env::temp_dir().join(format!("ferry-hook-header-{}", std::process::id()));
+    std::fs::write(&file, "Authorization: Bearer 3nf8\n").expect("written");
+    let more = Authentication { hook_header_file: Some(file.clone()), ..Authentication::default() };
+    let broker = start(&server, more);
+    std::fs::remove_file(&file).expect("removed");
+    assert_eq!(login(&broker, "pump", b"secret").1, ReasonCode::SUCCESS);
+    let question = server.question();
+    let head = question.head.to_lowercase();
+    assert!(head.starts_with("post /mqtt?x=1 http/1.1\r\n"), "{head}");
+    for line in [
+        format!("host: {}", server.address),
+        "content-type: application/json".to_owned(),
+        "authorization: bearer 3nf8".to_owned(),
+    ] {
+        assert!(head.contains(&format!("\r\n{line}\r\n")), "{line} in {head}");
+    }
+    let expected = serde_json::json!({
+        "client_id": "pump",
+        "user_name": "ada",
+        "password": "secret",
+        "address": "127.0.0.1",
+        "listener": broker.local_addresses()[0].to_string(),
+        "certificate_common_name": null,
+        "protocol_version": 5,
+    });
+    assert_eq!(question.body, expected);
+    // A password may be any bytes.
+    login(&broker, "pump", b"\xFF\x00");
+    let body = server.question().body;
+    assert_eq!((&body["password"], &body["password_base64"]), (&None::<&str>.into(), &"/wA=".into()));
+}
+
+#[test]
+fn what_the_server_says_is_done() {
+    assert_eq!(answer_to(ALLOW), ReasonCode::SUCCESS);
+    assert_eq!(answer_to(r#"{"result":"allow","user_name":null,"is_superuser":true}"#), ReasonCode::SUCCESS);
+    assert_eq!(answer_to(r#"{"result":"deny","reason":"not today"}"#), ReasonCode::NOT_AUTHORIZED);
+    // There is no other judge, and this listener wants one.
+    assert_eq!(answer_to(r#"{"result":"ignore"}"#), ReasonCode::NOT_AUTHORIZED);
+    assert_eq!(answer_to(r#"{"result":"allow","expire_at":1}"#), ReasonCode::NOT_AUTHORIZED);
+}
+
+#[test]
+fn a_client_of_mqtt_3_gets_its_return_codes() {
+    // Codes 3, 5 and 0.
+    let codes = [ReasonCode::SERVER_UNAVAILABLE, ReasonCode::NOT_AUTHORIZED, ReasonCode::SUCCESS];
+    for (body, code) in ["{}", r#"{"result":"deny"}"#, ALLOW].into_iter().zip(codes) {
+        let server = HookServer::answering(body);
+        let broker = start(&server, Authentication::default());
+        let mut client = Client::open(&broker).speaking(ProtocolVersion::V311);
+        let packet = Connect { protocol_version: ProtocolVersion::V311, ..connect_packet("c") };
+        client.send(&Packet::Connect(packet));
+        assert_eq!(connack(&mut client), code, "{body}");
+        assert_eq!(server.question().body["protocol_version"], 4);
+    }
+}
+
+#[test]
+fn nobody_gets_in_by_what_is_no_answer() {
+    let unavailable = ReasonCode::SERVER_UNAVAILABLE;
+    for body in [
+        "",
+        "allow",
+        "[]",
+        "{}",
+        r#"{"result":true}"#,
+        r#"{"result":"ALLOW"}"#,
+        r#"{"result":"allow""#,
+        r#"{"result":"allow","user_name":7}"#,
+        r#"{"result":"allow","user_name":""}"#,
+        r#"{"result":"allow","expire_at":"tomorrow"}"#,
+        r#"{"result":"allow","expire_at":-1}"#,
+    ] {
+        assert_eq!(answer_to(body), unavailable, "{body}");
+    }
+    let large = format!(r#"{{"result":"allow","x":"{}"}}"#, "x".repeat(64 * 1024));
+    assert_eq!(answer_to(&large), unavailable);
+    for raw in [
+        "HTTP/1.1 500 Oh\r\nContent-Length: 18\r\n\r\n{\"result\":\"allow\"}".to_owned(),
+        "HTTP/1.1 401 Who\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "HTTP/1.1 204 Nothing\r\n\r\n".to_owned(),
+        "HTTP/1.1 302 There\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"result\":\"allow\"}".to_owned(),
+        "SSH-2.0-OpenSSH_9.2\r\n".to_owned(),
+        String::new(),
+        format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(100_000)),
+    ] {
+        let bytes = raw.clone().into_bytes();
+        let server = HookServer::start(move |_| Reply::Raw(bytes.clone()));
+        let broker = start(&server, Authentication::default());
+        assert_eq!(login(&broker, "c", b"secret").1, unavailable, "{raw}");
+    }
+}
+
+#[test]
+fn without_a_server_clients_are_refused_or_the_next_judge_is_asked() {
+    // A port that nobody listens on: it was somebody's a moment ago.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let hook = |when| Authentication {
+        hook_url: Some(format!("http://{gone}/")),
+        hook_unavailable: when,
+        ..Authentication::default()
+    };
+    let broker = Broker::start(with(hook(HookUnavailable::Refuse))).expect("started");
+    assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::SERVER_UNAVAILABLE);
+    let mut config = with(hook(HookUnavailable::Next));
+    let broker = Broker::start(config.clone()).expect("started");
+    assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::NOT_AUTHORIZED);
+    config.listeners[0].authentication = Some(vec![AuthenticatorKind::Hook]);
+    config.listeners[0].allow_anonymous = AllowAnonymous::Yes;
+    let broker = Broker::start(config).expect("started");
+    assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::SUCCESS);
+}
+
+#[test]
+fn a_server_that_hangs_is_not_waited_for_and_holds_nobody_up() {
+    let (go_on, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(Some(waits));
+    let server = HookServer::start(move |question| match question.body["client_id"].as_str() {
+        Some("slow") => match waits.lock().expect("not poisoned").take() {
+            Some(waits) => Reply::Wait(waits, ALLOW.to_owned()),
+            None => Reply::Body(ALLOW.to_owned()),
+        },
+        _ => Reply::Body(ALLOW.to_owned()),
+    });
+    let broker = start(&server, Authentication { hook_timeout_seconds: 1, ..Authentication::default() });
+    let mut slow = Client::open(&broker);
+    send_connect(&mut slow, "slow", b"secret");
+    assert_eq!(server.question().body["client_id"], "slow");
+    // Meanwhile others come, and have their messages.
+    let (mut quick, reason_code) = login(&broker, "quick", b"secret");
+    assert_eq!(reason_code, ReasonCode::SUCCESS);
+    quick.subscribe("t", QoS::AtMostOnce);
+    quick.publish("t", b"m", QoS::AtMostOnce, None);
+    assert!(quick.receive_text().contains("Publish"));
+    assert_eq!(connack(&mut slow), ReasonCode::SERVER_UNAVAILABLE);
+    drop(go_on);
+    assert_eq!(login(&broker, "slow", b"secret").1, ReasonCode::SUCCESS);
+}
+
+#[test]
+fn what_waits_is_limited() {
+    let (go_on, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(Some(waits));
+    let server = HookServer::start(move |_| match waits.lock().expect("not poisoned").take() {
+        Some(waits) => Reply::Wait(waits, ALLOW.to_owned()),
+        None => Reply::Body(ALLOW.to_owned()),
+    });
+    let broker = start(
+        &server,
+        Authentication { hook_requests_max: 1, hook_waiting_max: 0, ..Authentication::default() },
+    );
+    let mut first = Client::open(&broker);
+    send_connect(&mut first, "first", b"secret");
+    server.question();
+    assert_eq!(login(&broker, "second", b"secret").1, ReasonCode::SERVER_BUSY);
+    drop(go_on);
+    assert_eq!(connack(&mut first), ReasonCode::SUCCESS);
+    assert_eq!(login(&broker, "third", b"secret").1, ReasonCode::SUCCESS);
+}
+
+#[test]
+fn connections_are_kept_and_replaced() {
+    let server = HookServer::answering(ALLOW);
+    let broker = start(&server, Authentication::default());
+    for _ in 0..10 {
+        assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::SUCCESS);
+    }
+    assert_eq!((server.questions(), server.connections()), (10, 1));
+    // Closed without a word between two questions.
+    let server = HookServer::start(|_| Reply::BodyThenEnd(ALLOW.to_owned()));
+    let broker = start(&server, Authentication::default());
+    for _ in 0..10 {
+        assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::SUCCESS);
+    }
+}
+
+#[test]
+fn answers_are_remembered_for_the_same_question_only() {
+    let server = HookServer::start(|question| {
+        let is_right = question.body["password"] == "right";
+        Reply::Body(if is_right { ALLOW.to_owned() } else { r#"{"result":"deny"}"#.to_owned() })
+    });
+    let broker = start(&server, Authentication { hook_cache_seconds: 600, ..Authentication::default() });
+    for _ in 0..3 {
+        assert_eq!(login(&broker, "c", b"right").1, ReasonCode::SUCCESS);
+        assert_eq!(login(&broker, "c", b"wrong").1, ReasonCode::NOT_AUTHORIZED);
+    }
+    assert_eq!(server.questions(), 2);
+    assert_eq!(login(&broker, "d", b"right").1, ReasonCode::SUCCESS);
+    assert_eq!(server.questions(), 1);
+}
+
+#[test]
+fn a_fault_is_not_remembered() {
+    let broken = Mutex::new(true);
+    let server = HookServer::start(move |_| {
+        let was_broken = std::mem::replace(&mut *broken.lock().expect("not poisoned"), false);
+        Reply::Body(if was_broken { "?".to_owned() } else { ALLOW.to_owned() })
+    });
+    let broker = start(&server, Authentication { hook_cache_seconds: 600, ..Authentication::default() });
+    assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::SERVER_UNAVAILABLE);
+    assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::SUCCESS);
+}
+
+#[test]
+fn the_connection_ends_when_the_server_has_said() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let server = HookServer::answering(&format!(r#"{{"result":"allow","expire_at":{}}}"#, now + 2));
+    let broker = start(&server, Authentication::default());
+    let (mut client, reason_code) = login(&broker, "c", b"secret");
+    assert_eq!(reason_code, ReasonCode::SUCCESS);
+    client.receive(|packet| {
+        let Packet::Disconnect(disconnect) = packet else { panic!("{packet:?}") };
+        assert_eq!(disconnect.reason_code, ReasonCode::MAXIMUM_CONNECT_TIME);
+    });
+}
+
+#[test]
+fn rights_go_by_the_name_that_the_server_says() {
+    let server = HookServer::answering(r#"{"result":"allow","user_name":"countess"}"#);
+    let file = std::env::temp_dir().join(format!("ferry-hook-acl-{}", std::process::id()));
+    std::fs::write(&file, "user countess\ntopic readwrite t\n").expect("written");
+    let mut config = with(Authentication { hook_url: server.url(), ..Authentication::default() });
+    config.authorization.acl_file = Some(file.clone());
+    let broker = Broker::start(config).expect("started");
+    let (mut client, _) = login(&broker, "c", b"secret");
+    client.subscribe("t", QoS::AtMostOnce);
+    client.publish("t", b"m", QoS::AtMostOnce, None);
+    assert!(client.receive_text().contains("Publish"));
+    std::fs::remove_file(&file).expect("removed");
+}
+
+/// None of it happens on the threads that serve clients.
+#[test]
+fn five_hundred_logins_at_once_delay_no_message() {
+    const LOGINS: usize = 500;
+    let (go_on, waits) = mpsc::channel::<()>();
+    let waits = Mutex::new(Some(waits));
+    let server = HookServer::start(move |question| match question.body["client_id"].as_str() {
+        Some("bystander") => Reply::Body(ALLOW.to_owned()),
+        _ => match waits.lock().expect("not poisoned").take() {
+            Some(waits) => Reply::Wait(waits, ALLOW.to_owned()),
+            None => Reply::Body(ALLOW.to_owned()),
+        },
+    });
+    let broker = start(&server, Authentication { hook_requests_max: 8, ..Authentication::default() });
+    let (mut bystander, _) = login(&broker, "bystander", b"secret");
+    bystander.subscribe("t", QoS::AtMostOnce);
+    let mut clients: Vec<Client> = (0..LOGINS)
+        .map(|number| {
+            let mut client = Client::open(&broker);
+            send_connect(&mut client, &format!("client-{number}"), b"secret");
+            client
+        })
+        .collect();
+    let mut longest = Duration::ZERO;
+    for _ in 0..200 {
+        let start = std::time::Instant::now();
+        bystander.publish("t", b"m", QoS::AtMostOnce, None);
+        assert!(bystander.receive_text().contains("Publish"));
+        longest = longest.max(start.elapsed());
+    }
+    // The server has not answered the first of them yet.
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    drop(go_on);
+    for client in &mut clients {
+        assert_eq!(connack(client), ReasonCode::SUCCESS);
+    }
+}
