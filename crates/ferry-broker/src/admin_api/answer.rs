@@ -1,25 +1,34 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 use super::problem::Problem;
+use super::trace::TraceBody;
 
 /// What is answered to a request.
 pub(super) struct Answer {
     pub(super) status: StatusCode,
     content_type: &'static str,
-    body: Bytes,
+    body: AnswerBody,
     allow: Option<String>,
     /// What the audit log is told besides the request.
     pub(super) about: Option<String>,
+    /// How long the body may take to come.
+    pub(super) lasts: Duration,
 }
 
-/// The body of an answer, in one piece.
-pub(super) struct WholeBody(Option<Bytes>);
+/// The body of an answer.
+pub(super) enum AnswerBody {
+    /// In one piece.
+    Whole(Option<Bytes>),
+    /// As it happens.
+    Lines(Box<TraceBody>),
+}
 
 impl Answer {
     pub(super) fn json(value: &serde_json::Value) -> Self {
@@ -27,7 +36,17 @@ impl Answer {
     }
 
     pub(super) fn text(content_type: &'static str, text: String) -> Self {
-        Self { status: StatusCode::OK, content_type, body: text.into(), allow: None, about: None }
+        Self::new(StatusCode::OK, content_type, AnswerBody::Whole(Some(text.into())))
+    }
+
+    /// Lines of JSON, for as long as this at most.
+    pub(super) fn lines(body: TraceBody, lasts: Duration) -> Self {
+        let body = AnswerBody::Lines(Box::new(body));
+        Self { lasts, ..Self::new(StatusCode::OK, "application/x-ndjson", body) }
+    }
+
+    fn new(status: StatusCode, content_type: &'static str, body: AnswerBody) -> Self {
+        Self { status, content_type, body, allow: None, about: None, lasts: Duration::ZERO }
     }
 
     pub(super) fn with_status(self, status: StatusCode) -> Self {
@@ -39,8 +58,8 @@ impl Answer {
         Self { about: Some(words), ..self }
     }
 
-    pub(super) fn into_response(self) -> Response<WholeBody> {
-        let mut response = Response::new(WholeBody(Some(self.body)));
+    pub(super) fn into_response(self) -> Response<AnswerBody> {
+        let mut response = Response::new(self.body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
@@ -58,32 +77,37 @@ impl Answer {
 
 impl From<Problem> for Answer {
     fn from(problem: Problem) -> Self {
-        Self {
-            status: problem.status,
-            content_type: "application/problem+json",
-            body: problem.to_json().to_string().into(),
-            allow: problem.allow,
-            about: None,
-        }
+        let body = AnswerBody::Whole(Some(problem.to_json().to_string().into()));
+        Self { allow: problem.allow, ..Self::new(problem.status, "application/problem+json", body) }
     }
 }
 
-impl Body for WholeBody {
+impl Body for AnswerBody {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.0.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes))))
+        let next = match self.get_mut() {
+            Self::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty())),
+            Self::Lines(lines) => lines.poll_next(context),
+        };
+        next.map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(Bytes::is_empty)
+        match self {
+            Self::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Self::Lines(_) => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, |bytes| bytes.len() as u64))
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Self::Lines(_) => SizeHint::default(),
+        }
     }
 }

@@ -34,6 +34,7 @@ mod state;
 mod stream_io;
 mod subscriptions;
 mod tokens;
+mod trace;
 
 pub(crate) use server::{AdminServer, AdminSockets};
 pub use state::LogLevels;

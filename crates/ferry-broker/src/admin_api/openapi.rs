@@ -76,6 +76,8 @@ fn operation(route: &Route) -> Value {
 fn content(route: &Route) -> Value {
     match route.answer {
         "" => json!({ "text/plain": { "schema": { "type": "string" } } }),
+        // The schema is that of each line.
+        "TraceEvent" => json!({ "application/x-ndjson": { "itemSchema": reference("TraceEvent") } }),
         name => json!({ "application/json": { "schema": reference(name) } }),
     }
 }

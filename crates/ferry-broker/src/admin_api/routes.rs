@@ -8,7 +8,7 @@ use super::query;
 use super::request::Call;
 use super::{
     access_schemas, bans, broker, clients, configuration, health, history, log_levels, metrics, openapi,
-    publish, retained, schemas, subscriptions,
+    publish, retained, schemas, subscriptions, trace,
 };
 use crate::config::AdminRole;
 
@@ -75,6 +75,7 @@ pub(super) enum Operation {
     EndSession,
     ClientSubscriptions,
     ClientHistory,
+    ClientTrace,
     LogLevels,
     Subscriptions,
     Topic,
@@ -115,7 +116,7 @@ const VIEWER: Access = Access::Role(AdminRole::Viewer);
 const OPERATOR: Access = Access::Role(AdminRole::Operator);
 const ADMIN: Access = Access::Role(AdminRole::Admin);
 
-pub(super) static ROUTES: [Route; 25] = [
+pub(super) static ROUTES: [Route; 26] = [
     get(
         "/health",
         Access::Everybody,
@@ -208,6 +209,30 @@ pub(super) static ROUTES: [Route; 25] = [
         &[],
         "History",
         Operation::ClientHistory,
+    ),
+    get(
+        "/api/v1/clients/{client_id}/trace",
+        OPERATOR,
+        "What the client sends and is sent from now on, one JSON object on each line; empty lines mean nothing",
+        &[
+            optional(
+                "seconds",
+                "It ends after so long; 60 if absent.",
+                ParameterKind::Number(1, trace::SECONDS_MAX),
+            ),
+            optional(
+                "events",
+                "It ends after so many events; 10,000 if absent.",
+                ParameterKind::Number(1, trace::EVENTS_MAX),
+            ),
+            optional(
+                "payload_bytes",
+                "So much of each payload is shown; nothing if absent.",
+                ParameterKind::Number(0, trace::PAYLOAD_BYTES_MAX),
+            ),
+        ],
+        "TraceEvent",
+        Operation::ClientTrace,
     ),
     change(
         Method::POST,
@@ -355,6 +380,7 @@ impl Operation {
             Self::Disconnect => clients::disconnect(&call).await,
             Self::EndSession => clients::end_session(&call).await,
             Self::ClientSubscriptions => subscriptions::of_client(&call).await,
+            Self::ClientTrace => trace::trace(&call).await,
             Self::ClientHistory => history::history(&call).await,
             Self::LogLevels => log_levels::set(&call),
             Self::Subscriptions => subscriptions::list(&call).await,

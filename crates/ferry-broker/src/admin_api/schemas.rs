@@ -66,6 +66,7 @@ pub(super) fn schemas() -> Value {
     of_messages(add);
     of_access(add);
     add("History", history());
+    add("TraceEvent", trace_event());
     add(
         "LogRequest",
         json!({
@@ -253,6 +254,26 @@ fn history() -> Value {
         ("drops", list(object(&[("reason", text()), ("count", count())]))),
         ("last_dropped_topic", maybe("string")),
     ])
+}
+
+fn trace_event() -> Value {
+    json!({
+        "type": "object",
+        "required": ["event", "at_milliseconds"],
+        "properties": {
+            "event": { "enum": ["start", "packet", "dropped", "refused", "disconnected", "closed", "end"] },
+            "at_milliseconds": count(),
+            "direction": { "enum": ["in", "out"] },
+            "type": text(),
+            "bytes": count(),
+            "packet_id": count(),
+            "topic": text(),
+            "qos": count(),
+            "payload_bytes": count(),
+            "reason_code": count(),
+            "missed": { "type": "integer", "minimum": 0, "description": "Events before this one that did not fit." },
+        },
+    })
 }
 
 fn of_messages(add: &mut dyn FnMut(&str, Value)) {

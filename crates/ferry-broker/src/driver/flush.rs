@@ -57,11 +57,17 @@ impl Driver {
         let mut shard = self.shard.borrow_mut();
         let mut written = false;
         if let Some(output) = shard.output(conn.id) {
+            if self.is_tracing.get() {
+                self.trace_output(conn.id, output.as_slice());
+            }
             while !output.is_empty() && !conn.blocked.get() {
                 let offered = output.len();
                 match stream.try_write(output.as_slice()) {
                     Ok(count) => {
                         output.advance(count);
+                        if self.is_tracing.get() {
+                            self.trace_written(conn.id, count);
+                        }
                         written = true;
                         conn.blocked.set(count < offered);
                     }

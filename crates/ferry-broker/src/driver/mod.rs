@@ -21,6 +21,7 @@ mod report;
 mod serve;
 mod shard_thread;
 mod sockets;
+mod trace;
 mod turn;
 
 use std::cell::{Cell, RefCell};
@@ -38,6 +39,7 @@ pub(crate) use command::{Command, ShardReport};
 pub(crate) use history::Decision;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use shard_thread::{ShardSetup, start_shard};
+pub(crate) use trace::{TRACES_MAX, TraceLines, end_line, start_line};
 
 use acceptor::Acceptor;
 use conn::Conn;
@@ -47,6 +49,7 @@ use mailbox::Parcel;
 use refusal_log::RefusalLog;
 use report::Watcher;
 use sockets::Sockets;
+use trace::Traces;
 
 use crate::accept::{Accepting, PerMinute};
 use crate::storage::ShardStorage;
@@ -115,6 +118,10 @@ pub(crate) struct Driver {
     /// Takeovers, by client identifier.
     takeovers: RefCell<PerMinute<Box<str>>>,
     watcher: RefCell<Watcher>,
+    /// Clients of which somebody wants to know every packet.
+    traces: RefCell<Traces>,
+    /// There are some; all that is looked at while there are none.
+    is_tracing: Cell<bool>,
 
     /// Connections that the core has closed, oldest first, with the time until which their output may wait.
     flushing: RefCell<VecDeque<(Timestamp, ConnId)>>,

@@ -77,6 +77,9 @@ impl Driver {
         let mut effects = self.effects.borrow_mut();
         let before = effects.mail.len() + effects.records.len();
         let taken = self.shard.borrow_mut().receive(self.now(), conn.id, input, &mut effects);
+        if self.is_tracing.get() {
+            self.trace_input(conn.id, &input[..taken]);
+        }
         let is_congested = self.storage_behind.get() || !self.congested.borrow().is_empty();
         if is_congested && effects.mail.len() + effects.records.len() > before {
             conn.held.set(true);
@@ -98,6 +101,9 @@ impl Driver {
     pub(crate) fn forget(&self, conn: &Rc<Conn>, cause: CloseCause) {
         self.conns.borrow_mut().remove(conn.id);
         self.exchanges.borrow_mut().remove(&conn.id);
+        if self.is_tracing.get() {
+            self.trace_closed(conn.id, cause);
+        }
         let mut effects = self.effects.borrow_mut();
         self.shard.borrow_mut().handle(self.now(), Event::Closed { conn: conn.id, cause }, &mut effects);
         self.want_turn();

@@ -116,6 +116,8 @@ impl Driver {
             history: RefCell::default(),
             takeovers: RefCell::default(),
             watcher: RefCell::default(),
+            traces: RefCell::default(),
+            is_tracing: Cell::new(false),
             flushing: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(None),

@@ -65,8 +65,9 @@ impl Driver {
         self.decide();
         self.send_mail();
         self.pause_and_resume();
-        self.flush();
         self.log_refusals();
+        self.flush();
+        self.keep_traces();
         self.watcher.borrow_mut().look(|| self.shard.borrow().counters().activity());
         if !self.effects.borrow().is_empty() {
             // Writing made room for more: after the others had their turn.
@@ -278,6 +279,9 @@ impl Driver {
                 self.accepting.fault(self.now(), ip_of(&refused.peer_address));
             }
             self.watch_duels(refused);
+            if self.is_tracing.get() {
+                self.trace_refused(refused);
+            }
             self.history.borrow_mut().note(self.now(), refused);
         }
     }

@@ -20,6 +20,7 @@ mod rules;
 mod scram;
 mod shards;
 mod store_tools;
+mod trace;
 mod websocket;
 
 use ferry_broker::config::{Config, Durability, Listener};

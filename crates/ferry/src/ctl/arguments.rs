@@ -16,6 +16,7 @@ Examples:
   ferry ctl clients --search pump --connected
   ferry ctl client show pump7
   ferry ctl kick pump7 --reason 'under repair'
+  ferry ctl trace pump7 --seconds 300
   ferry ctl retained list 'house/#'
   ferry ctl bans add --address 198.51.100.0/24 --for 2h --reason 'it floods'
   ferry ctl --json subscriptions | jq -r .filter
@@ -50,6 +51,23 @@ pub(crate) struct ApiArguments {
     /// A file whose first line is the secret of a token
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
+}
+
+/// Which client is traced, and how long.
+#[derive(Debug, Args)]
+pub(super) struct TraceArguments {
+    /// The client identifier; the client need not be connected yet
+    #[arg(value_name = "ID")]
+    pub(super) client_id: String,
+    /// End after so long
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u16).range(1..=3600))]
+    pub(super) seconds: u16,
+    /// End after so many events
+    #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) events: u32,
+    /// Show so many bytes of each payload
+    #[arg(long, value_name = "BYTES", num_args = 0..=1, default_missing_value = "256", value_parser = clap::value_parser!(u32).range(0..=65_536))]
+    pub(super) payload: Option<u32>,
 }
 
 /// What to do.
@@ -138,6 +156,8 @@ pub(super) enum Act {
     },
     /// Have the configuration read again
     Reload,
+    /// What one client sends and is sent, as it happens
+    Trace(TraceArguments),
     /// Set how much is logged, by module, until the next reload
     Log {
         /// A level for all, and others for modules, such as info,ferry_broker::driver=debug

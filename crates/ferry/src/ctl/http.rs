@@ -1,4 +1,4 @@
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 
 use serde_json::Value;
 
@@ -7,6 +7,12 @@ use super::failure::Failure;
 
 /// Bytes of an answer; a page has far fewer.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Bytes of the head of an answer.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of one line.
+const LINE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Asks the admin API, one connection for each request.
 pub(super) struct Api {
@@ -31,6 +37,36 @@ impl Api {
         self.ask("DELETE", path, None)
     }
 
+    /// Lines of JSON as they come, until the broker ends them; empty ones say nothing.
+    pub(super) fn lines(&self, path: &str, mut each: impl FnMut(&Value)) -> Result<(), Failure> {
+        let lost = |error: std::io::Error| {
+            let remedy = "look whether the broker still runs, and try again";
+            Failure::no_answer(format!("the broker has gone silent: {error}"), remedy)
+        };
+        let mut socket = self.door.open()?;
+        socket.write_all(self.request("GET", path, None).as_bytes()).map_err(lost)?;
+        let mut input = BufReader::new(socket);
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") && head.len() < HEAD_BYTES_MAX {
+            if (&mut input).take(LINE_BYTES_MAX).read_until(b'\n', &mut head).map_err(lost)? == 0 {
+                break;
+            }
+        }
+        if status_of(&head) != Some(200) {
+            input.take(ANSWER_BYTES_MAX).read_to_end(&mut head).map_err(lost)?;
+            let (status, document) = parse(&head).ok_or_else(no_api)?;
+            return Err(Failure::problem(status, &document));
+        }
+        let mut line = Vec::new();
+        while (&mut input).take(LINE_BYTES_MAX).read_until(b'\n', &mut line).map_err(lost)? > 0 {
+            if let Ok(event) = serde_json::from_slice(&line) {
+                each(&event);
+            }
+            line.clear();
+        }
+        Ok(())
+    }
+
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
         let mut socket = self.door.open()?;
         let lost = |error: std::io::Error| {
@@ -46,12 +82,7 @@ impl Api {
         if answer.is_empty() {
             sent.and(read).map_err(lost)?;
         }
-        let (status, document) = parse(&answer).ok_or_else(|| {
-            Failure::no_answer(
-                "what answers is no admin API of Ferry",
-                "check --admin: it is not the port for MQTT",
-            )
-        })?;
+        let (status, document) = parse(&answer).ok_or_else(no_api)?;
         if (200..300).contains(&status) { Ok(document) } else { Err(Failure::problem(status, &document)) }
     }
 
@@ -77,11 +108,17 @@ impl Api {
 /// Status and document of an answer.
 fn parse(answer: &[u8]) -> Option<(u16, Value)> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(&answer[..end]).ok()?;
-    let mut words = head.lines().next()?.split(' ');
-    let status =
-        words.next().filter(|version| version.starts_with("HTTP/1.")).and(words.next())?.parse().ok()?;
-    Some((status, serde_json::from_slice(&answer[end + 4..]).ok()?))
+    Some((status_of(&answer[..end])?, serde_json::from_slice(&answer[end + 4..]).ok()?))
+}
+
+/// That of the head of an answer.
+fn status_of(head: &[u8]) -> Option<u16> {
+    let mut words = std::str::from_utf8(head).ok()?.lines().next()?.split(' ');
+    words.next().filter(|version| version.starts_with("HTTP/1.")).and(words.next())?.parse().ok()
+}
+
+fn no_api() -> Failure {
+    Failure::no_answer("what answers is no admin API of Ferry", "check --admin: it is not the port for MQTT")
 }
 
 /// A text as it stands in a URL.

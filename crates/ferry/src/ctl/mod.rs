@@ -7,6 +7,7 @@ mod failure;
 mod http;
 mod print;
 mod table;
+mod trace;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -92,6 +93,7 @@ fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
             let query = [("search", search.clone().unwrap_or_default())];
             printer.subscriptions(pages(api, "/subscriptions", &query, *limit)?)
         }
+        Act::Trace(arguments) => trace::trace(api, printer.json, arguments),
         Act::Log { levels } => printer.done(&api.post("/log", &json!({ "levels": levels }))?),
         Act::Retained { act } => retained(api, printer, act),
         Act::Bans { act } => bans::bans(api, printer, act),

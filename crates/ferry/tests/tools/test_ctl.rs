@@ -50,6 +50,39 @@ fn a_broker_is_watched_and_managed() {
 }
 
 #[test]
+fn a_client_is_traced() {
+    let served = Served::start("");
+    let mut command = ferry();
+    command.args(["ctl", "trace", "pump7", "--events", "6", "--payload", "--admin"]);
+    let mut trace = Running::start(command.arg(served.directory.path("data/admin.sock")));
+    trace.wait_for("trace of pump7, which is not connected");
+    let mut publish = ferry();
+    publish.args(["pub", "-p", &served.port, "-i", "pump7", "-t", "house/door", "-m", "open", "-q", "1"]);
+    assert_eq!(run(&mut publish, b"").code, Some(0));
+    let outcome = trace.end();
+    assert_eq!(outcome.error, "end: as many events as were asked for; 6 events, 0 missed");
+    let lines: Vec<&str> = outcome.output.lines().collect();
+    for (line, expected) in lines.iter().zip([
+        " in  CONNECT ",
+        " out CONNACK ",
+        " in  PUBLISH     id 1 house/door QoS 1 payload bytes 4 open (",
+        " out PUBACK      id 1 ",
+        " in  DISCONNECT ",
+        " connection closed by ",
+    ]) {
+        assert!(line.contains(expected), "{outcome:?}");
+    }
+    assert_eq!((lines.len(), outcome.code), (6, Some(0)));
+    let outcome = served.ctl(&["--json", "trace", "pump7", "--seconds", "1"]);
+    assert!(
+        outcome.output.contains("{\"at_milliseconds\":") && outcome.output.contains("\"end\""),
+        "{outcome:?}"
+    );
+    assert_eq!(outcome.code, Some(0));
+    served.broker.signal("-TERM");
+}
+
+#[test]
 fn a_client_that_was_refused_is_explained() {
     let served = Served::start("[session]\ntakeover_policy = \"any-user\"\n");
     let pump = || {
