@@ -17,6 +17,9 @@ const USUAL_USER: &str = "ferry";
 /// What a data directory has in it. One with anything else may be of use to others, and is left to who it belongs to.
 const ENTRIES: [&str; 4] = ["FORMAT", "LOCK", "admin.sock", "log"];
 
+/// The files in it with what operators have said at run time, and those that are to take their places.
+const EXTENSIONS: [&str; 3] = ["json", "jsonl", "new"];
+
 /// Who the process is and will be.
 #[derive(Clone, Debug)]
 pub(crate) enum Identity {
@@ -234,7 +237,9 @@ fn entries(directory: &Path) -> io::Result<Option<Vec<PathBuf>>> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        if !ENTRIES.iter().any(|known| entry.file_name() == *known) {
+        let name = PathBuf::from(entry.file_name());
+        let is_managed = name.extension().is_some_and(|found| EXTENSIONS.iter().any(|known| found == *known));
+        if !is_managed && !ENTRIES.iter().any(|known| name == Path::new(known)) {
             return Ok(None);
         }
         if entry.file_type()?.is_dir() {

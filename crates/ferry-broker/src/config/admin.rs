@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use ferry_net::{ClientCertificates, ListenAddress, TlsOptions, TlsVersion};
 
+use super::file_access::FileUse;
 use super::option::{Field, choices, section};
 use super::problem::{Place, Problem};
 use super::quantity::{KIB, MIB};
@@ -221,8 +222,6 @@ pub(crate) const SECRET_CHARACTERS_MIN: usize = 16;
 /// # Errors
 /// There is none.
 pub(crate) fn read_secret(path: &Path, warnings: &mut Vec<Problem>) -> Result<String, Problem> {
-    use std::os::unix::fs::PermissionsExt;
-
     let whole = |message: String, remedy: &str| Problem {
         place: Place::WholeFile(path.display().to_string()),
         option: "admin.token".to_owned(),
@@ -239,9 +238,6 @@ pub(crate) fn read_secret(path: &Path, warnings: &mut Vec<Problem>) -> Result<St
         let message = format!("the secret has fewer than {SECRET_CHARACTERS_MIN} characters");
         return Err(whole(message, "make a longer one with `head -c 32 /dev/urandom | base64 > FILE`"));
     }
-    if std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0) {
-        let message = "everyone on this machine may read it, or write to it".to_owned();
-        warnings.push(whole(message, "chmod o= FILE"));
-    }
+    warnings.extend(FileUse::Secret.warning(path, "admin.token"));
     Ok(secret.to_owned())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ferry_auth::{AclFile, RuleProblem, RulesFile};
 
+use super::file_access::FileUse;
 use super::option::section;
 use super::problem::{Place, Problem};
 use super::value::Kind;
@@ -57,6 +58,7 @@ pub(crate) fn read_acl_file(path: &Path, warnings: &mut Vec<Problem>) -> Result<
         });
         return Err(problems.collect());
     }
+    warnings.extend(FileUse::Trusted.warning(path, OPTION));
     if file.rules() == 0 {
         warnings.push(whole(
             "there is no rule in it, so nobody may do anything".to_owned(),
@@ -89,6 +91,7 @@ pub(crate) fn read_rules_file(path: &Path, warnings: &mut Vec<Problem>) -> Resul
         return Err(problems.into_iter().map(placed).collect());
     }
     warnings.extend(file.warnings().into_iter().map(placed));
+    warnings.extend(FileUse::Trusted.warning(path, RULES_OPTION));
     if file.rules() == 0 {
         warnings.push(whole(
             "there is no rule in it, so nobody may do anything".to_owned(),

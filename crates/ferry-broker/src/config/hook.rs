@@ -1,6 +1,5 @@
 //! Reading what the hook is asked with.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hyper::header::{
@@ -8,6 +7,7 @@ use hyper::header::{
 };
 
 use super::authentication::Authentication;
+use super::file_access::FileUse;
 use super::problem::{Place, Problem};
 use crate::http_client::{HttpUrl, read_authorities};
 
@@ -105,10 +105,7 @@ fn read_headers(path: &Path, warnings: &mut Vec<Problem>) -> Result<HeaderMap, V
     if !problems.is_empty() {
         return Err(problems);
     }
-    if std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0) {
-        let message = "everyone on this machine may read it, or write to it";
-        warnings.push(problem(whole(), message, "chmod o= FILE"));
-    }
+    warnings.extend(FileUse::Secret.warning(path, HEADER_FILE));
     Ok(headers)
 }
 
@@ -126,6 +123,8 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn read(authentication: &Authentication) -> (Result<Option<HookServer>, String>, String) {
@@ -170,7 +169,7 @@ mod tests {
             (&"Bearer a b:c".parse().unwrap(), &"1".parse().unwrap())
         );
         assert_eq!(warnings, "");
-        assert!(read("X-One: 1", 0o644).1.contains("everyone on this machine"));
+        assert!(read("X-One: 1", 0o644).1.contains("other users of this machine"));
         let wrong = read("no\nHost: x\nX Y: z\nX: \u{7}", 0o600).0.expect_err("wrong");
         assert_eq!(
             wrong,

@@ -1,12 +1,12 @@
 //! Reading the keys of tokens, and what else is configured of them.
 
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use ferry_auth::{JwtAlgorithm, JwtKeys, JwtRules};
 
 use super::authentication::Authentication;
+use super::file_access::FileUse;
 use super::problem::{Place, Problem};
 
 const OPTION: &str = "authentication.jwt_key_file";
@@ -49,11 +49,8 @@ pub(crate) fn read_jwt_rules(
         return Err(vec![problem(option, message, remedy)]);
     }
     let has_secret = [JwtAlgorithm::Hs256, JwtAlgorithm::Hs384, JwtAlgorithm::Hs512].map(|one| keys.fit(one));
-    let is_open = std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0);
-    if is_open && has_secret.contains(&true) {
-        let message = "everyone on this machine may read the secret, or write to it".to_owned();
-        warnings.push(problem(OPTION, message, "chmod o= FILE"));
-    }
+    let file_use = if has_secret.contains(&true) { FileUse::Secret } else { FileUse::Trusted };
+    warnings.extend(file_use.warning(path, OPTION));
     Ok(Some(JwtRules {
         keys,
         algorithms,
@@ -75,6 +72,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::super::authentication::JwtAlgorithmName;
     use super::*;
 
@@ -97,7 +96,7 @@ mod tests {
         let hs256 = || Some(vec![JwtAlgorithmName::Hs256]);
         let secret = "x".repeat(32);
         assert_eq!(read(&secret, hs256(), 0o600), Ok((true, String::new())));
-        let open = "everyone on this machine may read the secret, or write to it".to_owned();
+        let open = "other users of this machine may read it (its mode is 0644)".to_owned();
         assert_eq!(read(&secret, hs256(), 0o644), Ok((true, open)));
         let nothing = "nothing says how tokens must be signed".to_owned();
         assert_eq!(read(&secret, None, 0o600), Err(nothing));

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::file_access::FileUse;
 use super::listener::Listener;
 use super::option::{Section, SectionSpec};
 use super::problem::{Place, Problem, Problems};
@@ -96,7 +97,10 @@ impl Config {
         let mut loader = Loader::default();
         if let Some(path) = &sources.file {
             match std::fs::read_to_string(path) {
-                Ok(text) => loader.file(&path.display().to_string(), &text),
+                Ok(text) => {
+                    loader.file(&path.display().to_string(), &text);
+                    loader.warnings.extend(FileUse::Trusted.warning(path, ""));
+                }
                 Err(error) => loader.problems.push(unreadable(path, &error)),
             }
         }

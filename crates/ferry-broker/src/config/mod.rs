@@ -11,6 +11,7 @@ mod ban;
 mod document;
 mod environment;
 mod file;
+mod file_access;
 mod file_watch;
 mod hook;
 mod jwt;

@@ -1,10 +1,10 @@
 //! Reading the password file.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use ferry_auth::{PasswordFile, PasswordFileFault};
 
+use super::file_access::FileUse;
 use super::problem::{Place, Problem};
 
 const OPTION: &str = "authentication.password_file";
@@ -38,11 +38,7 @@ pub(crate) fn read_password_file(
         });
         return Err(problems.collect());
     }
-    let is_open = std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 != 0);
-    if is_open {
-        let message = "everyone on this machine may read it, or write to it".to_owned();
-        warnings.push(whole(message, "chmod o= FILE"));
-    }
+    warnings.extend(FileUse::Secret.warning(path, OPTION));
     if file.is_empty() {
         warnings.push(whole("there is no user in it".to_owned(), "add one with `ferry passwd FILE USER`"));
     }

@@ -500,7 +500,7 @@ fn a_password_file_that_is_not_there_or_open_to_all_is_told() {
     assert_eq!(
         messages,
         [
-            "everyone on this machine may read it, or write to it",
+            "other users of this machine may read it (its mode is 0644)",
             "whoever gets the file can try passwords quickly: 1 of 2 users have a weak hash",
         ]
     );

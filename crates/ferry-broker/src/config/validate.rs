@@ -7,6 +7,7 @@ use ferry_net::{ListenAddress, TlsAcceptor};
 use super::Config;
 use super::authentication::{Authentication, AuthenticatorKind};
 use super::authorization::{Authorization, read_acl_file, read_rules_file};
+use super::file_access::FileUse;
 use super::hook::read_hook;
 use super::jwt::read_jwt_rules;
 use super::limits::Limits;
@@ -399,10 +400,23 @@ impl ListenerCheck<'_> {
         if unreadable {
             return;
         }
+        self.tls_file_access(files);
         let Err(error) = TlsAcceptor::new(&options, self.listener.address.transport()) else { return };
         let key =
             files.iter().find(|(_, path)| path.as_deref() == Some(error.file())).map_or("", |(key, _)| *key);
         self.problem(key, error.to_string(), "put the right file there and check its permissions".to_owned());
+    }
+
+    fn tls_file_access(&mut self, files: &[(&str, &Option<PathBuf>)]) {
+        for (key, path) in files {
+            let Some(path) = path else { continue };
+            let file_use = if *key == "tls_key_file" { FileUse::Secret } else { FileUse::Trusted };
+            let name = Place::WholeFile(path.display().to_string());
+            // Listeners mostly share one key.
+            let is_said = self.warnings.iter().any(|said| said.place == name && said.option.ends_with(key));
+            let warning = file_use.warning(path, &self.option(key)).filter(|_| !is_said);
+            self.warnings.extend(warning);
+        }
     }
 
     fn twice(&mut self, before: &[&Listener]) {

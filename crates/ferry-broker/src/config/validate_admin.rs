@@ -3,6 +3,7 @@
 use ferry_net::{ListenAddress, TlsAcceptor};
 
 use super::admin::{Admin, TokenSecret, read_secret};
+use super::file_access::FileUse;
 use super::load::Places;
 use super::problem::Problem;
 
@@ -53,7 +54,7 @@ pub(super) fn validate_admin(
             problems.push(describe("address", message, remedy));
         }
     }
-    tls_files(admin, address, uses_tls, &describe, problems);
+    tls_files(admin, address, uses_tls, &describe, problems, warnings);
 }
 
 fn tls_files(
@@ -62,6 +63,7 @@ fn tls_files(
     uses_tls: bool,
     describe: &dyn Fn(&str, String, &str) -> Problem,
     problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
 ) {
     let files =
         [("tls_certificate_file", &admin.tls_certificate_file), ("tls_key_file", &admin.tls_key_file)];
@@ -74,6 +76,12 @@ fn tls_files(
             let message = format!("{address} does not use TLS");
             problems.push(describe(key, message, "listen on tls://, or remove the line"));
         }
+    }
+    if let Some(file) = admin.tls_key_file.as_ref().filter(|_| uses_tls) {
+        warnings.extend(FileUse::Secret.warning(file, "admin.tls_key_file"));
+    }
+    if let Some(file) = admin.tls_certificate_file.as_ref().filter(|_| uses_tls) {
+        warnings.extend(FileUse::Trusted.warning(file, "admin.tls_certificate_file"));
     }
     if let Some(options) = admin.tls_options()
         && let Err(error) = TlsAcceptor::new(&options, address.transport())

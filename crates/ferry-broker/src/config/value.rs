@@ -287,12 +287,20 @@ impl Kind {
             match text.parse::<T>() {
                 Ok(item) => texts.push(item.to_string()),
                 Err(error) => {
-                    let message = format!("{}: {error}", quote(text));
+                    let message = format!("{}: {error}", quote(self.without_secrets(text)));
                     return Err(Misfit { message, remedy: self.remedy() });
                 }
             }
         }
         Ok(Setting::List(texts))
+    }
+
+    /// What a message may show of a text: of a token its name, for where its hash should be somebody may have put the secret.
+    fn without_secrets<'a>(&self, text: &'a str) -> &'a str {
+        match self {
+            Self::AdminTokens => text.split_once(' ').map_or("...", |(name, _)| name),
+            _ => text,
+        }
     }
 
     fn check_bans(&self, items: &[Raw]) -> Result<Setting, Misfit> {
@@ -351,7 +359,7 @@ impl Kind {
             Self::Or(_, kind) => return kind.wrong_type(raw),
         };
         let found = match raw {
-            Raw::Text(text) => format!("the text {}", quote(text)),
+            Raw::Text(text) => format!("the text {}", quote(self.without_secrets(text))),
             Raw::Integer(number) => format!("the number {number}"),
             Raw::Flag(flag) => flag.to_string(),
             Raw::List(_) => "a list".to_owned(),

@@ -2,4 +2,6 @@
 
 mod authority;
 mod serving;
+mod test_file_access;
 mod test_privileges;
+mod test_secrets;
