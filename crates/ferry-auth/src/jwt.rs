@@ -47,6 +47,8 @@ pub enum JwtFault {
     Algorithm,
     /// It has an extension that must be understood (RFC 7515, section 4.1.11).
     Extension,
+    /// There is no key of the name that it gives.
+    NoKey,
     /// No key has signed it.
     Signature,
     /// A claim is missing, or not of its type.
@@ -67,7 +69,8 @@ impl fmt::Display for JwtFault {
             Self::Malformed => "it is malformed, or longer than 16 KiB",
             Self::Algorithm => "its algorithm is not one of authentication.jwt_algorithms",
             Self::Extension => "it has an extension that is not known",
-            Self::Signature => "no key of authentication.jwt_key_file has signed it",
+            Self::NoKey => "there is no key of its name (kid) and algorithm",
+            Self::Signature => "no key has signed it",
             Self::Claim(name) => return write!(formatter, "it has no {name}, or not of its type"),
             Self::Expired => "it has expired",
             Self::NotYet => "its time has not come",
@@ -124,6 +127,9 @@ impl JwtRules {
             return Err(JwtFault::Extension);
         }
         let signature = URL_SAFE_NO_PAD.decode(token.signature).map_err(|_| JwtFault::Malformed)?;
+        if !self.keys.have(algorithm, text("kid")) {
+            return Err(JwtFault::NoKey);
+        }
         if !self.keys.verify(algorithm, text("kid"), token.signed.as_bytes(), &signature) {
             return Err(JwtFault::Signature);
         }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -26,8 +27,8 @@ const RSA_IDENTIFIER: [u8; 15] =
     [0x30, 0x0D, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01, 0x05, 0x00];
 
 /// What tokens are checked with. A key is for the algorithms of its kind alone, so a public key is never a secret of HMAC.
-#[derive(Clone)]
-pub struct JwtKeys(Vec<Key>);
+#[derive(Clone, Default)]
+pub struct JwtKeys(Arc<[Key]>);
 
 #[derive(Clone)]
 struct Key {
@@ -83,7 +84,7 @@ impl JwtKeys {
         };
         match keys.len() {
             0 => Err(JwtKeysError("there is no key in it that signatures can be checked with")),
-            1..=KEYS_MAX => Ok(Self(keys)),
+            1..=KEYS_MAX => Ok(Self(keys.into())),
             _ => Err(JwtKeysError("there are more than 100 keys in it")),
         }
     }
@@ -103,12 +104,21 @@ impl JwtKeys {
         message: &[u8],
         signature: &[u8],
     ) -> bool {
-        let is_meant = |key: &&Key| match (key_id, &key.id) {
+        self.meant(algorithm, key_id).any(|key| key.verify(algorithm, message, signature))
+    }
+
+    /// Whether there is a key of this name, or one without a name that could be meant.
+    #[must_use]
+    pub fn have(&self, algorithm: JwtAlgorithm, key_id: Option<&str>) -> bool {
+        self.meant(algorithm, key_id).next().is_some()
+    }
+
+    fn meant(&self, algorithm: JwtAlgorithm, key_id: Option<&str>) -> impl Iterator<Item = &Key> {
+        let is_meant = move |key: &&Key| match (key_id, &key.id) {
             (Some(wanted), Some(id)) => wanted == &**id,
             _ => true,
         };
-        let mut keys = self.0.iter().filter(|key| key.fits(algorithm)).filter(is_meant);
-        keys.any(|key| key.verify(algorithm, message, signature))
+        self.0.iter().filter(move |key| key.fits(algorithm)).filter(is_meant)
     }
 }
 

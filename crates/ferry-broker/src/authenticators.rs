@@ -1,6 +1,7 @@
 //! The authenticators that a configuration asks for.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -9,12 +10,15 @@ use ferry_auth::{
     Authenticator, CertificateLink, Chain, DecoySecret, HashQueue, JwtLink, PasswordFile, PasswordLink,
 };
 
+use hyper::HeaderMap;
+
 use crate::config::{
-    Authentication, AuthenticatorKind, Config, Place, Problem, Problems, read_hook, read_jwt_rules,
-    read_password_file,
+    Authentication, AuthenticatorKind, Config, JwksServer, JwtSetup, Place, Problem, Problems, read_hook,
+    read_jwt_rules, read_password_file,
 };
 use crate::hook::{ANSWER_BYTES_MAX, HookLimits, HookLink};
 use crate::http_client::{HttpClient, HttpThread};
+use crate::jwks::{Jwks, JwksTimes, KEYS_BYTES_MAX};
 
 /// Makes the judges of a configuration, and makes them anew when it is reloaded; all of them share one queue.
 pub(crate) struct Authenticators {
@@ -23,7 +27,9 @@ pub(crate) struct Authenticators {
     decoy_secret: DecoySecret,
     /// The users in force.
     password_file: Option<Arc<PasswordFile>>,
-    /// Started when something is configured that asks a server.
+    /// The keys in force, if they are fetched.
+    jwks: Option<Jwks>,
+    /// There when something is configured that asks a server.
     http: OnceLock<HttpThread>,
 }
 
@@ -31,6 +37,7 @@ pub(crate) struct Authenticators {
 pub(crate) struct Made {
     pub(crate) authenticator: Arc<dyn Authenticator>,
     password_file: Option<Arc<PasswordFile>>,
+    jwks: Option<Jwks>,
 }
 
 impl Authenticators {
@@ -42,6 +49,7 @@ impl Authenticators {
             queue: Arc::new(queue),
             decoy_secret: DecoySecret::random(),
             password_file: None,
+            jwks: None,
             http: OnceLock::new(),
         }
     }
@@ -60,15 +68,37 @@ impl Authenticators {
             let link = PasswordLink::new(file, Arc::clone(&self.queue), &self.decoy_secret);
             chain = chain.with(AuthenticatorKind::PasswordFile.name(), Arc::new(link));
         }
-        if let Some(rules) = read_jwt_rules(&config.authentication, &mut Vec::new()).map_err(Problems)? {
-            let link = JwtLink::new(rules, Arc::clone(&self.queue));
+        let mut jwks = None;
+        let setup = read_jwt_rules(&config.authentication, &|_| Place::Default, &mut Vec::new());
+        if let Some(JwtSetup { rules, jwks: server }) = setup.map_err(Problems)? {
+            jwks = server.map(|server| self.jwks(server, &config.authentication)).transpose()?;
+            let queue = Arc::clone(&self.queue);
+            let link = match &jwks {
+                None => JwtLink::new(rules, queue),
+                Some(jwks) => JwtLink::with_fetched_keys(rules, Arc::clone(&jwks.keys), queue),
+            };
             chain = chain.with(AuthenticatorKind::Jwt.name(), Arc::new(link));
         }
         if let Some(link) = self.hook(&config.authentication)? {
             chain = chain.with(AuthenticatorKind::Hook.name(), Arc::new(link));
         }
         self.queue.set_jobs_max(config.limits.password_checks_waiting_max as usize);
-        Ok(Made { authenticator: Arc::new(chain), password_file })
+        Ok(Made { authenticator: Arc::new(chain), password_file, jwks })
+    }
+
+    fn jwks(&self, server: JwksServer, authentication: &Authentication) -> Result<Jwks, Problems> {
+        let JwksServer { url, ca_file } = server;
+        let client = HttpClient::new(url.clone(), HeaderMap::new(), ca_file.as_deref(), KEYS_BYTES_MAX, 1);
+        let client = client.map_err(|error| problem("authentication.jwt_jwks_url", error.to_string()))?;
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let times = JwksTimes {
+            lifetime: seconds(authentication.jwt_jwks_cache_seconds),
+            stale: seconds(authentication.jwt_jwks_stale_seconds),
+            cooldown: seconds(authentication.jwt_jwks_cooldown_seconds),
+        };
+        // A reload must not forget what a server that cannot be reached just now has said before.
+        let known = self.jwks.as_ref().filter(|jwks| jwks.url == url).and_then(|jwks| jwks.keys.keys());
+        Ok(Jwks::start(url, client, times, known, &self.http()?.handle()))
     }
 
     fn hook(&self, authentication: &Authentication) -> Result<Option<HookLink>, Problems> {
@@ -77,7 +107,7 @@ impl Authenticators {
         let requests_max = authentication.hook_requests_max as usize;
         let ca_file = server.ca_file.as_deref();
         let client = HttpClient::new(server.url, server.headers, ca_file, ANSWER_BYTES_MAX, requests_max);
-        let client = client.map_err(|error| hook_problem(error.to_string()))?;
+        let client = client.map_err(|error| problem("authentication.hook_url", error.to_string()))?;
         let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
         let limits = HookLimits {
             timeout: seconds(authentication.hook_timeout_seconds),
@@ -90,19 +120,29 @@ impl Authenticators {
         Ok(Some(HookLink::new(client, self.http()?.handle(), limits)))
     }
 
-    /// The thread that asks servers, which is started if it is not there.
+    /// The thread that asks servers, which is made if it is not there.
     fn http(&self) -> Result<&HttpThread, Problems> {
         if let Some(thread) = self.http.get() {
             return Ok(thread);
         }
-        let thread = HttpThread::start()
-            .map_err(|error| hook_problem(format!("the system has no thread to give: {error}")))?;
+        let thread = HttpThread::new().map_err(|error| {
+            problem("authentication", format!("the system has no thread to give: {error}"))
+        })?;
         Ok(self.http.get_or_init(|| thread))
+    }
+
+    /// Begins to ask servers, if anything is configured that needs it.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub(crate) fn begin(&self) -> io::Result<()> {
+        self.http.get().map_or(Ok(()), HttpThread::begin)
     }
 
     /// These judges are in force from now on. Returns them, and the users that the password file had and has not any more, or
     /// with another hash. Without a file there is nobody that it has taken back.
     pub(crate) fn in_force(&mut self, made: Made) -> (Arc<dyn Authenticator>, HashSet<Box<str>>) {
+        self.jwks = made.jwks;
         let before = std::mem::replace(&mut self.password_file, made.password_file);
         let ended = match (before, &self.password_file) {
             (Some(before), Some(now)) => now.ended_since(&before),
@@ -112,7 +152,7 @@ impl Authenticators {
     }
 }
 
-fn hook_problem(message: String) -> Problems {
-    let option = "authentication.hook_url".to_owned();
+fn problem(option: &str, message: String) -> Problems {
+    let option = option.to_owned();
     Problems(vec![Problem { place: Place::Default, option, message, remedy: String::new() }])
 }

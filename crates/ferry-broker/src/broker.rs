@@ -249,7 +249,7 @@ fn make_shards(shard_count: u16, shared: &Arc<Shared>, seed: u64, clock: Clock) 
     shards.collect()
 }
 
-/// Starts the threads. On failure, dropping `running` stops those that run already.
+/// Starts the threads of shards, and the one that asks servers. On failure, dropping `running` stops those that run already.
 fn start_shards(
     running: &mut RunningBroker,
     shards: Vec<Shard>,
@@ -257,6 +257,9 @@ fn start_shards(
     authenticator: &Arc<dyn Authenticator>,
     sys_topics: SysTopicsSetup,
 ) -> Result<(), StartError> {
+    if let Some(authenticators) = &running.authenticators {
+        authenticators.begin()?;
+    }
     let shared = Arc::clone(&sys_topics.shared);
     let mut sys_topics = Some(sys_topics);
     for (id, shard) in (0..).map(ShardId).zip(shards) {

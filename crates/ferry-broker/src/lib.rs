@@ -14,6 +14,7 @@ mod explain;
 mod from_config;
 mod hook;
 mod http_client;
+mod jwks;
 mod listeners;
 mod managed_file;
 mod privileges;

@@ -116,6 +116,7 @@ fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
     let access_files = [
         &authentication.password_file,
         &authentication.jwt_key_file,
+        &authentication.jwt_jwks_ca_file,
         &authentication.hook_header_file,
         &authentication.hook_ca_file,
         &authorization.acl_file,

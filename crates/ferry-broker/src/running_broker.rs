@@ -110,6 +110,9 @@ impl RunningBroker {
         let (authenticator, ended_users) = match (made, &mut self.authenticators) {
             (Some(made), Some(authenticators)) => {
                 let (authenticator, ended_users) = authenticators.in_force(made);
+                if let Err(error) = authenticators.begin() {
+                    tracing::error!(%error, "no server can be asked who a client is");
+                }
                 (Some(authenticator), ended_users)
             }
             _ => (None, HashSet::new()),

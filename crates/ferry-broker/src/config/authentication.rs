@@ -67,8 +67,27 @@ section! {
         /// something else. A change of the file takes effect at once, for the clients that connect from then on.
         jwt_key_file: Option<PathBuf> = None, Kind::Path, Live;
 
+        /// Keys for tokens in the place of `jwt_key_file`: where a server has them, as a set in JSON (JWKS), such as
+        /// `"https://login.example/.well-known/jwks.json"`. They are fetched at the start, again when they are no longer good, and when
+        /// a token names a key that is not there.
+        jwt_jwks_url: Option<String> = None, Kind::Or("", &Kind::Text), Live;
+
+        /// Authorities (PEM) that the certificate of the server with the keys is checked with, instead of those of the system.
+        jwt_jwks_ca_file: Option<PathBuf> = None, Kind::Path, Live;
+
+        /// How long fetched keys are good, when the server does not say it by `Cache-Control: max-age`, which is taken from 10
+        /// seconds up to a day.
+        jwt_jwks_cache_seconds: u32 = 300, Kind::Seconds { min: 10, max: 86_400 }, Live;
+
+        /// How long fetched keys are used beyond that, while the server gives no others.
+        jwt_jwks_stale_seconds: u32 = 86_400, Kind::Seconds { min: 0, max: 2_592_000 }, Live;
+
+        /// Tokens that name an unknown key have the keys fetched again, but not sooner than this after the last time.
+        jwt_jwks_cooldown_seconds: u32 = 10, Kind::Seconds { min: 1, max: 3_600 }, Live;
+
         /// The algorithms that are taken, whatever a token asks for: HS256, HS384, HS512, RS256, RS384, RS512, ES256, ES384,
-        /// EdDSA. Needed with `jwt_key_file`, which must have a key for each.
+        /// EdDSA. Needed with `jwt_key_file`, which must have a key for each, and with `jwt_jwks_url`, which is not for HS256 and its
+        /// like.
         jwt_algorithms: Option<Vec<JwtAlgorithmName>> = None,
             Kind::Or("none", &Kind::Choices(JwtAlgorithmName::NAMES)), Live;
 
@@ -117,5 +136,12 @@ section! {
 
         /// Threads that compare passwords and check tokens, apart from those that serve clients. `"auto"`: half as many as there are cores.
         hash_threads: Option<u16> = None, Kind::Or("auto", &Kind::Count { min: 1, max: 256 }), Restart;
+    }
+}
+
+impl Authentication {
+    /// Whether there is anything that tokens are checked with.
+    pub(crate) fn takes_tokens(&self) -> bool {
+        self.jwt_key_file.is_some() || self.jwt_jwks_url.is_some()
     }
 }

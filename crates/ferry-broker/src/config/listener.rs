@@ -131,7 +131,7 @@ section! {
         /// password with `authentication.password_file`; `"certificate"` takes the common name of a client's certificate
         /// for its user name, and leaves a client without one to the next; `"jwt"` takes a token in the place of the password, and
         /// leaves other passwords to the next; `"hook"` asks `authentication.hook_url`, which may leave a client to the next. `"auto"`:
-        /// tokens if `authentication.jwt_key_file` is set, then the hook, then the password file, as far as they are there.
+        /// tokens if `authentication.jwt_key_file` or `jwt_jwks_url` is set, then the hook, then the password file, as far as they are there.
         authentication: Option<Vec<AuthenticatorKind>> = None,
             Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;
 
@@ -215,7 +215,7 @@ impl Listener {
         match &self.authentication {
             Some(kinds) => kinds.clone(),
             None => {
-                let tokens = authentication.jwt_key_file.as_ref().map(|_| AuthenticatorKind::Jwt);
+                let tokens = authentication.takes_tokens().then_some(AuthenticatorKind::Jwt);
                 let passwords =
                     authentication.password_file.as_ref().map(|_| AuthenticatorKind::PasswordFile);
                 // Where there are passwords, nobody who has one is left for those behind it.

@@ -36,7 +36,7 @@ mod value;
 
 pub use abuse::Abuse;
 pub use admin::{Admin, AdminRole, AdminToken, HostName, OpenMetrics, TokenSecret};
-pub use authentication::{Authentication, AuthenticatorKind, HookUnavailable};
+pub use authentication::{Authentication, AuthenticatorKind, HookUnavailable, JwtAlgorithmName};
 pub use authorization::Authorization;
 pub use ban::Ban;
 pub use document::{example, reference};
@@ -51,8 +51,14 @@ pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Ses
 pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
 pub(crate) use {
-    admin::read_secret, authorization::read_acl_file, authorization::read_rules_file, file_watch::FileWatch,
-    hook::read_hook, jwt::read_jwt_rules, password_file::read_password_file, reload::pairs,
+    admin::read_secret,
+    authorization::read_acl_file,
+    authorization::read_rules_file,
+    file_watch::FileWatch,
+    hook::read_hook,
+    jwt::{JwksServer, JwtSetup, read_jwt_rules},
+    password_file::read_password_file,
+    reload::pairs,
 };
 
 use option::{Section, SectionSpec};

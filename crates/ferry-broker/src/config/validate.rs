@@ -62,10 +62,11 @@ pub(super) fn validate(
     {
         problems.extend(wrong);
     }
-    if let Err(wrong) = read_jwt_rules(&config.authentication, warnings) {
+    let place_of = |option: &str| places.of(&[option]);
+    if let Err(wrong) = read_jwt_rules(&config.authentication, &place_of, warnings) {
         problems.extend(wrong);
     }
-    if let Err(wrong) = read_hook(&config.authentication, &|option| places.of(&[option]), warnings) {
+    if let Err(wrong) = read_hook(&config.authentication, &place_of, warnings) {
         problems.extend(wrong);
     }
     hook_time(config, places, warnings);
@@ -286,7 +287,7 @@ impl ListenerCheck<'_> {
                     let remedy = "listen on tls:// or wss://, and set tls_client_certificate = \"required\"";
                     self.problem("authentication", message, remedy.to_owned());
                 }
-                AuthenticatorKind::Jwt if self.authentication.jwt_key_file.is_none() => {
+                AuthenticatorKind::Jwt if !self.authentication.takes_tokens() => {
                     let message = "there are no keys for tokens".to_owned();
                     let remedy = "set authentication.jwt_key_file = \"FILE\"".to_owned();
                     self.problem("authentication", message, remedy);

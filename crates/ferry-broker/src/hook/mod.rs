@@ -109,7 +109,7 @@ impl Hook {
         let ask = async {
             let _place = self.places.acquire().await;
             let answer = self.client.post_json(question.clone()).await.map_err(Silence::new)?;
-            HookAnswer::parse(&answer).map_err(Silence::new)
+            HookAnswer::parse(&answer.body).map_err(Silence::new)
         };
         let answer = tokio::time::timeout(self.limits.timeout, ask).await;
         let seconds = self.limits.timeout.as_secs();

@@ -41,6 +41,13 @@ pub(crate) struct HttpClient {
     idle_max: usize,
 }
 
+/// What a server has answered, with the status 200.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
 /// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum HttpFault {
@@ -95,11 +102,17 @@ impl HttpClient {
 
     /// # Errors
     /// There is no answer with the status 200.
-    pub(crate) async fn post_json(&self, body: String) -> Result<Vec<u8>, HttpFault> {
+    pub(crate) async fn get(&self) -> Result<Answer, HttpFault> {
+        self.ask(Method::GET, String::new()).await
+    }
+
+    /// # Errors
+    /// There is no answer with the status 200.
+    pub(crate) async fn post_json(&self, body: String) -> Result<Answer, HttpFault> {
         self.ask(Method::POST, body).await
     }
 
-    async fn ask(&self, method: Method, body: String) -> Result<Vec<u8>, HttpFault> {
+    async fn ask(&self, method: Method, body: String) -> Result<Answer, HttpFault> {
         if let Some(connection) = self.take_idle() {
             match self.exchange(connection, self.request(&method, body.clone())).await {
                 // The server may have closed it before it had the question.
@@ -132,7 +145,7 @@ impl HttpClient {
         &self,
         mut connection: SendRequest<String>,
         request: Request<String>,
-    ) -> Result<Vec<u8>, HttpFault> {
+    ) -> Result<Answer, HttpFault> {
         connection.ready().await.map_err(HttpFault::Http)?;
         let response = connection.send_request(request).await.map_err(HttpFault::Http)?;
         let (head, body) = response.into_parts();
@@ -142,7 +155,7 @@ impl HttpClient {
         }
         let body = self.body(body).await?;
         self.keep(connection);
-        Ok(body)
+        Ok(Answer { headers: head.headers, body })
     }
 
     async fn body(&self, mut incoming: Incoming) -> Result<Vec<u8>, HttpFault> {

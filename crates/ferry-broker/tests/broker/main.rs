@@ -12,6 +12,7 @@ mod full_disk;
 mod hook;
 mod hook_server;
 mod http;
+mod jwks;
 mod lifecycle;
 mod limits;
 mod presence;
