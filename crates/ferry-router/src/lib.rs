@@ -14,6 +14,7 @@
 //! matches something odd but can never panic.
 
 mod arena;
+mod filter_index;
 mod id_table;
 mod intern;
 mod retained;

@@ -7,6 +7,7 @@ use ahash::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
+use crate::filter_index::FilterIndex;
 use crate::subscription_trie::SubscriptionTrie;
 
 /// One shard of the broker, counted from 0.
@@ -34,7 +35,7 @@ pub struct ShareMembers {
 /// With one shard the plain routes are not kept at all: every topic goes to that shard.
 pub struct RouteTable {
     shard_count: u16,
-    routes: RwLock<SubscriptionTrie<ShardId, ()>>,
+    routes: RwLock<FilterIndex>,
     /// Grows with every change of `routes`: for [`RouteCache`](crate::RouteCache).
     generation: AtomicU64,
     shares: RwLock<Shares>,
@@ -68,7 +69,7 @@ impl RouteTable {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x2545_F491_4F6C_DD1D);
         Self {
             shard_count,
-            routes: RwLock::new(SubscriptionTrie::new(seed)),
+            routes: RwLock::new(FilterIndex::new(seed)),
             generation: AtomicU64::new(1),
             shares: RwLock::new(Shares {
                 groups_of_filter: SubscriptionTrie::new(seed),
@@ -89,18 +90,18 @@ impl RouteTable {
     /// there: the subscription is in force before its SUBACK leaves.
     pub fn add(&self, shard: ShardId, filter: &str) {
         if self.shard_count > 1 {
-            self.change_routes(|routes| routes.subscribe(filter, shard, ()));
+            self.change_routes(|routes| routes.insert(filter, shard));
         }
     }
 
     /// `shard` has lost its last subscriber to `filter`.
     pub fn remove(&self, shard: ShardId, filter: &str) {
         if self.shard_count > 1 {
-            self.change_routes(|routes| routes.unsubscribe(filter, shard));
+            self.change_routes(|routes| routes.remove(filter, shard));
         }
     }
 
-    fn change_routes<T>(&self, change: impl FnOnce(&mut SubscriptionTrie<ShardId, ()>) -> T) {
+    fn change_routes(&self, change: impl FnOnce(&mut FilterIndex)) {
         let mut routes = write(&self.routes);
         change(&mut routes);
         // Under the lock: whoever sees the new number and asks, gets the new answer.
@@ -119,7 +120,7 @@ impl RouteTable {
         if self.shard_count == 1 {
             shards.insert(ShardId(0));
         } else {
-            read(&self.routes).matches(topic, |shard, ()| shards.insert(shard));
+            read(&self.routes).matches(topic, |shard| shards.insert(shard));
         }
         shards.for_each(visit);
     }

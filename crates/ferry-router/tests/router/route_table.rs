@@ -36,6 +36,53 @@ fn each_shard_once() {
 }
 
 #[test]
+fn filters_of_every_shape() {
+    let routes = RouteTable::new(64, 0);
+    // Each of six levels is a wildcard or not, and behind some is a `#`: far more shapes than are told apart.
+    let filters: Vec<String> = (0..128u16)
+        .map(|shape| {
+            let level = |level: usize| if shape >> level & 1 == 1 { "+".into() } else { format!("l{level}") };
+            let levels: Vec<String> = (0..6).map(level).collect();
+            levels.join("/") + if shape & 64 == 0 { "" } else { "/#" }
+        })
+        .collect();
+    let shard = |number: usize| ShardId(number as u16 % 64);
+    for (number, filter) in filters.iter().enumerate() {
+        routes.add(shard(number), filter);
+    }
+    assert_eq!(targets(&routes, "l0/l1/l2/l3/l4/l5").len(), 64);
+    assert_eq!(targets(&routes, "l0/l1/l2/x/l4/l5").len(), 32);
+    assert_eq!(targets(&routes, "l0/l1/l2/l3/l4").len(), 0);
+    for (number, filter) in filters.iter().enumerate().filter(|(number, _)| *number != 69) {
+        routes.remove(shard(number), filter);
+    }
+    assert_eq!(filters[69], "+/l1/+/l3/l4/l5/#");
+    assert_eq!(targets(&routes, "l0/l1/l2/l3/l4/l5"), [5]);
+    assert_eq!(targets(&routes, "l0/l1/l2/l3/l4/l5/l6"), [5]);
+    assert_eq!(targets(&routes, "$l0/l1/l2/l3/l4/l5"), []);
+    assert_eq!(targets(&routes, "l0/x/l2/l3/l4/l5"), []);
+    routes.remove(ShardId(5), &filters[69]);
+    assert_eq!(targets(&routes, "l0/l1/l2/l3/l4/l5"), []);
+}
+
+#[test]
+fn filters_and_topics_of_very_many_levels() {
+    let routes = RouteTable::new(8, 0);
+    let of = |levels: usize| vec!["level"; levels].join("/");
+    for (shard, levels) in (0..).zip([31, 32, 33, 200]) {
+        routes.add(ShardId(shard), &of(levels));
+        routes.add(ShardId(shard + 4), &format!("{}/#", of(levels)));
+    }
+    assert_eq!(targets(&routes, &of(31)), [0, 4]);
+    assert_eq!(targets(&routes, &of(32)), [1, 4, 5]);
+    assert_eq!(targets(&routes, &of(33)), [2, 4, 5, 6]);
+    assert_eq!(targets(&routes, &of(200)), [3, 4, 5, 6, 7]);
+    routes.remove(ShardId(5), &format!("{}/#", of(32)));
+    routes.remove(ShardId(7), &format!("{}/#", of(200)));
+    assert_eq!(targets(&routes, &of(200)), [3, 4, 6]);
+}
+
+#[test]
 fn what_is_remembered_is_what_the_table_says() {
     let routes = RouteTable::new(4, 0);
     let mut cache = RouteCache::new(1);
@@ -103,11 +150,12 @@ proptest! {
         let mut model = BTreeSet::new();
         for (is_add, shard, filter) in operations {
             if is_add {
-                routes.add(ShardId(shard), &filter);
-                model.insert((shard, filter));
-            } else {
+                // A shard names a filter once, with its first subscriber.
+                if model.insert((shard, filter.clone())) {
+                    routes.add(ShardId(shard), &filter);
+                }
+            } else if model.remove(&(shard, filter.clone())) {
                 routes.remove(ShardId(shard), &filter);
-                model.remove(&(shard, filter));
             }
         }
         for topic in topics {

@@ -1,0 +1,225 @@
+//! Which shards want a topic, found by the shapes of filters.
+
+use ahash::RandomState;
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
+use smallvec::SmallVec;
+
+use crate::route_table::ShardId;
+use crate::subscription_trie::SubscriptionTrie;
+
+/// Levels by which a filter is told from others of its shape; longer ones go into a trie.
+const LEVELS_MAX: usize = 32;
+
+/// Different shapes, each of which costs a look for each topic; filters of more go into a trie.
+const SHAPES_MAX: usize = 16;
+
+/// Parts of the table: one grows at a time, which takes less than a millisecond.
+const PARTITIONS: usize = 64;
+
+/// filter -> shards. Filters with wildcards at the same levels have the same [`Shape`], and a broker's clients use few of
+/// them: so a topic costs one look for each shape, wherever it is in memory, and a filter the hash of its literal levels
+/// instead of nodes of a trie and texts.
+///
+/// Two filters may have the same hash. Then a shard is named that need not be; none is left out, for the filters
+/// behind a hash are counted.
+pub(crate) struct FilterIndex {
+    hasher: RandomState,
+    shapes: Vec<(Shape, usize)>,
+    partitions: Box<[HashTable<Wanted>; PARTITIONS]>,
+    others: SubscriptionTrie<ShardId, ()>,
+}
+
+/// What filters have in common whose wildcards are at the same levels.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Shape {
+    /// A bit for each level that is not a wildcard, the lowest for the first level.
+    literals: u32,
+    /// Without the `#`.
+    levels: u32,
+    /// Ends with `#`.
+    is_open: bool,
+}
+
+/// The shards with a subscriber to the filters behind a hash, each with their number.
+struct Wanted {
+    hash: u64,
+    shards: SmallVec<[(ShardId, u16); 4]>,
+}
+
+impl FilterIndex {
+    /// `seed` keys the hashes.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            hasher: RandomState::with_seeds(seed, !seed, seed.rotate_left(40), 0x9FB2_1C65_1E98_DF25),
+            shapes: Vec::new(),
+            partitions: Box::new([const { HashTable::new() }; PARTITIONS]),
+            others: SubscriptionTrie::new(seed),
+        }
+    }
+
+    /// `shard` wants what `filter` matches; it is not there yet.
+    pub(crate) fn insert(&mut self, filter: &str, shard: ShardId) {
+        match self.place(filter).filter(|(shape, _)| self.has_room_for(*shape)) {
+            Some((shape, hash)) => {
+                if self.add(hash, shard) {
+                    self.use_shape(shape);
+                }
+            }
+            None => {
+                self.others.subscribe(filter, shard, ());
+            }
+        }
+    }
+
+    /// `shard` does not want it any longer.
+    pub(crate) fn remove(&mut self, filter: &str, shard: ShardId) {
+        // Among the others if there were too many shapes when it came.
+        if self.others.unsubscribe(filter, shard).is_some() {
+            return;
+        }
+        if let Some((shape, hash)) = self.place(filter)
+            && self.take(hash, shard)
+        {
+            self.release_shape(shape);
+        }
+    }
+
+    /// Calls `visit` for each shard with a filter that matches `topic`, and for one more filter that does, again.
+    pub(crate) fn matches(&self, topic: &str, mut visit: impl FnMut(ShardId)) {
+        let mut hashes = [0; LEVELS_MAX];
+        let mut levels = 0;
+        for level in topic.split('/') {
+            if let Some(hash) = hashes.get_mut(levels as usize) {
+                *hash = self.hasher.hash_one(level.as_bytes());
+            }
+            levels += 1;
+        }
+        // Wildcards at the first level do not match these [MQTT-4.7.2-1] [MQTT3-4.7.2-1].
+        let is_reserved = topic.starts_with('$');
+        for (shape, _) in &self.shapes {
+            if shape.fits(levels, is_reserved) {
+                let hash = shape.literal_levels().fold(shape.hash(), |hash, level| mix(hash, hashes[level]));
+                if let Some(wanted) =
+                    self.partitions[partition(hash)].find(hash, |wanted| wanted.hash == hash)
+                {
+                    wanted.shards.iter().for_each(|(shard, _)| visit(*shard));
+                }
+            }
+        }
+        if !self.others.is_empty() {
+            self.others.matches(topic, |shard, ()| visit(shard));
+        }
+    }
+
+    /// The shape and the hash of a filter; `None` if it has too many levels.
+    fn place(&self, filter: &str) -> Option<(Shape, u64)> {
+        let mut shape = Shape { literals: 0, levels: 0, is_open: false };
+        for level in filter.split('/') {
+            match level {
+                "#" => shape.is_open = true,
+                _ if shape.levels as usize == LEVELS_MAX => return None,
+                "+" => shape.levels += 1,
+                _ => {
+                    shape.literals |= 1 << shape.levels;
+                    shape.levels += 1;
+                }
+            }
+        }
+        let literals = filter.split('/').filter(|level| !matches!(*level, "+" | "#"));
+        let hash =
+            literals.fold(shape.hash(), |hash, level| mix(hash, self.hasher.hash_one(level.as_bytes())));
+        Some((shape, hash))
+    }
+
+    fn has_room_for(&self, shape: Shape) -> bool {
+        self.shapes.len() < SHAPES_MAX || self.shapes.iter().any(|(used, _)| *used == shape)
+    }
+
+    fn use_shape(&mut self, shape: Shape) {
+        match self.shapes.iter_mut().find(|(used, _)| *used == shape) {
+            Some((_, count)) => *count += 1,
+            None => self.shapes.push((shape, 1)),
+        }
+    }
+
+    fn release_shape(&mut self, shape: Shape) {
+        if let Some(at) = self.shapes.iter().position(|(used, _)| *used == shape) {
+            self.shapes[at].1 -= 1;
+            if self.shapes[at].1 == 0 {
+                self.shapes.swap_remove(at);
+            }
+        }
+    }
+
+    /// Whether nobody had wanted what is behind the hash.
+    fn add(&mut self, hash: u64, shard: ShardId) -> bool {
+        let table = &mut self.partitions[partition(hash)];
+        match table.entry(hash, |wanted| wanted.hash == hash, |wanted| wanted.hash) {
+            Entry::Occupied(mut entry) => {
+                let shards = &mut entry.get_mut().shards;
+                match shards.iter_mut().find(|(other, _)| *other == shard) {
+                    Some((_, count)) => *count = count.saturating_add(1),
+                    None => shards.push((shard, 1)),
+                }
+                false
+            }
+            Entry::Vacant(entry) => {
+                let mut shards = SmallVec::new();
+                shards.push((shard, 1));
+                entry.insert(Wanted { hash, shards });
+                true
+            }
+        }
+    }
+
+    /// Whether nobody wants it now, and somebody did.
+    fn take(&mut self, hash: u64, shard: ShardId) -> bool {
+        let table = &mut self.partitions[partition(hash)];
+        let Ok(mut entry) = table.find_entry(hash, |wanted| wanted.hash == hash) else { return false };
+        let shards = &mut entry.get_mut().shards;
+        let Some(at) = shards.iter().position(|(other, _)| *other == shard) else { return false };
+        shards[at].1 -= 1;
+        if shards[at].1 == 0 {
+            shards.swap_remove(at);
+        }
+        let is_last = shards.is_empty();
+        if is_last {
+            entry.remove();
+        }
+        is_last
+    }
+}
+
+impl Shape {
+    /// Whether its filters may match a topic of so many levels. `#` matches the level before it, too.
+    fn fits(self, levels: u32, is_reserved: bool) -> bool {
+        let has_levels = if self.is_open { levels >= self.levels } else { levels == self.levels };
+        has_levels && (!is_reserved || self.literals & 1 == 1)
+    }
+
+    fn literal_levels(self) -> impl Iterator<Item = usize> {
+        let mut rest = self.literals;
+        std::iter::from_fn(move || {
+            let level = (rest != 0).then(|| rest.trailing_zeros() as usize)?;
+            rest &= rest - 1;
+            Some(level)
+        })
+    }
+
+    /// What the hashes of its filters begin with.
+    fn hash(self) -> u64 {
+        mix(u64::from(self.literals), u64::from(self.levels) << 1 | u64::from(self.is_open))
+    }
+}
+
+/// One more level: the order of the levels counts.
+fn mix(hash: u64, level: u64) -> u64 {
+    let product = u128::from(hash.rotate_left(5) ^ level ^ 0x517C_C1B7_2722_0A95) * 0xA076_1D64_78BD_642F;
+    (product as u64) ^ (product >> 64) as u64
+}
+
+/// The bits in the middle: the table itself uses the lowest and the highest ones.
+fn partition(hash: u64) -> usize {
+    (hash >> 40) as usize % PARTITIONS
+}
