@@ -82,7 +82,7 @@ const fn message(
 }
 
 /// The table, in its order.
-pub(super) const SCENARIOS: [Scenario; 22] = [
+pub(super) const SCENARIOS: [Scenario; 23] = [
     message("p2p-qos0", "50 to 50, 16 B, QoS 0", &["p2p"], &[cpu(Target::Half(0.40)), RATE]),
     message("p2p-qos1", "50 to 50, 16 B, QoS 1", &["p2p", "--qos", "1"], &[cpu(Target::Half(0.6)), RATE]),
     message("p2p-qos2", "50 to 50, 16 B, QoS 2", &["p2p", "--qos", "2"], &[cpu(Target::Half(1.1)), RATE]),
@@ -238,6 +238,16 @@ pub(super) const SCENARIOS: [Scenario; 22] = [
             "2 to 2, QoS 0, every message crosses",
             // Client identifiers by which each shard has one publisher, and the subscriber of the other one.
             &["p2p", "--publishers", "2", "--seed", "1"],
+            &[Figure { target: Target::Times(1.6), ..RATE }, cpu(Target::None)],
+        )
+    },
+    Scenario {
+        group: Group::Shards,
+        ..message(
+            "shards-wildcard",
+            "2 to 2, QoS 0, 100,000 subscriptions, most with wildcards",
+            // A load that costs the generator little of the processors that it shares with the shards.
+            &["wildcard", "--topics", "100000", "--publishers", "2", "--subscribers", "2"],
             &[Figure { target: Target::Times(1.6), ..RATE }, cpu(Target::None)],
         )
     },
