@@ -149,6 +149,8 @@ pub struct SessionView<'a> {
     pub queued_messages: usize,
     /// Bytes of those copies.
     pub queued_bytes: usize,
+    /// When the broker received what waits longest, of what is in memory.
+    pub oldest_queued_at: Option<Timestamp>,
     /// Copies sent and not yet acknowledged.
     pub inflight_messages: usize,
     /// Number of subscriptions.
@@ -167,6 +169,7 @@ impl<'a> SessionView<'a> {
             conn: session.conn,
             queued_messages: session.sender.queue_len(),
             queued_bytes: session.sender.queue_bytes(),
+            oldest_queued_at: session.sender.queued().next().map(|delivery| delivery.message.received_at),
             inflight_messages: session.sender.inflight_len(),
             subscriptions: session.filters.len(),
             expiry_interval_seconds: session.expiry.seconds(),

@@ -35,6 +35,7 @@ mod stream_io;
 mod subscriptions;
 mod tokens;
 mod trace;
+mod traffic;
 
 pub(crate) use server::{AdminServer, AdminSockets};
 pub use state::LogLevels;

@@ -8,7 +8,7 @@ use super::query;
 use super::request::Call;
 use super::{
     access_schemas, bans, broker, clients, configuration, health, history, log_levels, metrics, openapi,
-    publish, retained, schemas, subscriptions, trace,
+    publish, retained, schemas, subscriptions, trace, traffic,
 };
 use crate::config::AdminRole;
 
@@ -76,6 +76,8 @@ pub(super) enum Operation {
     ClientSubscriptions,
     ClientHistory,
     ClientTrace,
+    TopTalkers,
+    SlowSubscribers,
     LogLevels,
     Subscriptions,
     Topic,
@@ -98,6 +100,11 @@ const LIMIT: Parameter = optional(
 );
 const CURSOR: Parameter =
     optional("cursor", "The next of the page before.", ParameterKind::Matching(schemas::CURSOR));
+const CLIENTS_LIMIT: Parameter = optional(
+    "limit",
+    "How many clients at most; 20 if absent.",
+    ParameterKind::Number(1, traffic::CLIENTS_MAX),
+);
 const FILTER: Parameter = Parameter {
     required: true,
     ..optional("filter", "A topic filter, such as house/#.", ParameterKind::Matching(schemas::TOPIC_FILTER))
@@ -116,7 +123,7 @@ const VIEWER: Access = Access::Role(AdminRole::Viewer);
 const OPERATOR: Access = Access::Role(AdminRole::Operator);
 const ADMIN: Access = Access::Role(AdminRole::Admin);
 
-pub(super) static ROUTES: [Route; 26] = [
+pub(super) static ROUTES: [Route; 28] = [
     get(
         "/health",
         Access::Everybody,
@@ -209,6 +216,25 @@ pub(super) static ROUTES: [Route; 26] = [
         &[],
         "History",
         Operation::ClientHistory,
+    ),
+    get(
+        "/api/v1/top-talkers",
+        VIEWER,
+        "The clients with most bytes, sent and received, in the last one to two minutes",
+        &[CLIENTS_LIMIT],
+        "TopTalkers",
+        Operation::TopTalkers,
+    ),
+    get(
+        "/api/v1/slow-subscribers",
+        VIEWER,
+        "The clients for which most bytes wait, in their queues and to be written",
+        &[
+            CLIENTS_LIMIT,
+            optional("connected", "Only those that are connected, or are not.", ParameterKind::Flag),
+        ],
+        "SlowSubscribers",
+        Operation::SlowSubscribers,
     ),
     get(
         "/api/v1/clients/{client_id}/trace",
@@ -380,6 +406,8 @@ impl Operation {
             Self::Disconnect => clients::disconnect(&call).await,
             Self::EndSession => clients::end_session(&call).await,
             Self::ClientSubscriptions => subscriptions::of_client(&call).await,
+            Self::TopTalkers => traffic::top_talkers(&call).await,
+            Self::SlowSubscribers => traffic::slow_subscribers(&call).await,
             Self::ClientTrace => trace::trace(&call).await,
             Self::ClientHistory => history::history(&call).await,
             Self::LogLevels => log_levels::set(&call),

@@ -67,6 +67,7 @@ pub(super) fn schemas() -> Value {
     of_access(add);
     add("History", history());
     add("TraceEvent", trace_event());
+    of_traffic(add);
     add(
         "LogRequest",
         json!({
@@ -254,6 +255,27 @@ fn history() -> Value {
         ("drops", list(object(&[("reason", text()), ("count", count())]))),
         ("last_dropped_topic", maybe("string")),
     ])
+}
+
+fn of_traffic(add: &mut dyn FnMut(&str, Value)) {
+    let talker = object(&[
+        ("client_id", text()),
+        ("bytes_received", count()),
+        ("bytes_sent", count()),
+        ("messages_received", count()),
+        ("bytes_per_second", count()),
+        ("messages_received_per_second", count()),
+        ("seconds", count()),
+    ]);
+    add("TopTalkers", object(&[("items", list(talker)), ("error_bytes_max", count())]));
+    let waiting = object(&[
+        ("waiting_bytes", count()),
+        ("oldest_waiting_milliseconds", maybe("integer")),
+        ("drops", json!({ "type": "object", "additionalProperties": count() })),
+    ]);
+    let subscriber = json!({ "allOf": [{ "$ref": "#/components/schemas/Client" }, waiting] });
+    let complete = json!({ "type": "boolean" });
+    add("SlowSubscribers", object(&[("items", list(subscriber)), ("is_complete", complete)]));
 }
 
 fn trace_event() -> Value {

@@ -6,8 +6,8 @@ use ferry_codec::ReasonCode;
 use ferry_core::{CloseCause, ConnId, Event};
 use ferry_net::CloseCode;
 
-use super::Driver;
 use super::conn::{Conn, Link, Unread};
+use super::{Driver, Traffic};
 
 /// How long a closed connection's last packets may wait for the peer to read them.
 const FLUSH_MILLISECONDS_MAX: u64 = 5_000;
@@ -55,7 +55,7 @@ impl Driver {
         let mut link = conn.link.borrow_mut();
         let Some(Link { stream, .. }) = &mut *link else { return Ok(()) };
         let mut shard = self.shard.borrow_mut();
-        let mut written = false;
+        let mut written_bytes = 0;
         if let Some(output) = shard.output(conn.id) {
             if self.is_tracing.get() {
                 self.trace_output(conn.id, output.as_slice());
@@ -68,7 +68,7 @@ impl Driver {
                         if self.is_tracing.get() {
                             self.trace_written(conn.id, count);
                         }
-                        written = true;
+                        written_bytes += count as u64;
                         conn.blocked.set(count < offered);
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => conn.blocked.set(true),
@@ -83,7 +83,11 @@ impl Driver {
                 result => result?,
             }
         }
-        if written && !conn.flushing.get() {
+        if written_bytes > 0 {
+            let traffic = Traffic { bytes_sent: written_bytes, ..Traffic::default() };
+            self.count_traffic(&shard, conn.id, traffic);
+        }
+        if written_bytes > 0 && !conn.flushing.get() {
             shard.handle(self.now(), Event::Written { conn: conn.id }, &mut self.effects.borrow_mut());
             if !self.effects.borrow().is_empty() {
                 self.want_turn();

@@ -21,6 +21,7 @@ mod report;
 mod serve;
 mod shard_thread;
 mod sockets;
+mod talkers;
 mod trace;
 mod turn;
 
@@ -39,6 +40,7 @@ pub(crate) use command::{Command, ShardReport};
 pub(crate) use history::Decision;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use shard_thread::{ShardSetup, start_shard};
+pub(crate) use talkers::{TopTalkers, Traffic};
 pub(crate) use trace::{TRACES_MAX, TraceLines, end_line, start_line};
 
 use acceptor::Acceptor;
@@ -49,6 +51,7 @@ use mailbox::Parcel;
 use refusal_log::RefusalLog;
 use report::Watcher;
 use sockets::Sockets;
+use talkers::Talkers;
 use trace::Traces;
 
 use crate::accept::{Accepting, PerMinute};
@@ -118,6 +121,7 @@ pub(crate) struct Driver {
     /// Takeovers, by client identifier.
     takeovers: RefCell<PerMinute<Box<str>>>,
     watcher: RefCell<Watcher>,
+    talkers: RefCell<Talkers<ConnId>>,
     /// Clients of which somebody wants to know every packet.
     traces: RefCell<Traces>,
     /// There are some; all that is looked at while there are none.
@@ -146,6 +150,17 @@ impl Driver {
     pub(crate) fn refuse(&self, reason: &'static str, words: impl fmt::Display) {
         self.count_refusal(reason);
         self.refusal_log.borrow_mut().named(self.now(), reason, words);
+    }
+
+    /// Counts what has passed on a connection.
+    fn count_traffic(&self, shard: &Shard, id: ConnId, traffic: Traffic) {
+        self.talkers.borrow_mut().add(id, traffic, || shard.client_id(id).map(Into::into));
+    }
+
+    /// The clients of this shard with most traffic lately.
+    pub(crate) fn top_talkers(&self, clients_max: usize) -> TopTalkers {
+        let shard = self.shard.borrow();
+        self.talkers.borrow().top(clients_max, |id| shard.client_id(id))
     }
 
     /// This shard's own mailbox.

@@ -4,7 +4,10 @@ use std::rc::Rc;
 use ferry_core::{CloseCause, Event};
 
 use super::conn::{Conn, Link};
-use super::{Driver, TURN_BYTES_MAX};
+use super::{Driver, TURN_BYTES_MAX, Traffic};
+
+/// The packet type of PUBLISH (Table 2-1).
+const PUBLISH: usize = 3;
 
 /// What reading from a connection came to.
 pub(crate) enum Input {
@@ -76,7 +79,13 @@ impl Driver {
     fn take(&self, conn: &Rc<Conn>, input: &[u8]) -> usize {
         let mut effects = self.effects.borrow_mut();
         let before = effects.mail.len() + effects.records.len();
-        let taken = self.shard.borrow_mut().receive(self.now(), conn.id, input, &mut effects);
+        let mut shard = self.shard.borrow_mut();
+        let messages_before = shard.counters().packets_received[PUBLISH];
+        let taken = shard.receive(self.now(), conn.id, input, &mut effects);
+        let messages_received = shard.counters().packets_received[PUBLISH] - messages_before;
+        let traffic = Traffic { bytes_received: taken as u64, bytes_sent: 0, messages_received };
+        self.count_traffic(&shard, conn.id, traffic);
+        drop(shard);
         if self.is_tracing.get() {
             self.trace_input(conn.id, &input[..taken]);
         }

@@ -9,6 +9,7 @@ use ferry_core::{Effects, Shard, ShardId};
 use tokio::task::LocalSet;
 
 use super::sockets::Sockets;
+use super::talkers::Talkers;
 use super::turn::take_turns;
 use super::{Clock, Driver, Mailbox, SCRATCH_BYTES};
 use crate::accept::Accepting;
@@ -116,6 +117,7 @@ impl Driver {
             history: RefCell::default(),
             takeovers: RefCell::default(),
             watcher: RefCell::default(),
+            talkers: RefCell::new(Talkers::new(setup.clock.now())),
             traces: RefCell::default(),
             is_tracing: Cell::new(false),
             flushing: RefCell::default(),

@@ -101,6 +101,7 @@ impl Driver {
         if self.shard.borrow().next_deadline().is_some_and(|deadline| deadline <= now) {
             self.handle(Event::Tick);
         }
+        self.talkers.borrow_mut().keep_time(now);
         self.give_up_stalled();
     }
 

@@ -22,6 +22,7 @@ mod scram;
 mod shards;
 mod store_tools;
 mod trace;
+mod traffic;
 mod websocket;
 
 use ferry_broker::config::{Config, Durability, Listener};

@@ -17,6 +17,7 @@ Examples:
   ferry ctl client show pump7
   ferry ctl kick pump7 --reason 'under repair'
   ferry ctl trace pump7 --seconds 300
+  ferry ctl slow-subscribers --connected
   ferry ctl retained list 'house/#'
   ferry ctl bans add --address 198.51.100.0/24 --for 2h --reason 'it floods'
   ferry ctl --json subscriptions | jq -r .filter
@@ -156,6 +157,21 @@ pub(super) enum Act {
     },
     /// Have the configuration read again
     Reload,
+    /// The clients with most traffic in the last one to two minutes
+    TopTalkers {
+        /// Show so many at most
+        #[arg(long, value_name = "NUMBER", default_value = "20", value_parser = clap::value_parser!(u8).range(1..=100))]
+        limit: u8,
+    },
+    /// The clients for which most bytes wait
+    SlowSubscribers {
+        /// Only those that are connected
+        #[arg(long)]
+        connected: bool,
+        /// Show so many at most
+        #[arg(long, value_name = "NUMBER", default_value = "20", value_parser = clap::value_parser!(u8).range(1..=100))]
+        limit: u8,
+    },
     /// What one client sends and is sent, as it happens
     Trace(TraceArguments),
     /// Set how much is logged, by module, until the next reload

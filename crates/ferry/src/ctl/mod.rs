@@ -93,6 +93,11 @@ fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
             let query = [("search", search.clone().unwrap_or_default())];
             printer.subscriptions(pages(api, "/subscriptions", &query, *limit)?)
         }
+        Act::TopTalkers { limit } => printer.top_talkers(&api.get(&format!("/top-talkers?limit={limit}"))?),
+        Act::SlowSubscribers { connected, limit } => {
+            let connected = if *connected { "&connected=true" } else { "" };
+            printer.slow_subscribers(&api.get(&format!("/slow-subscribers?limit={limit}{connected}"))?)
+        }
         Act::Trace(arguments) => trace::trace(api, printer.json, arguments),
         Act::Log { levels } => printer.done(&api.post("/log", &json!({ "levels": levels }))?),
         Act::Retained { act } => retained(api, printer, act),

@@ -102,6 +102,38 @@ impl Printer {
         })
     }
 
+    pub(super) fn top_talkers(self, page: &Value) -> Result<(), Failure> {
+        let titles = ["CLIENT", "BYTES/S", "RECEIVED", "SENT", "MESSAGES RECEIVED", "SECONDS"];
+        self.list(items(page), &titles, |item| {
+            ["client_id", "bytes_per_second", "bytes_received", "bytes_sent", "messages_received", "seconds"]
+                .map(|name| text(&item[name]))
+                .into()
+        })
+    }
+
+    pub(super) fn slow_subscribers(self, page: &Value) -> Result<(), Failure> {
+        if !self.json && items(page).is_empty() {
+            output::line("nothing waits for anybody");
+            return Ok(());
+        }
+        let titles = ["CLIENT", "CONNECTED", "BYTES", "QUEUED", "IN FLIGHT", "OLDEST MS", "DROPPED"];
+        self.list(items(page), &titles, |item| {
+            let dropped = item["drops"].as_object().into_iter().flat_map(|drops| drops.values());
+            let dropped: u64 = dropped.filter_map(Value::as_u64).sum();
+            let names = [
+                "client_id",
+                "connected",
+                "waiting_bytes",
+                "queue_messages",
+                "inflight_messages",
+                "oldest_waiting_milliseconds",
+            ];
+            let mut row: Vec<String> = names.map(|name| text(&item[name])).into();
+            row.push(dropped.to_string());
+            row
+        })
+    }
+
     pub(super) fn configuration(self, document: &Value, changed: bool) -> Result<(), Failure> {
         let items: Vec<Value> =
             items(document).iter().filter(|item| !changed || item["is_default"] == false).cloned().collect();

@@ -31,6 +31,9 @@ fn a_broker_is_watched_and_managed() {
     assert_eq!(served.ctl(&["retained", "get", "house/door"]).code, Some(5));
     assert!(served.done(&["listeners"]).contains("tcp://127.0.0.1:"));
     assert_eq!(served.done(&["drops"]), "nothing was dropped\n");
+    let talkers = served.done(&["top-talkers"]);
+    assert!(talkers.starts_with("CLIENT  BYTES/S") && talkers.contains("\npump 7  "), "{talkers}");
+    assert_eq!(served.done(&["slow-subscribers"]), "nothing waits for anybody\n");
     let config = served.done(&["config", "--changed"]);
     assert!(config.contains("limits.queue_messages_max") && config.contains("ferry.toml:2:1"), "{config}");
     assert_eq!(served.done(&["kick", "pump 7", "--reason", "repair"]), "done          disconnected\n");
