@@ -26,6 +26,7 @@ use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
 use crate::storage::{OpenArguments, OpenedStorage, Storage, StorageOpener, opener};
 use crate::sys_topics::SysTopicsSetup;
+use crate::tls_expiry::expiries;
 
 /// A broker inside this process, next to others if need be.
 ///
@@ -128,8 +129,7 @@ impl BrokerBuilder {
     /// The configuration cannot work, the data directory cannot be used, an address is taken, a certificate is unusable;
     /// nothing is left behind.
     pub fn start(self) -> Result<RunningBroker, StartError> {
-        let users_known = self.authenticator.is_some();
-        check(&self.config, users_known)?;
+        check(&self.config, self.authenticator.is_some())?;
         let (authenticator, authenticators) = match self.authenticator {
             Some(authenticator) => (authenticator, None),
             None => make_authenticator(&self.config)?,
@@ -164,6 +164,7 @@ impl BrokerBuilder {
             tokens,
             origins: self.origins,
             listeners: listeners.figures(),
+            expiries: expiries(&self.config),
         };
         let admin_state = AdminState::new(
             clock,

@@ -27,6 +27,7 @@ mod start_error;
 mod storage;
 pub mod store_tools;
 mod sys_topics;
+mod tls_expiry;
 
 pub use accept::BanListFull;
 pub use admin_api::LogLevels;

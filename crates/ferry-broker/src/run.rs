@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -11,6 +12,7 @@ use crate::process_limits::raise_open_files;
 use crate::running_broker::RunningBroker;
 use crate::start_block::start_block;
 use crate::start_error::StartError;
+use crate::tls_expiry;
 
 /// Runs a broker with a configuration, as it was loaded from `sources`, as if this process did nothing else: until SIGTERM or
 /// SIGINT, then shuts it down. On SIGHUP, and when a file that was read for the configuration has changed, reads all of
@@ -55,6 +57,10 @@ pub fn run(
                 break;
             }
             Wanted::Reload(cause, request) => (cause, request),
+            Wanted::Look => {
+                log_expiries(&broker);
+                continue;
+            }
         };
         watch.reading();
         let changes = reload(&mut broker, sources, &cause);
@@ -73,7 +79,12 @@ pub fn run(
     Ok(())
 }
 
+/// How often it is looked whether certificates end soon.
+const LOOK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
+
 enum Wanted {
+    /// Certificates may end soon.
+    Look,
     /// With the reason, for the log, and whoever wants to know what came of it.
     Reload(String, Option<ReloadRequest>),
     End(&'static str),
@@ -105,6 +116,7 @@ async fn next(
         _ = signals.interrupt.recv() => Wanted::End("SIGINT"),
         _ = signals.hangup.recv() => Wanted::Reload("SIGHUP".to_owned(), None),
         file = watch.changed() => Wanted::Reload(format!("{} has changed", file.display()), None),
+        () = tokio::time::sleep(LOOK_INTERVAL) => Wanted::Look,
         Some(request) = requests.recv() => Wanted::Reload("the admin API".to_owned(), Some(request)),
     }
 }
@@ -143,6 +155,14 @@ fn reload(broker: &mut RunningBroker, sources: &Sources, cause: &str) -> Result<
         Err(problems) => tracing::error!("{cause}: the configuration stays as it was:\n{problems}"),
     }
     reloaded
+}
+
+fn log_expiries(broker: &RunningBroker) {
+    let expiries = &broker.admin_state.in_force().expiries;
+    let ahead_seconds = broker.config().server.certificate_expiry_warning_seconds;
+    for warning in tls_expiry::warnings(expiries, ahead_seconds, tls_expiry::now_seconds()) {
+        tracing::warn!("{warning}");
+    }
 }
 
 fn log_changes(changes: &Changes, cause: &str) {

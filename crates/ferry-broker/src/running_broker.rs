@@ -18,6 +18,7 @@ use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
 use crate::storage::Storage;
+use crate::tls_expiry::expiries;
 
 /// How long the shards may take to publish wills before clients are disconnected.
 const WILLS_MAX: Duration = Duration::from_secs(2);
@@ -103,6 +104,7 @@ impl RunningBroker {
             tokens,
             origins,
             listeners: self.listeners.figures(),
+            expiries: expiries(&self.config),
         });
         if let Some(admin) = &self.admin {
             admin.reload(&self.config);
@@ -165,6 +167,7 @@ impl RunningBroker {
             },
             server: crate::config::Server {
                 reference: config.server.reference,
+                certificate_expiry_warning_seconds: config.server.certificate_expiry_warning_seconds,
                 shutdown_timeout_seconds: config.server.shutdown_timeout_seconds,
                 ..self.config.server.clone()
             },

@@ -45,5 +45,7 @@ pub use listen_address::{HostPort, ListenAddress, ListenAddressError};
 pub use listener::{Accepted, BindError, BindOptions, BoundListener, Listener, ListenerOptions};
 pub use peer::{PeerAddress, PeerInfo, Transport};
 pub use stream::{CloseCode, Stream};
-pub use tls::{ClientCertificates, TlsAcceptor, TlsError, TlsOptions, TlsPeer, TlsVersion};
+pub use tls::{
+    ClientCertificates, TlsAcceptor, TlsError, TlsExpiry, TlsExpiryKind, TlsOptions, TlsPeer, TlsVersion,
+};
 pub use websocket::origin::{OriginError, OriginRule};

@@ -4,6 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ferry_codec::ReasonCode;
 use ferry_core::DropReason;
+use ferry_net::TlsExpiryKind;
 use ferry_store::{CommitLatencies, Health};
 
 use super::answer::Answer;
@@ -127,6 +128,21 @@ const fn each(
     Family { metric: Metric { name, kind, help }, samples: Samples::Each(label, values) }
 }
 
+/// Files with certificates, and when the first thing in them ends.
+fn ends(source: &Source<'_>, is_asked: fn(TlsExpiryKind) -> bool) -> Vec<(String, f64)> {
+    let in_force = source.state.in_force();
+    let mut ends: Vec<(String, f64)> = Vec::new();
+    for expiry in in_force.expiries.iter().filter(|expiry| is_asked(expiry.kind)) {
+        let (file, seconds) = (expiry.file.display().to_string(), expiry.ends_seconds as f64);
+        // One may be both a listener's certificate and an authority of clients.
+        match ends.iter_mut().find(|(known, _)| *known == file) {
+            Some((_, known)) => *known = known.min(seconds),
+            None => ends.push((file, seconds)),
+        }
+    }
+    ends
+}
+
 /// Every metric there is.
 const FAMILIES: &[Family] = &[
     each(Gauge, "ferry_build_info", "Always 1; the label has the version.", "version", |_| {
@@ -136,6 +152,20 @@ const FAMILIES: &[Family] = &[
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Some((now.saturating_sub(source.figures.uptime)).as_secs_f64())
     }),
+    each(
+        Gauge,
+        "ferry_tls_certificate_expiry_timestamp_seconds",
+        "When the first of the certificates in a file of a listener ends, in seconds since 1970.",
+        "file",
+        |source| ends(source, |kind| kind != TlsExpiryKind::RevocationList),
+    ),
+    each(
+        Gauge,
+        "ferry_tls_revocation_list_expiry_timestamp_seconds",
+        "When the next revocation list in place of one in a file of a listener is due, in seconds since 1970.",
+        "file",
+        |source| ends(source, |kind| kind == TlsExpiryKind::RevocationList),
+    ),
     one(Gauge, "ferry_shards", "Threads that serve clients.", |source| {
         Some(source.figures.shard_count as f64)
     }),

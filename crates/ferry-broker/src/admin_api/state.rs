@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ferry_core::{Shared, home_shard};
+use ferry_net::TlsExpiry;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -50,6 +51,8 @@ pub(crate) struct InForce {
     /// Where each option was set.
     pub(crate) origins: Origins,
     pub(crate) listeners: Vec<ListenerFigures>,
+    /// When the certificates that were loaded end.
+    pub(crate) expiries: Vec<TlsExpiry>,
 }
 
 impl AdminState {
@@ -102,7 +105,7 @@ impl AdminState {
         Some(set(levels))
     }
 
-    pub(super) fn in_force(&self) -> Arc<InForce> {
+    pub(crate) fn in_force(&self) -> Arc<InForce> {
         Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 

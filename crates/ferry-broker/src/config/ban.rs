@@ -125,7 +125,7 @@ impl fmt::Display for Ban {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
         let network = self.network.map(|network| network.to_string());
-        let until = self.until.map(show_time);
+        let until = self.until.map(|time| show_time(i64::try_from(time.0 / 1000).unwrap_or(i64::MAX)));
         let reason = (!self.reason.is_empty()).then_some(&self.reason);
         let values = [&network, &self.user_name, &self.client_id, &until, &reason.cloned()];
         for (key, value) in KEYS.into_iter().zip(values) {
@@ -174,9 +174,10 @@ fn parse_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp(u64::try_from(seconds).ok()? * 1000))
 }
 
-fn show_time(time: Timestamp) -> String {
-    let seconds = i64::try_from(time.0 / 1000).unwrap_or(i64::MAX);
-    let ((year, month, day), of_day) = (date_of(seconds / DAY_SECONDS), seconds % DAY_SECONDS);
+/// A time in seconds since 1970 as `2026-12-31T18:00:00Z`.
+pub(crate) fn show_time(seconds: i64) -> String {
+    let ((year, month, day), of_day) =
+        (date_of(seconds.div_euclid(DAY_SECONDS)), seconds.rem_euclid(DAY_SECONDS));
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
@@ -240,7 +241,7 @@ mod tests {
             ("2100-03-01T00:00:00Z", 4_107_542_400),
         ] {
             assert_eq!(parse_time(text), Some(Timestamp(seconds * 1000)), "{text}");
-            assert_eq!(show_time(Timestamp(seconds * 1000)), text);
+            assert_eq!(show_time(seconds as i64), text);
         }
         assert_eq!(parse_time("1970-01-02"), Some(Timestamp(86_400_000)));
         for text in
@@ -248,6 +249,6 @@ mod tests {
         {
             assert_eq!(parse_time(text), None, "{text}");
         }
-        let _ = show_time(Timestamp::NEVER);
+        let _ = show_time(i64::MAX);
     }
 }

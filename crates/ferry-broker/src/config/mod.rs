@@ -39,6 +39,7 @@ pub use admin::{Admin, AdminRole, AdminToken, HostName, OpenMetrics, TokenSecret
 pub use authentication::{Authentication, AuthenticatorKind, HookUnavailable, JwtAlgorithmName};
 pub use authorization::Authorization;
 pub use ban::Ban;
+pub(crate) use ban::show_time;
 pub use document::{example, reference};
 pub use limits::Limits;
 pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};

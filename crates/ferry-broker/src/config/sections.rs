@@ -47,6 +47,10 @@ section! {
         /// Threads that serve clients. `"auto"`: one on up to 2 cores, else one for each core.
         shards: Option<NonZeroU16> = None, Kind::Or("auto", &Kind::Count { min: 1, max: 1_024 }), Restart;
 
+        /// How long before its end a certificate or a revocation list of a listener is warned of: at start, on reload, once a day
+        /// and by `ferry check`. Of one that holds for less than three times as long, a third of its time; 0: never.
+        certificate_expiry_warning_seconds: u32 = 21 * 86_400, Kind::Seconds { min: 0, max: 366 * 86_400 }, Live;
+
         /// Time that a shutdown gives to clients to take what is already written to them.
         shutdown_timeout_seconds: u32 = 5, Kind::Seconds { min: 0, max: 3_600 }, Live;
     }

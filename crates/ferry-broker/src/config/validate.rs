@@ -21,6 +21,7 @@ use super::storage::{Durability, Storage};
 use super::validate_admin::validate_admin;
 use super::value::Setting;
 use crate::privileges::{Account, new_user};
+use crate::tls_expiry;
 
 /// Longest path of a Unix socket that every supported system takes.
 const UNIX_PATH_BYTES_MAX: usize = 103;
@@ -74,6 +75,14 @@ pub(super) fn validate(
     storage(&config.storage, places, warnings);
     validate_admin(&config.admin, places, problems, warnings);
     limits(&config.limits, places, problems, warnings);
+    let ahead_seconds = config.server.certificate_expiry_warning_seconds;
+    if ahead_seconds > 0 {
+        warnings.extend(tls_expiry::warnings(
+            &tls_expiry::expiries(config),
+            ahead_seconds,
+            tls_expiry::now_seconds(),
+        ));
+    }
 }
 
 fn server_user(server: &Server, places: &Places, warnings: &mut Vec<Problem>) {

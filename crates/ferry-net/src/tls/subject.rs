@@ -1,14 +1,9 @@
 //! The common name of a certificate's subject. rustls has verified the certificate; this only finds the name.
 
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const UTF8_STRING: u8 = 0x0C;
-const PRINTABLE_STRING: u8 = 0x13;
-const TELETEX_STRING: u8 = 0x14;
-const IA5_STRING: u8 = 0x16;
-const BMP_STRING: u8 = 0x1E;
-const EXPLICIT_VERSION: u8 = 0xA0;
+use super::der::{
+    BMP_STRING, Der, EXPLICIT_VERSION, IA5_STRING, OBJECT_IDENTIFIER, PRINTABLE_STRING, SEQUENCE, SET,
+    TELETEX_STRING, UTF8_STRING,
+};
 
 /// id-at-commonName, 2.5.4.3 (RFC 5280, appendix A.1).
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
@@ -22,9 +17,13 @@ pub(super) fn common_name(certificate: &[u8]) -> Option<String> {
     }
     let (_serial_number, _signature, _issuer, _validity) =
         (fields.take_any()?, fields.take_any()?, fields.take_any()?, fields.take_any()?);
-    let mut subject = fields.take(SEQUENCE)?;
+    common_name_of(fields.take(SEQUENCE)?)
+}
+
+/// The last common name in a distinguished name.
+pub(super) fn common_name_of(mut name: Der<'_>) -> Option<String> {
     let mut found = None;
-    while let Some(mut attributes) = subject.take(SET) {
+    while let Some(mut attributes) = name.take(SET) {
         while let Some(mut attribute) = attributes.take(SEQUENCE) {
             if attribute.take(OBJECT_IDENTIFIER)?.0 == COMMON_NAME {
                 let (tag, value) = attribute.take_any()?;
@@ -45,39 +44,6 @@ fn text(tag: u8, value: &[u8]) -> Option<String> {
             String::from_utf16(&units).ok()
         }
         _ => None,
-    }
-}
-
-/// Distinguished encoding rules: a tag, a length, a value, and so on.
-struct Der<'a>(&'a [u8]);
-
-impl<'a> Der<'a> {
-    fn next_tag(&self) -> Option<u8> {
-        self.0.first().copied()
-    }
-
-    fn take(&mut self, tag: u8) -> Option<Self> {
-        if self.next_tag()? != tag {
-            return None;
-        }
-        self.take_any().map(|(_, value)| Self(value))
-    }
-
-    fn take_any(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&tag, rest) = self.0.split_first()?;
-        let (&first, rest) = rest.split_first()?;
-        let (length, rest) = if first < 0x80 {
-            (usize::from(first), rest)
-        } else {
-            let (length_bytes, rest) = rest.split_at_checked(usize::from(first & 0x7F))?;
-            if length_bytes.is_empty() || length_bytes.len() > 4 {
-                return None;
-            }
-            (length_bytes.iter().fold(0, |length, &byte| length << 8 | usize::from(byte)), rest)
-        };
-        let (value, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some((tag, value))
     }
 }
 

@@ -1,6 +1,6 @@
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
-    SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 
 use crate::serving::Scratch;
@@ -37,6 +37,26 @@ impl Authority {
         let certificate = parameters.signed_by(&key, &self.0).expect("a certificate");
         scratch.write(&format!("{name}.key"), &key.serialize_pem());
         scratch.write(&format!("{name}.pem"), &certificate.pem());
+    }
+
+    /// Writes the list of these revoked serial numbers as `crl.pem`.
+    pub(crate) fn revoke(&self, scratch: &Scratch, serials: &[u8]) {
+        let revoked = |serial: &u8| RevokedCertParams {
+            serial_number: SerialNumber::from(vec![*serial]),
+            revocation_time: date_time_ymd(2026, 1, 1),
+            reason_code: Some(RevocationReason::KeyCompromise),
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2026, 1, 1),
+            next_update: date_time_ymd(2100, 1, 1),
+            crl_number: SerialNumber::from(serials.len() as u64),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.0).expect("a list");
+        scratch.write("crl.pem", &list.pem().expect("PEM"));
     }
 }
 
