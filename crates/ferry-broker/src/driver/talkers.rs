@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
+use ahash::RandomState;
 use ferry_session::Timestamp;
 
 /// Connections that are counted at the same time. When there are more, those with little traffic make room.
@@ -24,7 +25,8 @@ pub(super) struct Talkers<K> {
 #[derive(Debug)]
 struct Window<K> {
     begin: Timestamp,
-    conns: HashMap<K, Talk>,
+    /// Looked up for each read and each write.
+    conns: HashMap<K, Talk, RandomState>,
     /// What those that had to make room had at most.
     error_bytes: u64,
 }
@@ -126,7 +128,9 @@ impl<K: Copy + Eq + Hash> Talkers<K> {
 
 impl<K: Copy + Eq + Hash> Window<K> {
     fn begin(now: Timestamp) -> Self {
-        Self { begin: now, conns: HashMap::new(), error_bytes: 0 }
+        // No secret: no peer chooses the numbers of connections.
+        let hasher = RandomState::with_seeds(1, 2, 3, 4);
+        Self { begin: now, conns: HashMap::with_hasher(hasher), error_bytes: 0 }
     }
 
     /// Takes from all what the middle one has, and forgets those that have nothing left.
