@@ -22,6 +22,7 @@ mod process_limits;
 mod rules_authorizer;
 mod run;
 mod running_broker;
+mod service_manager;
 mod start_block;
 mod start_error;
 mod storage;

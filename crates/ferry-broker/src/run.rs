@@ -10,6 +10,7 @@ use crate::config::{Changes, Config, FileWatch, Listener, Loaded, Problems, Sour
 use crate::privileges::Identity;
 use crate::process_limits::raise_open_files;
 use crate::running_broker::RunningBroker;
+use crate::service_manager::ServiceManager;
 use crate::start_block::start_block;
 use crate::start_error::StartError;
 use crate::tls_expiry;
@@ -50,6 +51,8 @@ pub fn run(
     broker.admin_state.set_log(log_levels);
     let mut requests = broker.admin_state.reload_requests();
     eprintln!("{}", start_block(&broker, &identity, open_files));
+    let service_manager = ServiceManager::of(&sources.environment);
+    service_manager.ready();
     loop {
         let (cause, request) = match runtime.block_on(next(&mut signals, &mut watch, &mut requests)) {
             Wanted::End(name) => {
@@ -62,17 +65,20 @@ pub fn run(
                 continue;
             }
         };
+        service_manager.reloading();
         watch.reading();
         let changes = reload(&mut broker, sources, &cause);
         if changes.is_ok() {
             reloaded(broker.config());
             watch.watch(files(sources, broker.config()));
         }
+        service_manager.ready();
         if let Some(request) = request {
             // Whoever asked may have gone.
             let _ = request.send(changes);
         }
     }
+    service_manager.stopping();
     broker.shutdown();
     broker.join();
     tracing::info!("shut down");

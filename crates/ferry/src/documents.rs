@@ -95,3 +95,16 @@ fn command_lines_are_understood() {
     }
     assert!(found >= 8, "{found}");
 }
+
+/// A threat whose test was renamed or removed is not covered any more.
+#[test]
+fn tests_that_the_chapter_on_security_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = std::fs::read_to_string(root.join("docs/guide/src/security.md")).unwrap();
+    let names: Vec<(&str, &str)> = text.split('`').filter_map(|word| word.split_once(".rs::")).collect();
+    assert!(names.len() > 30, "{}", names.len());
+    for (path, name) in names {
+        let source = std::fs::read_to_string(root.join(format!("{path}.rs"))).unwrap_or_default();
+        assert!(source.contains(&format!("fn {name}(")), "{path}.rs::{name} is not there");
+    }
+}

@@ -6,3 +6,5 @@ mod test_certificates;
 mod test_file_access;
 mod test_privileges;
 mod test_secrets;
+#[cfg(target_os = "linux")]
+mod test_service;
