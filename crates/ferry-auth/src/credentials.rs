@@ -15,6 +15,8 @@ pub struct Credentials {
     pub peer_address: Box<str>,
     /// Common name of the verified TLS client certificate, when one was presented.
     pub certificate_common_name: Option<Box<str>>,
+    /// The user of this machine that the process at the other end of a Unix socket runs as, if the kernel has told it.
+    pub peer_user_id: Option<u32>,
     /// Protocol Version of the CONNECT: 3 for MQTT 3.1, 4 for 3.1.1, 5 for 5.0.
     pub protocol_version: u8,
     /// The listener that it came to, by its address.

@@ -28,6 +28,7 @@ mod jwt_link;
 mod password_file;
 mod password_hash;
 mod password_link;
+mod peer_link;
 mod rule_trie;
 mod rules_file;
 mod scram_exchange;
@@ -56,6 +57,7 @@ pub use password_file::{
 };
 pub use password_hash::{HashError, PasswordHash};
 pub use password_link::PasswordLink;
+pub use peer_link::{PeerLink, PeerRule, SystemUsers};
 pub use rules_file::{RuleClient, RuleDecision, RuleOrigin, RuleProblem, RuleReason, RulesFile};
 use scram_users::ScramUsers;
 pub use verdict::{Later, Outcome, Refusal, Verdict};

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use ferry_auth::{
     Authenticator, CertificateLink, Chain, DecoySecret, HashQueue, JwtLink, PasswordFile, PasswordLink,
+    PeerLink,
 };
 
 use hyper::HeaderMap;
 
 use crate::config::{
     Authentication, AuthenticatorKind, Config, JwksServer, JwtSetup, Place, Problem, Problems, read_hook,
-    read_jwt_rules, read_password_file,
+    read_jwt_rules, read_password_file, read_system_users,
 };
 use crate::hook::{ANSWER_BYTES_MAX, HookLimits, HookLink};
 use crate::http_client::{HttpClient, HttpThread};
@@ -61,6 +62,15 @@ impl Authenticators {
     pub(crate) fn make(&self, config: &Config) -> Result<Made, Problems> {
         let mut password_file = None;
         let mut chain = Chain::new().with(AuthenticatorKind::Certificate.name(), Arc::new(CertificateLink));
+        let kind = AuthenticatorKind::Peer;
+        if config
+            .listeners
+            .iter()
+            .any(|listener| listener.authenticators(&config.authentication).contains(&kind))
+        {
+            let link = PeerLink::new(config.authentication.peer_users.clone(), read_system_users());
+            chain = chain.with(kind.name(), Arc::new(link));
+        }
         if let Some(path) = &config.authentication.password_file {
             // Whoever loaded the configuration has seen the warnings.
             let file = Arc::new(read_password_file(path, &mut Vec::new()).map_err(Problems)?);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use ferry_auth::PeerRule;
+
 use super::option::{choices, section};
 use super::value::Kind;
 
@@ -16,6 +18,8 @@ choices! {
         Jwt = "jwt",
         /// Asks an HTTP server.
         Hook = "hook",
+        /// Takes the user that the process at the other end of a Unix socket runs as.
+        Peer = "peer",
     }
 }
 
@@ -133,6 +137,13 @@ section! {
         /// What happens when the hook gives no answer, or one that is none: `"refuse"` refuses the client with 0x88 (Server
         /// unavailable), `"next"` asks the next authenticator.
         hook_unavailable: HookUnavailable = HookUnavailable::Refuse, Kind::Choice(HookUnavailable::NAMES), Live;
+
+        /// Which users of this machine are which users of the broker, for listeners with `authentication = ["peer"]`: texts such
+        /// as `"user=backup backup-service"`, `"uid=1000 ada"` or `"group=plant"`. The first that fits counts; the name behind
+        /// it is the user of the broker, and if there is none it is the name that `/etc/passwd` has. Users for whom nothing fits
+        /// are left to the next authenticator. Without any text, every user that is in `/etc/passwd` has its name there. Groups
+        /// are those of `/etc/group`; both files are read at the start and with each reload.
+        peer_users: Vec<PeerRule> = Vec::new(), Kind::PeerRules, Live;
 
         /// Threads that compare passwords and check tokens, apart from those that serve clients. `"auto"`: half as many as there are cores.
         hash_threads: Option<u16> = None, Kind::Or("auto", &Kind::Count { min: 1, max: 256 }), Restart;

@@ -130,7 +130,8 @@ section! {
         /// Who judges clients here, in this order; the first that can has decided. `"password_file"` compares user name and
         /// password with `authentication.password_file`; `"certificate"` takes the common name of a client's certificate
         /// for its user name, and leaves a client without one to the next; `"jwt"` takes a token in the place of the password, and
-        /// leaves other passwords to the next; `"hook"` asks `authentication.hook_url`, which may leave a client to the next. `"auto"`:
+        /// leaves other passwords to the next; `"hook"` asks `authentication.hook_url`, which may leave a client to the next; `"peer"`, on a Unix
+        /// socket, takes the user that the client's process runs as, by `authentication.peer_users`, and leaves others to the next. `"auto"`:
         /// tokens if `authentication.jwt_key_file` or `jwt_jwks_url` is set, then the hook, then the password file, as far as they are there.
         authentication: Option<Vec<AuthenticatorKind>> = None,
             Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;

@@ -21,6 +21,7 @@ mod load;
 mod network;
 pub mod option;
 mod password_file;
+mod peer_users;
 mod problem;
 mod quantity;
 mod reload;
@@ -59,6 +60,7 @@ pub(crate) use {
     hook::read_hook,
     jwt::{JwksServer, JwtSetup, read_jwt_rules},
     password_file::read_password_file,
+    peer_users::read_system_users,
     reload::pairs,
 };
 

@@ -63,6 +63,7 @@ impl Listener {
                 AuthenticatorKind::Certificate => "certificate, ",
                 AuthenticatorKind::Jwt => "token, ",
                 AuthenticatorKind::Hook => "hook, ",
+                AuthenticatorKind::Peer => "peer, ",
             });
         }
         let anonymous = self.anonymous_allowed(authentication);

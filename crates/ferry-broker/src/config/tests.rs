@@ -337,6 +337,7 @@ fn the_bounds_of_every_kind_fit_the_field() {
             Kind::Bans => {
                 vec![Setting::List(vec!["address=192.0.2.0/24; until=1970-01-02T00:00:00Z".to_owned()])]
             }
+            Kind::PeerRules => vec![Setting::List(vec!["user=ada plant".to_owned()])],
             Kind::Networks => vec![Setting::List(vec!["10.20.0.0/16".to_owned()])],
             Kind::AdminTokens => {
                 let hash = format!("b admin sha256:{}", "0f".repeat(32));

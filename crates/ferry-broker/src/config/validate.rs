@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ferry_net::{ListenAddress, TlsAcceptor};
+use ferry_net::{ListenAddress, TlsAcceptor, Transport};
 
 use super::Config;
 use super::authentication::{Authentication, AuthenticatorKind};
@@ -306,14 +306,22 @@ impl ListenerCheck<'_> {
                     let remedy = "set authentication.hook_url = \"https://...\"".to_owned();
                     self.problem("authentication", message, remedy);
                 }
+                AuthenticatorKind::Peer
+                    if listener.address.transport() != Transport::Unix || listener.proxy_protocol =>
+                {
+                    let message = "nobody knows here which user of this machine a client is".to_owned();
+                    let remedy = "listen on unix://, without proxy_protocol".to_owned();
+                    self.problem("authentication", message, remedy);
+                }
                 AuthenticatorKind::PasswordFile
+                | AuthenticatorKind::Peer
                 | AuthenticatorKind::Certificate
                 | AuthenticatorKind::Jwt
                 | AuthenticatorKind::Hook => {}
             }
         }
         let is_open = !listener.uses_tls() && !listener.address.is_local_only() && !listener.proxy_protocol;
-        let has_secrets = |kind| kind != AuthenticatorKind::Certificate;
+        let has_secrets = |kind| !matches!(kind, AuthenticatorKind::Certificate | AuthenticatorKind::Peer);
         if kinds.into_iter().any(has_secrets) && is_open {
             let message = format!("passwords travel unencrypted to {}", listener.address);
             self.warning("address", message, "listen on tls:// or wss://".to_owned());

@@ -8,6 +8,8 @@ use ferry_net::{ListenAddress, OriginRule};
 use super::admin::{AdminToken, HostName};
 use super::ban::Ban;
 use super::listener::parse_file_mode;
+use ferry_auth::PeerRule;
+
 use super::network::Network;
 use super::quantity;
 use super::storage::DurabilityRule;
@@ -84,6 +86,8 @@ pub enum Kind {
     Bans,
     /// A list of addresses and networks.
     Networks,
+    /// A list of users of the machine, each with a user of the broker.
+    PeerRules,
     /// A list of topic filters with a durability each.
     DurabilityRules,
     /// A list of names of hosts.
@@ -129,6 +133,7 @@ impl Kind {
             (Self::Origins, Raw::List(items)) => self.check_texts::<OriginRule>(items),
             (Self::Bans, Raw::List(items)) => self.check_bans(items),
             (Self::Networks, Raw::List(items)) => self.check_texts::<Network>(items),
+            (Self::PeerRules, Raw::List(items)) => self.check_texts::<PeerRule>(items),
             (Self::DurabilityRules, Raw::List(items)) => self.check_texts::<DurabilityRule>(items),
             (Self::HostNames, Raw::List(items)) => self.check_texts::<HostName>(items),
             (Self::AdminTokens, Raw::List(items)) => {
@@ -172,6 +177,7 @@ impl Kind {
             | Self::Origins
             | Self::DurabilityRules
             | Self::Networks
+            | Self::PeerRules
             | Self::Bans
             | Self::HostNames
             | Self::AdminTokens => Raw::List(
@@ -214,6 +220,7 @@ impl Kind {
             Self::DurabilityRules => "list of texts such as \"telemetry/# = memory\"".to_owned(),
             Self::Bans => "blocks [[abuse.ban]] with address, user, client_id, until, reason".to_owned(),
             Self::Networks => "list of networks such as \"10.20.0.0/16\"".to_owned(),
+            Self::PeerRules => "list of texts such as \"user=backup backup-service\"".to_owned(),
             Self::HostNames => "list of names such as \"ferry.example\"".to_owned(),
             Self::AdminTokens => "blocks [[admin.token]] with name, role, and file or hash".to_owned(),
             Self::Or(word, kind) => format!("{}, or {}", kind.describe(), quote(word)),
@@ -351,9 +358,12 @@ impl Kind {
             Self::Text | Self::Address | Self::Path => "a text in quotes",
             Self::FileMode => "an octal access mode in quotes such as \"0660\"",
             Self::Choice(_) => "a name in quotes",
-            Self::Choices(_) | Self::Origins | Self::DurabilityRules | Self::Networks | Self::HostNames => {
-                "a list of texts"
-            }
+            Self::Choices(_)
+            | Self::Origins
+            | Self::DurabilityRules
+            | Self::Networks
+            | Self::PeerRules
+            | Self::HostNames => "a list of texts",
             Self::AdminTokens => "blocks [[admin.token]]",
             Self::Bans => "blocks [[abuse.ban]]",
             Self::Or(_, kind) => return kind.wrong_type(raw),

@@ -20,7 +20,8 @@ impl Driver {
                     return;
                 }
                 self.after_duel_pause(&credentials.client_id.clone(), move |driver| {
-                    let verdict = driver.authenticator.borrow().authenticate(judged(credentials));
+                    let verdict =
+                        driver.authenticator.borrow().authenticate(driver.judged(conn, credentials));
                     driver.answer(conn, verdict, connect_outcome);
                 });
             }
@@ -29,7 +30,8 @@ impl Driver {
                     return;
                 }
                 let authenticator = Arc::clone(&self.authenticator.borrow());
-                let Some(mut exchange) = authenticator.exchange(&method, &judged(credentials)) else {
+                let Some(mut exchange) = authenticator.exchange(&method, &self.judged(conn, credentials))
+                else {
                     // An unknown method, also when re-authenticating [MQTT-4.12.0-1].
                     let detail = "this listener does not know the authentication method".into();
                     self.authenticated(conn, refused(Refusal::BadAuthenticationMethod, Some(detail)));
@@ -115,6 +117,22 @@ impl Driver {
         }
     }
 
+    /// What is judged: what the core knows, and the user that only the socket has told.
+    fn judged(&self, conn: ConnId, credentials: ferry_core::Credentials) -> Credentials {
+        Credentials {
+            client_id: credentials.client_id,
+            user_name: credentials.user_name,
+            password: credentials.password,
+            peer_address: credentials.peer_address,
+            certificate_common_name: credentials.certificate_common_name,
+            peer_user_id: self.peer_user_ids.borrow().get(&conn).copied(),
+            protocol_version: credentials.protocol_version,
+            listener: credentials.listener,
+            authenticators: credentials.authenticators,
+            anonymous_allowed: credentials.anonymous_allowed,
+        }
+    }
+
     fn authenticated(&self, conn: ConnId, outcome: AuthOutcome) {
         let outcome = self.unless_banned(conn, outcome);
         if matches!(outcome, AuthOutcome::Accept { .. })
@@ -127,20 +145,6 @@ impl Driver {
             self.exchanges.borrow_mut().remove(&conn);
         }
         self.handle(Event::Authenticated { conn, outcome });
-    }
-}
-
-fn judged(credentials: ferry_core::Credentials) -> Credentials {
-    Credentials {
-        client_id: credentials.client_id,
-        user_name: credentials.user_name,
-        password: credentials.password,
-        peer_address: credentials.peer_address,
-        certificate_common_name: credentials.certificate_common_name,
-        protocol_version: credentials.protocol_version,
-        listener: credentials.listener,
-        authenticators: credentials.authenticators,
-        anonymous_allowed: credentials.anonymous_allowed,
     }
 }
 

@@ -15,6 +15,7 @@ use super::conn::{Conn, Link, Unread};
 use super::flush::LINGER_MAX;
 use super::{Command, Driver};
 use crate::accept::{Arrival, ConnectionPlaces, ListenerSetup, TurnedAway};
+use crate::config::AuthenticatorKind;
 
 /// Bytes read at a time while the home of a connection is not known.
 const FIRST_READ_BYTES: usize = 4096;
@@ -197,8 +198,12 @@ impl Driver {
             return;
         }
         let Greeted { stream, peer, first_bytes, policy, places, connect_deadline } = greeted;
+        let peer_user_id = peer_user_id(&peer, &policy);
         let info = conn_info(&peer, policy, connect_deadline);
         let id = self.shard.borrow_mut().open(self.now(), info, &mut self.effects.borrow_mut());
+        if let Some(user_id) = peer_user_id {
+            self.peer_user_ids.borrow_mut().insert(id, user_id);
+        }
         let watched = self.sockets.borrow().watch(&stream, id);
         let resumed = !first_bytes.is_empty();
         let conn = Rc::new(Conn::new(id, Link { stream, places, unread: Unread::new(first_bytes) }));
@@ -212,6 +217,12 @@ impl Driver {
             self.lose(&conn, CloseCause::Error);
         }
     }
+}
+
+/// The user that the client's process runs as, if its listener asks for it.
+fn peer_user_id(peer: &PeerInfo, policy: &ListenerPolicy) -> Option<u32> {
+    let PeerAddress::Unix { user_id, .. } = peer.address else { return None };
+    user_id.filter(|_| policy.authenticators.iter().any(|name| **name == *AuthenticatorKind::Peer.name()))
 }
 
 fn conn_info(peer: &PeerInfo, policy: Arc<ListenerPolicy>, connect_deadline: Timestamp) -> ConnInfo {

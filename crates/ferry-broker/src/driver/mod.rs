@@ -107,6 +107,8 @@ pub(crate) struct Driver {
     authenticator: RefCell<Arc<dyn Authenticator>>,
     /// Users that a reload has ended: judgements about them that began before do not hold.
     ended_users: RefCell<Arc<HashSet<Box<str>>>>,
+    /// The users of this machine that clients of Unix sockets run as, where listeners ask for it.
+    peer_user_ids: RefCell<HashMap<ConnId, u32>>,
     /// Enhanced authentications under way.
     exchanges: RefCell<HashMap<ConnId, Box<dyn Exchange>>>,
 

@@ -110,6 +110,7 @@ impl Driver {
     pub(crate) fn forget(&self, conn: &Rc<Conn>, cause: CloseCause) {
         self.conns.borrow_mut().remove(conn.id);
         self.exchanges.borrow_mut().remove(&conn.id);
+        self.peer_user_ids.borrow_mut().remove(&conn.id);
         if self.is_tracing.get() {
             self.trace_closed(conn.id, cause);
         }

@@ -108,6 +108,7 @@ impl Driver {
             storage: RefCell::new(setup.storage),
             authenticator: RefCell::new(setup.authenticator),
             ended_users: RefCell::default(),
+            peer_user_ids: RefCell::default(),
             exchanges: RefCell::default(),
             accepting: setup.accepting,
             next_shard: Cell::new(setup.id),

@@ -15,6 +15,7 @@ mod http;
 mod jwks;
 mod lifecycle;
 mod limits;
+mod peer_users;
 mod presence;
 mod reload;
 mod rules;
