@@ -16,6 +16,8 @@ fuzz_target!(|input: (&[u8], &[u8], u64)| {
         issuer: None,
         audience: None,
         clock_skew_seconds: 300,
+        roles_claim: Some("roles".to_owned()),
+        acl_claim: Some("acl".to_owned()),
     };
     if let Ok(keys) = JwtKeys::parse(file) {
         // Whoever chooses the keys may be let in.

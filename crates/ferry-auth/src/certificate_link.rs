@@ -10,9 +10,11 @@ impl Link for CertificateLink {
     fn judge(&self, credentials: &Arc<Credentials>) -> Verdict<Judgement> {
         let name = credentials.certificate_common_name.as_deref().filter(|name| !name.is_empty());
         Verdict::Now(match name {
-            Some(name) => {
-                Judgement::Final(Outcome::Accept { user_name: Some(name.into()), until_unix_seconds: None })
-            }
+            Some(name) => Judgement::Final(Outcome::Accept {
+                user_name: Some(name.into()),
+                until_unix_seconds: None,
+                grants: None,
+            }),
             None => Judgement::Pass,
         })
     }

@@ -99,7 +99,7 @@ async fn ask(
 /// of a name by merely saying it. Where somebody is, all judges have passed a client that offers nothing.
 fn nobody_judged(credentials: &Credentials) -> Outcome {
     if credentials.anonymous_allowed {
-        return Outcome::Accept { user_name: None, until_unix_seconds: None };
+        return Outcome::Accept { user_name: None, until_unix_seconds: None, grants: None };
     }
     let offers_nothing = credentials.user_name.is_none() && credentials.password.is_none();
     let detail = match offers_nothing {

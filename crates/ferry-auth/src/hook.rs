@@ -1,13 +1,14 @@
 //! What a hook, a server that is asked who a client is, is told, and what it answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-use crate::Credentials;
 use crate::shown::shown;
+use crate::{Credentials, Grants, GrantsFault};
 
 /// Bytes of a user name: what MQTT has room for (section 1.5.4).
 const USER_NAME_BYTES_MAX: usize = 65_535;
@@ -21,6 +22,8 @@ pub enum HookAnswer {
         user_name: Option<Box<str>>,
         /// When its connection is to end; `None` for never.
         until_unix_seconds: Option<u64>,
+        /// What it may do beyond what is said of its name.
+        grants: Option<Arc<Grants>>,
     },
     /// It is not let in.
     Deny {
@@ -38,12 +41,15 @@ pub enum HookFault {
     NotJson,
     /// A member is missing, or not of its type.
     Member(&'static str),
+    /// What it grants cannot be read.
+    Grants(GrantsFault),
 }
 
 impl fmt::Display for HookFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson => formatter.write_str("its answer is not a JSON object"),
+            Self::Grants(fault) => fault.fmt(formatter),
             Self::Member(name) => {
                 write!(formatter, "its answer has no {name}, or one that is not what it must be")
             }
@@ -109,7 +115,9 @@ impl HookAnswer {
         let until_unix_seconds = present(answer, "expire_at")
             .map(|time| time.as_u64().ok_or(HookFault::Member("expire_at")))
             .transpose()?;
-        Ok(Self::Allow { user_name: user_name.map(Into::into), until_unix_seconds })
+        let grants = Grants::parse(present(answer, "roles"), present(answer, "acl"));
+        let grants = grants.map_err(HookFault::Grants)?;
+        Ok(Self::Allow { user_name: user_name.map(Into::into), until_unix_seconds, grants })
     }
 }
 
@@ -138,7 +146,7 @@ mod tests {
     fn answers() {
         let parse = |body: &str| HookAnswer::parse(body.as_bytes());
         let allow = |user_name: Option<&str>, until_unix_seconds| {
-            Ok(HookAnswer::Allow { user_name: user_name.map(Into::into), until_unix_seconds })
+            Ok(HookAnswer::Allow { user_name: user_name.map(Into::into), until_unix_seconds, grants: None })
         };
         assert_eq!(parse(r#"{"result":"allow","x":[]}"#), allow(None, None));
         assert_eq!(

@@ -1,10 +1,12 @@
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
-use crate::{JwtAlgorithm, JwtKeys};
+use crate::grants::claim;
+use crate::{Grants, GrantsFault, JwtAlgorithm, JwtKeys};
 
 /// Bytes of a token.
 const TOKEN_BYTES_MAX: usize = 16 * 1024;
@@ -27,6 +29,10 @@ pub struct JwtRules {
     pub audience: Option<String>,
     /// How far the clocks of whoever makes tokens and of this machine may be apart.
     pub clock_skew_seconds: u32,
+    /// The claim that has the roles.
+    pub roles_claim: Option<String>,
+    /// The claim that has rules of the client's own. A token without it has none, and may do nothing by them.
+    pub acl_claim: Option<String>,
 }
 
 /// What a token that is right says.
@@ -36,6 +42,8 @@ pub struct JwtIdentity {
     pub user_name: Box<str>,
     /// When it expires, the skew of clocks included.
     pub until_unix_seconds: u64,
+    /// What it may do beyond what is said of its name.
+    pub grants: Option<Arc<Grants>>,
 }
 
 /// Why a token is not taken. It never repeats the token.
@@ -57,6 +65,8 @@ pub enum JwtFault {
     Expired,
     /// Its time has not come.
     NotYet,
+    /// What it grants cannot be read.
+    Grants(GrantsFault),
     /// It is of another issuer.
     Issuer,
     /// It is for somebody else.
@@ -72,6 +82,7 @@ impl fmt::Display for JwtFault {
             Self::NoKey => "there is no key of its name (kid) and algorithm",
             Self::Signature => "no key has signed it",
             Self::Claim(name) => return write!(formatter, "it has no {name}, or not of its type"),
+            Self::Grants(fault) => return fault.fmt(formatter),
             Self::Expired => "it has expired",
             Self::NotYet => "its time has not come",
             Self::Issuer => "its issuer is not authentication.jwt_issuer",
@@ -112,7 +123,15 @@ impl JwtRules {
         let is_name =
             |name: &&str| !name.is_empty() && name.len() <= USER_NAME_BYTES_MAX && !name.contains('\0');
         let user_name = text(&self.user_claim).filter(is_name).ok_or(JwtFault::Claim("user name"))?;
-        Ok(JwtIdentity { user_name: user_name.into(), until_unix_seconds })
+        let grants = self.grants(&claims).map_err(JwtFault::Grants)?;
+        Ok(JwtIdentity { user_name: user_name.into(), until_unix_seconds, grants })
+    }
+
+    fn grants(&self, claims: &Map<String, Value>) -> Result<Option<Arc<Grants>>, GrantsFault> {
+        let roles = self.roles_claim.as_deref().and_then(|name| claim(claims, name));
+        let none = Value::Array(Vec::new());
+        let rules = self.acl_claim.as_deref().map(|name| claim(claims, name).unwrap_or(&none));
+        Grants::parse(roles, rules)
     }
 
     /// The claims of a token that one of our keys has signed.

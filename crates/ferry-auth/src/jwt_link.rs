@@ -104,6 +104,7 @@ fn outcome(checked: Checked) -> Outcome {
         Ok(identity) => Outcome::Accept {
             user_name: Some(identity.user_name),
             until_unix_seconds: Some(identity.until_unix_seconds),
+            grants: identity.grants,
         },
         Err(fault) => refuse(Refusal::BadUserNameOrPassword, format!("a token is not taken: {fault}")),
     }

@@ -70,6 +70,7 @@ impl Link for PasswordLink {
                 Ok(true) => Judgement::Final(Outcome::Accept {
                     user_name: credentials.user_name.clone(),
                     until_unix_seconds: None,
+                    grants: None,
                 }),
                 Ok(false) => wrong(&credentials, is_known),
                 Err(_) => busy(),

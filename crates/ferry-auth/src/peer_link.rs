@@ -76,9 +76,11 @@ impl Link for PeerLink {
     fn judge(&self, credentials: &Arc<Credentials>) -> Verdict<Judgement> {
         let user_name = credentials.peer_user_id.and_then(|user_id| self.user_of(user_id));
         Verdict::Now(match user_name {
-            Some(name) => {
-                Judgement::Final(Outcome::Accept { user_name: Some(name), until_unix_seconds: None })
-            }
+            Some(name) => Judgement::Final(Outcome::Accept {
+                user_name: Some(name),
+                until_unix_seconds: None,
+                grants: None,
+            }),
             None => Judgement::Pass,
         })
     }

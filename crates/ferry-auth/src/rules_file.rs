@@ -3,10 +3,13 @@
 mod condition;
 mod filter;
 mod filter_trie;
+mod granted;
 mod parse;
 mod reach;
 
 use std::fmt;
+
+use crate::Grants;
 
 use condition::Conditions;
 use filter::{Names, RuleFilter};
@@ -24,6 +27,8 @@ pub struct RulesFile {
     rules: Vec<Rule>,
     trie: FilterTrie,
     judges_origin: bool,
+    /// Clients may have grants, so that one whose connection is not known may have any.
+    expects_grants: bool,
 }
 
 /// A client, as far as rules are concerned.
@@ -38,12 +43,22 @@ pub struct RuleClient<'a> {
 }
 
 /// What is known of a client from its connection.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct RuleOrigin<'a> {
     /// Its address, with or without a port; `unix` or `unix:...` for a Unix socket.
     pub peer_address: &'a str,
     /// Common name of its verified certificate.
     pub certificate_common_name: Option<&'a str>,
+    /// What its authenticator has granted.
+    pub grants: Option<&'a Grants>,
+}
+
+impl<'a> RuleClient<'a> {
+    /// The rules that it has by its token or from the hook.
+    #[must_use]
+    pub fn own_rules(&self) -> Option<&'a RulesFile> {
+        self.origin?.grants?.rules()
+    }
 }
 
 /// What rules say of one client and one topic or filter.
@@ -77,6 +92,10 @@ pub enum RuleReason {
     },
     /// The filter matches too many different topics to decide about them all.
     TooManyTopics,
+    /// No rule matches, but one of the client's own does, by which this is so.
+    Own(Box<RuleReason>),
+    /// No rule matches, but the client may have rules of its own, which are not known until it comes back.
+    NotKnown,
 }
 
 /// What a rule is for.
@@ -130,9 +149,25 @@ impl RulesFile {
         self.rules.get(rule).map(ToString::to_string).unwrap_or_default()
     }
 
+    /// The same rules for clients that may have [`Grants`]. Their own rules are asked where none of these matches.
+    #[must_use]
+    pub fn with_grants(self) -> Self {
+        Self { expects_grants: true, ..self }
+    }
+
     /// Whether a client may publish to a topic name.
     #[must_use]
     pub fn may_publish(&self, client: &RuleClient<'_>, topic: &str, qos: u8, retain: bool) -> RuleDecision {
+        let decision = self.publish_decision(client, topic, qos, retain);
+        match client.own_rules() {
+            Some(own) if decision.reason == RuleReason::NoRule => {
+                own_decision(own.publish_decision(client, topic, qos, retain))
+            }
+            _ => decision,
+        }
+    }
+
+    fn publish_decision(&self, client: &RuleClient<'_>, topic: &str, qos: u8, retain: bool) -> RuleDecision {
         let decision = self.decide(client, topic, Actions::PUBLISH, false);
         let RuleReason::Rule(number) = decision.reason else { return decision };
         let reason = match self.rules.get(number) {
@@ -147,18 +182,44 @@ impl RulesFile {
     /// message is worth keeping until the client comes back: no rule about addresses or certificates denies it then.
     #[must_use]
     pub fn may_receive(&self, client: &RuleClient<'_>, topic: &str) -> RuleDecision {
-        self.decide(client, topic, Actions::RECEIVE, true)
+        let decision = self.decide(client, topic, Actions::RECEIVE, true);
+        if decision.reason != RuleReason::NoRule {
+            return decision;
+        }
+        match client.own_rules() {
+            Some(own) => own_decision(own.decide(client, topic, Actions::RECEIVE, true)),
+            None if client.origin.is_none() && self.expects_grants => {
+                RuleDecision { allowed: true, maximum_qos: 2, reason: RuleReason::NotKnown }
+            }
+            None => decision,
+        }
     }
 
     /// Whether a client may subscribe to a filter, which is one without `$share/group/`: only if it may subscribe to every
     /// topic that the filter matches. The maximum QoS is the lowest for any of these.
     #[must_use]
     pub fn may_subscribe(&self, client: &RuleClient<'_>, filter: &str) -> RuleDecision {
-        let is_denied = |rule: RuleIndex| !self.rules.get(rule as usize).is_some_and(|rule| rule.allows);
+        let Some(own) = client.own_rules() else { return self.subscribe_decision(client, filter, false) };
+        let decision = self.subscribe_decision(client, filter, true);
+        // What no rule matches is part of the filter; the client's own rules must allow all of it.
+        if !matches!(decision.reason, RuleReason::NoRule | RuleReason::Reaches { rule: None, .. }) {
+            return decision;
+        }
+        let by_own = own_decision(own.subscribe_decision(client, filter, false));
+        RuleDecision { maximum_qos: by_own.maximum_qos.min(decision.maximum_qos), ..by_own }
+    }
+
+    /// `is_partial`: others are asked where no rule matches, so the search goes on for one that denies.
+    fn subscribe_decision(&self, client: &RuleClient<'_>, filter: &str, is_partial: bool) -> RuleDecision {
+        let denies = |rule: RuleIndex| self.rules.get(rule as usize).is_some_and(|rule| !rule.allows);
+        let is_denied = |rule: RuleIndex| denies(rule) || (rule == NONE && !is_partial);
         let applies = |rule| self.applies(rule, client, Actions::SUBSCRIBE, false);
         let Reached { rules, is_incomplete } =
             reach(&self.trie, filter, Names::new(client), &applies, &is_denied);
-        let denied = rules.iter().find(|(rule, _)| is_denied(*rule));
+        let nothing = rules.iter().find(|(rule, _)| *rule == NONE);
+        let denied = rules.iter().find(|(rule, _)| denies(*rule));
+        // Unless all of them are known, one may be among the rest that denies.
+        let denied = denied.or(nothing.filter(|_| !is_partial || !is_incomplete));
         let is_plain = !filter.contains(['+', '#']);
         let allowed = denied.is_none() && !is_incomplete;
         let reason = match (denied, rules.first()) {
@@ -206,7 +267,8 @@ impl RulesFile {
         is_judged_again: bool,
     ) -> bool {
         let Some(rule) = self.rules.get(rule as usize) else { return false };
-        rule.actions.contain(action) && rule.conditions.hold(client, rule.allows == is_judged_again)
+        rule.actions.contain(action)
+            && rule.conditions.hold(client, rule.allows == is_judged_again, self.expects_grants)
     }
 
     /// Rules that are never asked, each with the earlier one that matches whatever it does.
@@ -224,6 +286,14 @@ impl RulesFile {
             found.extend(self.rules[..number].iter().find(hides).map(|earlier| (later, earlier)));
         }
         found
+    }
+}
+
+/// What the client's own rules say.
+fn own_decision(decision: RuleDecision) -> RuleDecision {
+    match decision.reason {
+        RuleReason::NoRule => decision,
+        reason => RuleDecision { reason: RuleReason::Own(Box::new(reason)), ..decision },
     }
 }
 

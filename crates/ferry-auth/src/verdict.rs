@@ -1,6 +1,9 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::Grants;
 
 /// A judgement that needs time (a request to another server, a slow hash). Sent to another thread if need be.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -31,6 +34,8 @@ pub enum Outcome {
         user_name: Option<Box<str>>,
         /// When what it has shown expires, and its connection is to end; `None` for never.
         until_unix_seconds: Option<u64>,
+        /// What it may do beyond what is said of its name.
+        grants: Option<Arc<Grants>>,
     },
     /// Turned away.
     Refuse {

@@ -1,19 +1,34 @@
-use ferry_auth::{Access, AclFile};
+use ferry_auth::{Access, AclFile, AclReason};
 use ferry_codec::QoS;
 use ferry_core::{AllowAll, Authorizer, Identity};
 
-/// Judges by an ACL file. As with Mosquitto, a client may subscribe to anything: what it may not read is not sent to it.
-pub(crate) struct AclAuthorizer(pub(crate) AclFile);
+use crate::rules_authorizer::rule_client;
+
+/// Judges by an ACL file. As with Mosquitto, a client may subscribe to anything: what it may not read is not sent to it. Where no
+/// line matches, the rules are asked that the client has by its token or from the hook.
+pub(crate) struct AclAuthorizer {
+    pub(crate) file: AclFile,
+    /// Whether clients may have such rules.
+    pub(crate) expects_grants: bool,
+}
 
 impl AclAuthorizer {
-    fn allows(&self, identity: &Identity, topic: &str, access: Access) -> bool {
-        self.0.decide(identity.user_name.as_deref(), &identity.client_id, topic, access).allowed
+    /// What a line says; `None` if none matches.
+    fn says(&self, identity: &Identity, topic: &str, access: Access) -> Option<bool> {
+        let decision = self.file.decide(identity.user_name.as_deref(), &identity.client_id, topic, access);
+        (decision.allowed || matches!(decision.reason, AclReason::Line(_))).then_some(decision.allowed)
     }
 }
 
 impl Authorizer for AclAuthorizer {
     fn may_publish(&self, identity: &Identity, topic: &str, qos: QoS, retain: bool) -> bool {
-        AllowAll.may_publish(identity, topic, qos, retain) && self.allows(identity, topic, Access::Write)
+        let by_own = || {
+            let client = rule_client(identity);
+            let own = client.own_rules();
+            own.is_some_and(|own| own.may_publish(&client, topic, qos.to_byte(), retain).allowed)
+        };
+        AllowAll.may_publish(identity, topic, qos, retain)
+            && self.says(identity, topic, Access::Write).unwrap_or_else(by_own)
     }
 
     fn may_subscribe(&self, _identity: &Identity, _filter: &str) -> bool {
@@ -25,7 +40,14 @@ impl Authorizer for AclAuthorizer {
     }
 
     fn may_receive(&self, identity: &Identity, topic: &str) -> bool {
-        self.allows(identity, topic, Access::Read)
+        self.says(identity, topic, Access::Read).unwrap_or_else(|| {
+            let client = rule_client(identity);
+            match client.own_rules() {
+                Some(own) => own.may_receive(&client, topic).allowed,
+                // Judged again when the client is back and they are known.
+                None => self.expects_grants && client.origin.is_none(),
+            }
+        })
     }
 
     fn answers_last(&self) -> bool {
@@ -34,5 +56,9 @@ impl Authorizer for AclAuthorizer {
 
     fn restricts_receiving(&self) -> bool {
         true
+    }
+
+    fn judges_origin(&self) -> bool {
+        self.expects_grants
     }
 }

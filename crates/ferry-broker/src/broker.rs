@@ -18,6 +18,7 @@ use crate::authenticators::Authenticators;
 use crate::config::{Config, Origins, Problems, read_acl_file, read_rules_file};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
+use crate::grants_authorizer::GrantsAuthorizer;
 use crate::listeners::{ListenerHandle, Listeners};
 use crate::managed_file::ManagedFile;
 use crate::privileges::Account;
@@ -323,11 +324,20 @@ fn make_authenticator(config: &Config) -> Result<(Arc<dyn Authenticator>, Option
 pub(crate) fn make_authorizer(config: &Config) -> Result<Arc<dyn Authorizer>, Problems> {
     // Whoever loaded the configuration has seen the warnings.
     let warnings = &mut Vec::new();
+    let expects_grants = config.authentication.grants();
     if let Some(path) = &config.authorization.rules_file {
-        return Ok(Arc::new(RulesAuthorizer(read_rules_file(path, warnings).map_err(Problems)?)));
+        let file = read_rules_file(path, warnings).map_err(Problems)?;
+        let file = if expects_grants { file.with_grants() } else { file };
+        return Ok(Arc::new(RulesAuthorizer { file, expects_grants }));
     }
-    let Some(path) = &config.authorization.acl_file else { return Ok(Arc::new(AllowAll)) };
-    Ok(Arc::new(AclAuthorizer(read_acl_file(path, warnings).map_err(Problems)?)))
+    match &config.authorization.acl_file {
+        Some(path) => {
+            let file = read_acl_file(path, warnings).map_err(Problems)?;
+            Ok(Arc::new(AclAuthorizer { file, expects_grants }))
+        }
+        None if expects_grants => Ok(Arc::new(GrantsAuthorizer)),
+        None => Ok(Arc::new(AllowAll)),
+    }
 }
 
 /// One shard on up to two cores, else one for each.

@@ -105,6 +105,7 @@ fn explain_rules(
     let origin = RuleOrigin {
         peer_address: applicant.peer_address,
         certificate_common_name: applicant.certificate_common_name,
+        grants: None,
     };
     let client =
         RuleClient { user_name: applicant.user_name, client_id: applicant.client_id, origin: Some(origin) };
@@ -136,6 +137,8 @@ fn explain_rules(
         RuleReason::Reaches { topic, rule: None } => {
             format!("{place}: no rule matches {topic}, which the filter reaches")
         }
+        // Of a client that is only described there are no grants.
+        RuleReason::Own(_) | RuleReason::NotKnown => format!("{place}: no rule matches"),
         RuleReason::TooManyTopics => {
             format!("{place}: the rules tell too many of the topics apart that the filter matches")
         }

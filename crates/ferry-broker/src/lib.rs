@@ -12,6 +12,7 @@ pub mod config;
 mod driver;
 mod explain;
 mod from_config;
+mod grants_authorizer;
 mod hook;
 mod http_client;
 mod jwks;

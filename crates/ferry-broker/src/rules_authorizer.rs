@@ -1,17 +1,23 @@
-use ferry_auth::{RuleClient, RuleOrigin, RulesFile};
+use ferry_auth::{Grants, RuleClient, RuleOrigin, RulesFile};
 use ferry_codec::QoS;
 use ferry_core::{AllowAll, Authorizer, Identity};
 
 /// Judges by a rules file.
-pub(crate) struct RulesAuthorizer(pub(crate) RulesFile);
+pub(crate) struct RulesAuthorizer {
+    pub(crate) file: RulesFile,
+    /// Whether clients may have roles and rules by their token or from the hook.
+    pub(crate) expects_grants: bool,
+}
 
-fn client(identity: &Identity) -> RuleClient<'_> {
+/// Who it is, in the words of rules.
+pub(crate) fn rule_client(identity: &Identity) -> RuleClient<'_> {
     RuleClient {
         user_name: identity.user_name.as_deref(),
         client_id: &identity.client_id,
         origin: identity.origin.as_ref().map(|origin| RuleOrigin {
             peer_address: &origin.peer_address,
             certificate_common_name: origin.certificate_common_name.as_deref(),
+            grants: origin.grants.as_ref().and_then(|grants| grants.0.downcast_ref::<Grants>()),
         }),
     }
 }
@@ -19,20 +25,20 @@ fn client(identity: &Identity) -> RuleClient<'_> {
 impl Authorizer for RulesAuthorizer {
     fn may_publish(&self, identity: &Identity, topic: &str, qos: QoS, retain: bool) -> bool {
         AllowAll.may_publish(identity, topic, qos, retain)
-            && self.0.may_publish(&client(identity), topic, qos.to_byte(), retain).allowed
+            && self.file.may_publish(&rule_client(identity), topic, qos.to_byte(), retain).allowed
     }
 
     fn may_subscribe(&self, identity: &Identity, filter: &str) -> bool {
-        self.0.may_subscribe(&client(identity), filter).allowed
+        self.file.may_subscribe(&rule_client(identity), filter).allowed
     }
 
     fn granted_qos(&self, identity: &Identity, filter: &str) -> QoS {
-        let maximum_qos = self.0.may_subscribe(&client(identity), filter).maximum_qos;
+        let maximum_qos = self.file.may_subscribe(&rule_client(identity), filter).maximum_qos;
         QoS::from_byte(maximum_qos).unwrap_or(QoS::AtMostOnce)
     }
 
     fn may_receive(&self, identity: &Identity, topic: &str) -> bool {
-        self.0.may_receive(&client(identity), topic).allowed
+        self.file.may_receive(&rule_client(identity), topic).allowed
     }
 
     fn answers_last(&self) -> bool {
@@ -44,6 +50,6 @@ impl Authorizer for RulesAuthorizer {
     }
 
     fn judges_origin(&self) -> bool {
-        self.0.judges_origin()
+        self.expects_grants || self.file.judges_origin()
     }
 }

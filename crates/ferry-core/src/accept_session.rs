@@ -16,7 +16,7 @@ use crate::session::{Session, SessionId};
 use crate::shard::Shard;
 use crate::timers::TimerKey;
 use crate::turn::Turn;
-use crate::{ConnId, CoreConfig, Identity, Record};
+use crate::{ConnId, CoreConfig, Grants, Identity, Record};
 
 impl Shard {
     /// The client may connect: takes over its session or makes one, and answers (section 3.1.4).
@@ -25,6 +25,7 @@ impl Shard {
         turn: &mut Turn<'_>,
         id: ConnId,
         user_name: Option<Box<str>>,
+        grants: Option<Grants>,
         authentication_data: Option<&[u8]>,
     ) {
         let Some(conn) = self.conns.get_mut(id) else { return };
@@ -36,7 +37,8 @@ impl Shard {
         let identity = Identity {
             client_id: Arc::from(&*pending.client_id),
             user_name: user_name.map(Into::into),
-            origin: self.authorizer.judges_origin().then(|| Arc::new(conn.info.client_origin())),
+            origin: (self.authorizer.judges_origin() || grants.is_some())
+                .then(|| Arc::new(conn.info.client_origin(grants))),
         };
         if let Err(fault) = self.may_enter(&identity, &pending) {
             self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);

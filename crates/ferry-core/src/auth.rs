@@ -125,11 +125,11 @@ impl Shard {
             AuthOutcome::Continue { data } => {
                 self.continue_authentication(turn, id, connected, data.as_deref());
             }
-            AuthOutcome::Accept { user_name, data, until } if connected => {
+            AuthOutcome::Accept { user_name, data, until, .. } if connected => {
                 self.reauthenticated(turn, id, user_name.as_deref(), data.as_deref(), until);
             }
-            AuthOutcome::Accept { user_name, data, until } => {
-                self.accept(turn, id, user_name, data.as_deref());
+            AuthOutcome::Accept { user_name, data, until, grants } => {
+                self.accept(turn, id, user_name, grants, data.as_deref());
                 self.end_at(id, until);
             }
             AuthOutcome::Reject { reason_code, reason_string, server_reference, .. } if connected => {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ferry_session::Timestamp;
 
-use crate::ConnId;
+use crate::{ConnId, Grants};
 
 /// Asks the driver to judge a client. It answers, at once or later, with
 /// [`Event::Authenticated`](crate::Event::Authenticated).
@@ -86,6 +86,8 @@ pub enum AuthOutcome {
         data: Option<Box<[u8]>>,
         /// When the connection is to end, unless the client has authenticated again; [`Timestamp::NEVER`] for never.
         until: Timestamp,
+        /// For the authorizer. Re-authentication does not change it.
+        grants: Option<Grants>,
     },
     /// Enhanced authentication needs another step: AUTH with 0x18 [MQTT-4.12.0-2].
     Continue {

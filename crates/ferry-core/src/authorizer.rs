@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::sync::Arc;
 
 use ferry_codec::QoS;
@@ -9,7 +10,8 @@ pub struct Identity {
     pub client_id: Arc<str>,
     /// The name that was proven; `None` for an anonymous client.
     pub user_name: Option<Arc<str>>,
-    /// Where its last connection came from. `None` unless the authorizer [asks for it](Authorizer::judges_origin), and for
+    /// Where its last connection came from. `None` unless the authorizer [asks for it](Authorizer::judges_origin) or
+    /// something was granted, and for
     /// a session that was restored and whose client has not come back.
     pub origin: Option<Arc<ClientOrigin>>,
 }
@@ -21,7 +23,22 @@ pub struct ClientOrigin {
     pub peer_address: Box<str>,
     /// See [`ConnInfo::certificate_common_name`](crate::ConnInfo::certificate_common_name).
     pub certificate_common_name: Option<Box<str>>,
+    /// What the authenticator has granted.
+    pub grants: Option<Grants>,
 }
+
+/// What an authenticator grants to one client. Only the authorizer knows what it means.
+#[derive(Clone, Debug)]
+pub struct Grants(pub Arc<dyn Any + Send + Sync>);
+
+impl PartialEq for Grants {
+    /// The same, not others that are alike.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Grants {}
 
 /// Judges who may publish and subscribe to what. Called for every PUBLISH, so it must not block.
 pub trait Authorizer: Send + Sync {

@@ -78,7 +78,7 @@ mod wire_shapes;
 mod write_packet;
 
 pub use authentication::{AuthOutcome, AuthRequest, AuthStep, Credentials};
-pub use authorizer::{AllowAll, Authorizer, ClientOrigin, Identity};
+pub use authorizer::{AllowAll, Authorizer, ClientOrigin, Grants, Identity};
 pub use client_drops::ClientDrop;
 pub use commit::CommitRequest;
 pub use config::{CoreConfig, DeniedPublish, OverlappingSubscriptions};

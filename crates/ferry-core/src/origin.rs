@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{ClientOrigin, ConnInfo, ListenerPolicy, Transport};
+use crate::{ClientOrigin, ConnInfo, Grants, ListenerPolicy, Transport};
 
 /// Where a connection comes from: [`ConnInfo`] as it is kept, in less memory.
 pub(crate) struct Origin {
@@ -58,10 +58,11 @@ impl Origin {
     }
 
     /// What rules may be about.
-    pub(crate) fn client_origin(&self) -> ClientOrigin {
+    pub(crate) fn client_origin(&self, grants: Option<Grants>) -> ClientOrigin {
         ClientOrigin {
             peer_address: self.peer_address().into(),
             certificate_common_name: self.certificate_common_name().map(Into::into),
+            grants,
         }
     }
 

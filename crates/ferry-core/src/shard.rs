@@ -251,7 +251,7 @@ impl Shard {
         let conns = &self.conns;
         for session in self.sessions.iter_mut().filter(|session| session.identity.origin.is_none()) {
             let conn = session.conn.and_then(|conn| conns.get(conn));
-            session.identity.origin = conn.map(|conn| Arc::new(conn.info.client_origin()));
+            session.identity.origin = conn.map(|conn| Arc::new(conn.info.client_origin(None)));
         }
     }
 

@@ -229,5 +229,5 @@ fn judge(step: AuthStep) -> AuthOutcome {
         AuthStep::Connect(credentials) => credentials.user_name,
         AuthStep::Start { .. } | AuthStep::Continue { .. } => None,
     };
-    AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER }
+    AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER, grants: None }
 }

@@ -67,6 +67,7 @@ pub(super) fn judge(access: &Access, enhanced_method: Option<&str>, step: &AuthS
                 user_name: None,
                 data: Some((*b"done").into()),
                 until: Timestamp::NEVER,
+                grants: None,
             },
             Some(b"wrong") => reject(ReasonCode::NOT_AUTHORIZED),
             _ => AuthOutcome::Continue { data: Some((*b"more?").into()) },
@@ -80,7 +81,7 @@ fn password(access: &Access, credentials: &Credentials) -> AuthOutcome {
     let known =
         |(user, password): &(String, String)| given == (Some(user.as_str()), Some(password.as_bytes()));
     if access.passwords.is_empty() || access.passwords.iter().any(known) {
-        AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER }
+        AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER, grants: None }
     } else {
         reject(ReasonCode::BAD_USER_NAME_OR_PASSWORD)
     }

@@ -19,7 +19,8 @@ pub(super) struct Conditions {
 
 impl Conditions {
     /// Whether a client is one of them; `of_unknown` is the answer about an origin that is not known.
-    pub(super) fn hold(&self, client: &RuleClient<'_>, of_unknown: bool) -> bool {
+    /// If there are `grants`, roles too are not known with it.
+    pub(super) fn hold(&self, client: &RuleClient<'_>, of_unknown: bool, grants: bool) -> bool {
         let is_one = |patterns: &[NamePattern], name: Option<&str>| {
             patterns.is_empty()
                 || name.is_some_and(|name| patterns.iter().any(|pattern| pattern.matches(name)))
@@ -29,7 +30,13 @@ impl Conditions {
             && is_one(&self.client_ids, Some(client.client_id))
             && self.anonymous.is_none_or(|anonymous| anonymous == user.is_none())
             && (self.roles.is_empty()
-                || user.is_some_and(|user| self.roles.iter().any(|role| role.users.contains(user))))
+                || user.is_some_and(|user| self.roles.iter().any(|role| role.users.contains(user)))
+                || match client.origin {
+                    Some(origin) => origin
+                        .grants
+                        .is_some_and(|grants| self.roles.iter().any(|role| grants.has_role(&role.name))),
+                    None => grants && of_unknown,
+                })
             && (!self.judge_origin()
                 || client.origin.map_or(of_unknown, |origin| {
                     is_one(&self.certificates, origin.certificate_common_name)

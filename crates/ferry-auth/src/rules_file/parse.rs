@@ -158,7 +158,9 @@ impl Reader {
 
     fn roles(&mut self, roles: &DeTable<'_>) {
         for (name, users) in roles {
-            let users = self.texts(users);
+            // One without users is for those who have it by their token or from the hook.
+            let is_empty = matches!(users.get_ref(), DeValue::Array(users) if users.is_empty());
+            let users = if is_empty { Vec::new() } else { self.texts(users) };
             let users = users.into_iter().map(|(user, _)| user.into()).collect();
             self.roles.insert(name.get_ref().as_ref().into(), Arc::new(users));
         }

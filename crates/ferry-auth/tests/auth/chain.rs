@@ -43,7 +43,7 @@ fn judge(chain: &Chain, credentials: Credentials) -> Result<Option<Box<str>>, (R
         }
     };
     match outcome {
-        Outcome::Accept { user_name, until_unix_seconds: None } => Ok(user_name),
+        Outcome::Accept { user_name, until_unix_seconds: None, grants: None } => Ok(user_name),
         Outcome::Accept { .. } => panic!("nothing here expires"),
         Outcome::Refuse { refusal, detail } => Err((refusal, detail)),
     }
@@ -156,7 +156,7 @@ fn more_than_may_wait_are_told_that_the_server_is_busy() {
         let Verdict::Later(later) = verdict else { panic!("at once") };
         assert_eq!(
             runtime.block_on(later),
-            Outcome::Accept { user_name: Some("ada".into()), until_unix_seconds: None }
+            Outcome::Accept { user_name: Some("ada".into()), until_unix_seconds: None, grants: None }
         );
     }
     runtime.block_on(busy.unwrap()).unwrap().unwrap();

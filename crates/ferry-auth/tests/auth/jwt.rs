@@ -5,8 +5,8 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ferry_auth::{
-    Authenticator, Chain, Credentials, HashQueue, JwtAlgorithm, JwtFault, JwtKeys, JwtLink, JwtRules,
-    Outcome, Refusal, Verdict,
+    Authenticator, Chain, Credentials, Grants, GrantsFault, HashQueue, JwtAlgorithm, JwtFault, JwtKeys,
+    JwtLink, JwtRules, Outcome, Refusal, Verdict,
 };
 use proptest::prelude::*;
 use ring::hmac;
@@ -36,6 +36,8 @@ fn rules(keys: &[u8], algorithms: &[JwtAlgorithm]) -> JwtRules {
         issuer: None,
         audience: None,
         clock_skew_seconds: 0,
+        roles_claim: None,
+        acl_claim: None,
     }
 }
 
@@ -289,7 +291,7 @@ fn judge(chain: &Chain, password: Option<&[u8]>) -> Outcome {
 fn the_link_judges_tokens_and_leaves_the_rest() {
     let chain = Chain::new().with("jwt", Arc::new(JwtLink::new(hs256(), Arc::new(HashQueue::new(1, 10)))));
     // The fixtures expire in 2033, by the clock of whoever runs this.
-    let Outcome::Accept { user_name, until_unix_seconds } =
+    let Outcome::Accept { user_name, until_unix_seconds, .. } =
         judge(&chain, Some(token_of(JwtAlgorithm::Hs256).as_bytes()))
     else {
         panic!("taken");
@@ -328,4 +330,30 @@ proptest! {
         let _ = hs256().check(text.as_bytes(), NOW);
         let _ = hs256().check(&file, NOW);
     }
+}
+
+#[test]
+fn claims_grant_roles_and_rules() {
+    let claims = |more: Value| {
+        let mut claims = json!({"sub": "ada", "exp": EXPIRY});
+        claims.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        signed(&claims)
+    };
+    let rules = JwtRules {
+        roles_claim: Some("realm_access.roles".to_owned()),
+        acl_claim: Some("acl".to_owned()),
+        ..hs256()
+    };
+    let granted = |more: Value| rules.check(claims(more).as_bytes(), NOW).map(|identity| identity.grants);
+    let rule = json!({"permission": "allow", "action": "publish", "topic": "a"});
+    let grants = granted(json!({"realm_access": {"roles": ["r"]}, "acl": [rule]}));
+    assert_eq!(grants, Ok(Grants::parse(Some(&json!(["r"])), Some(&json!([rule]))).expect("grants")));
+    // Who has no list has an empty one: whoever issues tokens has to say it.
+    let nothing = granted(json!({})).expect("taken").expect("grants");
+    assert_eq!(nothing.rules().map(ferry_auth::RulesFile::rules), Some(0));
+    assert_eq!(granted(json!({"acl": "a"})), Err(JwtFault::Grants(GrantsFault::Rules)));
+    assert_eq!(granted(json!({"realm_access": {"roles": 7}})), Err(JwtFault::Grants(GrantsFault::Roles)));
+    // Nothing that is not asked for.
+    let identity = hs256().check(claims(json!({"acl": [rule], "roles": ["r"]})).as_bytes(), NOW);
+    assert_eq!(identity.expect("taken").grants, None);
 }

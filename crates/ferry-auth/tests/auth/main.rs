@@ -2,6 +2,7 @@
 
 mod acl_file;
 mod chain;
+mod grants;
 mod jwt;
 mod password_file;
 mod password_hash;

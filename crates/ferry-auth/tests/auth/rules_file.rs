@@ -8,7 +8,8 @@ fn rules(text: &str) -> RulesFile {
 }
 
 fn client<'a>(user_name: Option<&'a str>, client_id: &'a str) -> RuleClient<'a> {
-    let origin = RuleOrigin { peer_address: "192.0.2.1:5000", certificate_common_name: None };
+    let origin =
+        RuleOrigin { peer_address: "192.0.2.1:5000", certificate_common_name: None, ..RuleOrigin::default() };
     RuleClient { user_name, client_id, origin: Some(origin) }
 }
 
@@ -99,7 +100,7 @@ fn all_conditions_of_a_rule_must_hold() {
     assert!(of(None, "c", "anybody") && !of(Some("ada"), "c", "anybody"));
     assert!(!of(None, "c", "somebody") && of(Some("ada"), "c", "somebody"));
     let from = |peer_address, certificate_common_name, topic| {
-        let origin = Some(RuleOrigin { peer_address, certificate_common_name });
+        let origin = Some(RuleOrigin { peer_address, certificate_common_name, ..RuleOrigin::default() });
         rights(&file, RuleClient { origin, ..client(None, "c") }, topic) == "p"
     };
     assert!(from("192.0.2.9:1", None, "near") && from("unix:pid=7", None, "near"));

@@ -98,6 +98,14 @@ section! {
         /// The claim of a token that is the user name.
         jwt_user_claim: String = "sub".to_owned(), Kind::Text, Live;
 
+        /// The claim of a token that has the roles of the client, by which `authorization.rules_file` can tell what it may do: a list
+        /// of texts, or one text with spaces between them. A name with dots is a path, such as `"realm_access.roles"`.
+        jwt_roles_claim: Option<String> = None, Kind::Or("", &Kind::Text), Live;
+
+        /// The claim of a token that has rules of the client's own; see the chapter on access rights. They are asked where no rule of
+        /// `[authorization]` matches; if this is set, a token without the claim allows nothing there.
+        jwt_acl_claim: Option<String> = None, Kind::Or("", &Kind::Text), Live;
+
         /// What the claim `iss` of a token must be.
         jwt_issuer: Option<String> = None, Kind::Or("", &Kind::Text), Live;
 
@@ -151,6 +159,11 @@ section! {
 }
 
 impl Authentication {
+    /// Whether clients may have rights by their token or from the hook.
+    pub(crate) fn grants(&self) -> bool {
+        self.hook_url.is_some() || self.jwt_roles_claim.is_some() || self.jwt_acl_claim.is_some()
+    }
+
     /// Whether there is anything that tokens are checked with.
     pub(crate) fn takes_tokens(&self) -> bool {
         self.jwt_key_file.is_some() || self.jwt_jwks_url.is_some()

@@ -83,6 +83,8 @@ pub(crate) fn read_jwt_rules(
         issuer: authentication.jwt_issuer.clone(),
         audience: authentication.jwt_audience.clone(),
         clock_skew_seconds: authentication.jwt_clock_skew_seconds,
+        roles_claim: authentication.jwt_roles_claim.clone(),
+        acl_claim: authentication.jwt_acl_claim.clone(),
     };
     Ok(Some(JwtSetup { rules, jwks }))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferry_auth::{Authenticator, Credentials, Outcome, Refusal, Step, Verdict};
 use ferry_codec::ReasonCode;
-use ferry_core::{AuthOutcome, AuthRequest, AuthStep, ConnId, Event};
+use ferry_core::{AuthOutcome, AuthRequest, AuthStep, ConnId, Event, Grants};
 use ferry_session::Timestamp;
 
 use super::Driver;
@@ -150,10 +150,15 @@ impl Driver {
 
 fn connect_outcome(outcome: Outcome) -> AuthOutcome {
     match outcome {
-        Outcome::Accept { user_name, until_unix_seconds } => {
+        Outcome::Accept { user_name, until_unix_seconds, grants } => {
             let never = Timestamp::NEVER;
             let until = until_unix_seconds.map_or(never, |seconds| Timestamp(seconds.saturating_mul(1000)));
-            AuthOutcome::Accept { user_name, data: None, until }
+            AuthOutcome::Accept {
+                user_name,
+                data: None,
+                until,
+                grants: grants.map(|grants| Grants(grants as _)),
+            }
         }
         Outcome::Refuse { refusal, detail } => refused(refusal, Some(detail)),
     }
@@ -162,7 +167,9 @@ fn connect_outcome(outcome: Outcome) -> AuthOutcome {
 fn step_outcome(step: Step) -> AuthOutcome {
     match step {
         Step::Continue { data } => AuthOutcome::Continue { data },
-        Step::Accept { user_name, data } => AuthOutcome::Accept { user_name, data, until: Timestamp::NEVER },
+        Step::Accept { user_name, data } => {
+            AuthOutcome::Accept { user_name, data, until: Timestamp::NEVER, grants: None }
+        }
         Step::Refuse { refusal, detail } => refused(refusal, Some(detail)),
     }
 }

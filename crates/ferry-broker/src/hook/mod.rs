@@ -164,13 +164,13 @@ fn judgement(answer: HookAnswer, credentials: &Credentials) -> Judgement {
             let reason = reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
             refuse(Refusal::NotAuthorized, &format!("the hook denies it{reason}"))
         }
-        HookAnswer::Allow { user_name, until_unix_seconds } => {
+        HookAnswer::Allow { user_name, until_unix_seconds, grants } => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             if until_unix_seconds.is_some_and(|until| until <= now) {
                 return refuse(Refusal::NotAuthorized, "what the hook allows has expired");
             }
             let user_name = user_name.or_else(|| credentials.user_name.clone());
-            Judgement::Final(Outcome::Accept { user_name, until_unix_seconds })
+            Judgement::Final(Outcome::Accept { user_name, until_unix_seconds, grants })
         }
     }
 }

@@ -47,7 +47,11 @@ fn packets_behind_connect_wait_for_a_late_judgement() {
     let mut client = Client::open(&broker);
     client.send(&Packet::Connect(connect_packet("c")));
     client.send(&Packet::Pingreq);
-    doorkeeper.answer(Outcome::Accept { user_name: Some("someone".into()), until_unix_seconds: None });
+    doorkeeper.answer(Outcome::Accept {
+        user_name: Some("someone".into()),
+        until_unix_seconds: None,
+        grants: None,
+    });
     assert!(client.receive_text().contains("Connack"));
     client.receive(|packet| assert!(matches!(packet, Packet::Pingresp), "{packet:?}"));
 }

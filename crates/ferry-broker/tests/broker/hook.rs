@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ferry_broker::config::{AllowAnonymous, Authentication, AuthenticatorKind, Config, HookUnavailable};
 use ferry_broker::{Broker, RunningBroker};
-use ferry_codec::{Connect, Packet, ProtocolVersion, QoS, ReasonCode};
+use ferry_codec::{Connect, Packet, PacketId, ProtocolVersion, QoS, ReasonCode};
 
 use crate::client::{Client, connect_packet};
 use crate::config;
@@ -317,4 +317,56 @@ fn five_hundred_logins_at_once_delay_no_message() {
     for client in &mut clients {
         assert_eq!(connack(client), ReasonCode::SUCCESS);
     }
+}
+
+fn publishes(client: &mut Client, topic: &str) -> bool {
+    client.publish(topic, b"m", QoS::AtLeastOnce, PacketId::new(9));
+    client.receive(|packet| {
+        let Packet::Puback(ack) = packet else { panic!("{packet:?}") };
+        !ack.reason_code.is_error()
+    })
+}
+
+#[test]
+fn the_server_grants_rules_and_roles() {
+    let server = HookServer::answering(
+        r#"{"result":"allow","roles":["operators"],"acl":[
+            {"permission":"deny","action":"publish","topic":"own/closed"},
+            {"permission":"allow","action":"all","topic":"own/#"},
+            {"permission":"allow","action":"all","topic":"file/denied"}]}"#,
+    );
+    // Without a file there are these rules alone.
+    let broker = start(&server, Authentication::default());
+    let (mut client, _) = login(&broker, "c", b"secret");
+    let may = |client: &mut Client| {
+        ["own/x", "own/closed", "file/denied", "file/role", "else"].map(|topic| publishes(client, topic))
+    };
+    assert_eq!(may(&mut client), [true, false, true, false, false]);
+    // What a file says comes before them, and knows the roles.
+    let rules = "[roles]\noperators = []\n[[rule]]\ndeny = \"all\"\ntopic = \"file/denied\"\n\
+                 [[rule]]\nallow = \"all\"\ntopic = \"file/role\"\nrole = \"operators\"\n";
+    let file = std::env::temp_dir().join(format!("ferry-hook-rules-{}", std::process::id()));
+    std::fs::write(&file, rules).expect("written");
+    let mut config = with(Authentication { hook_url: server.url(), ..Authentication::default() });
+    config.authorization.rules_file = Some(file.clone());
+    let broker = Broker::start(config.clone()).expect("started");
+    let (mut client, _) = login(&broker, "c", b"secret");
+    assert_eq!(may(&mut client), [true, false, false, true, false]);
+    // As with the lines of an ACL file.
+    std::fs::write(&file, "user ada\ntopic deny own/x\ntopic write else\n").expect("written");
+    config.authorization.rules_file = None;
+    config.authorization.acl_file = Some(file.clone());
+    let broker = Broker::start(config).expect("started");
+    let (mut client, _) = login(&broker, "c", b"secret");
+    assert_eq!(may(&mut client), [false, false, true, false, true]);
+    std::fs::remove_file(&file).expect("removed");
+}
+
+#[test]
+fn who_is_granted_nothing_may_do_what_everybody_may() {
+    let server = HookServer::answering(ALLOW);
+    let broker = start(&server, Authentication::default());
+    let (mut client, _) = login(&broker, "c", b"secret");
+    assert!(publishes(&mut client, "anything"));
+    assert!(!publishes(&mut client, "$SYS/x"));
 }

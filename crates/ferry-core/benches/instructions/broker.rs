@@ -57,7 +57,8 @@ impl Broker {
         self.receive(client, &connect(client_id));
         let requests = std::mem::take(&mut self.effects[shard].authenticate);
         for request in requests {
-            let outcome = AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER };
+            let outcome =
+                AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER, grants: None };
             let event = Event::Authenticated { conn: request.conn, outcome };
             self.shards[shard].handle(NOW, event, &mut self.effects[shard]);
         }

@@ -527,7 +527,7 @@ impl Broker {
             }
             AuthStep::Continue { .. } => None,
         };
-        let outcome = AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER };
+        let outcome = AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER, grants: None };
         let event = Event::Authenticated { conn: request.conn, outcome };
         self.shards[shard].handle(self.now, event, &mut self.effects[shard]);
     }

@@ -209,7 +209,12 @@ fn run_outside(broker: &mut Broker, of: impl Fn(&Broker, u8) -> Option<Client>, 
         Step::Judge { client, outcome } => {
             if let Some(client) = of(broker, client) {
                 let outcome = match outcome {
-                    0 => AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER },
+                    0 => AuthOutcome::Accept {
+                        user_name: None,
+                        data: None,
+                        until: Timestamp::NEVER,
+                        grants: None,
+                    },
                     1 => AuthOutcome::Continue { data: None },
                     _ => AuthOutcome::Reject {
                         reason_code: ReasonCode::BANNED,

@@ -26,6 +26,7 @@ fn accept(user_name: &str) -> AuthOutcome {
         user_name: Some(user_name.into()),
         data: Some(b"welcome"[..].into()),
         until: Timestamp::NEVER,
+        grants: None,
     }
 }
 
@@ -188,8 +189,10 @@ fn authenticating_again_fails() {
 
 #[test]
 fn authenticating_again_as_somebody_else() {
-    for outcome in [accept("v"), AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER }]
-    {
+    for outcome in [
+        accept("v"),
+        AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER, grants: None },
+    ] {
         let (mut broker, client) = authenticated();
         broker.send(client, &auth(ReasonCode::RE_AUTHENTICATE, "SCRAM", "again"));
         broker.authenticated(client, outcome);
@@ -248,7 +251,8 @@ fn what_was_proven_expires() {
     let mut broker = Broker::new();
     broker.accepts = false;
     let until = broker.now.plus_seconds(60);
-    let accept_until = |until| AuthOutcome::Accept { user_name: Some("u".into()), data: None, until };
+    let accept_until =
+        |until| AuthOutcome::Accept { user_name: Some("u".into()), data: None, until, grants: None };
     let [client, v3] = [V5, V311].map(|version| {
         let id = if version == V5 { "c" } else { "d" };
         let client = broker.connect(&Connect { protocol_version: version, ..connect(id) });

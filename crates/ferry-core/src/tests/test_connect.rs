@@ -268,8 +268,10 @@ fn packets_behind_connect_wait_for_the_judgement() {
     broker.send_bytes(client, &bytes);
     broker.send(client, &Packet::Pingreq);
     assert!(broker.clients[client].paused && broker.read(client).is_empty());
-    broker
-        .authenticated(client, AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER });
+    broker.authenticated(
+        client,
+        AuthOutcome::Accept { user_name: None, data: None, until: Timestamp::NEVER, grants: None },
+    );
     assert_eq!(broker.read(client), ["CONNACK 0x00", "PUBACK 9 0x10", "PINGRESP"]);
 }
 

@@ -344,7 +344,12 @@ fn another_user_name() {
     broker.send(client, &Packet::Auth(auth));
     broker.authenticated(
         client,
-        AuthOutcome::Accept { user_name: Some("u".into()), data: None, until: Timestamp::NEVER },
+        AuthOutcome::Accept {
+            user_name: Some("u".into()),
+            data: None,
+            until: Timestamp::NEVER,
+            grants: None,
+        },
     );
     check(&mut broker);
 }

@@ -34,7 +34,10 @@ fn user(broker: &mut Broker, id: &str, version: ProtocolVersion, name: Option<&s
     let client = broker.open_at(version, 0, info);
     broker.send(client, &ferry_codec::Packet::Connect(Connect { protocol_version: version, ..connect(id) }));
     let user_name = name.map(Into::into);
-    broker.authenticated(client, AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER });
+    broker.authenticated(
+        client,
+        AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER, grants: None },
+    );
     assert_eq!(broker.read(client).len(), 1);
     client
 }

@@ -299,7 +299,8 @@ impl Broker {
                 AuthStep::Connect(credentials) | AuthStep::Start { credentials, .. } => credentials.user_name,
                 AuthStep::Continue { .. } => None,
             };
-            let outcome = AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER };
+            let outcome =
+                AuthOutcome::Accept { user_name, data: None, until: Timestamp::NEVER, grants: None };
             host.shard.handle(clock, Event::Authenticated { conn: request.conn, outcome }, &mut host.effects);
         }
         self.touched(now, shard, agenda, watch);
