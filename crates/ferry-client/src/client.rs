@@ -175,7 +175,7 @@ impl Client {
         let filters = filters.into_filters();
         let names: Vec<_> = filters.iter().map(|filter| filter.filter.clone()).collect();
         let mut subscription = self.listen(names);
-        let answer = self.inner.shared.subscribe(subscription.mailbox, filters)?.await;
+        let answer = self.inner.shared.subscribe(Some(subscription.mailbox), filters)?.await;
         let Answer { reason_codes, reason_string } = answer.map_err(|_| SubscribeError::Ended)?;
         if reason_codes.iter().all(|code| code.is_error()) {
             return Err(SubscribeError::Rejected { reason_codes, reason_string });
@@ -244,10 +244,7 @@ impl Inner {
         &self,
         filters: Vec<Filter>,
     ) -> Result<oneshot::Receiver<Answer>, SubscribeError> {
-        let mailbox = self.shared.open_mailbox(&[]);
-        let answer = self.shared.subscribe(mailbox, filters);
-        self.shared.close_mailbox(mailbox);
-        answer
+        self.shared.subscribe(None, filters)
     }
 
     pub(crate) async fn unsubscribe(&self, filters: Vec<String>) -> Result<Vec<ReasonCode>, SubscribeError> {

@@ -114,6 +114,7 @@ impl Connection {
     fn prepare(&mut self, now: Timestamp) -> Result<Wants, ConnectionError> {
         let mut state = self.shared.lock();
         self.shared.heard(&mut state);
+        self.shared.release(now, &mut state);
         if self.output.is_written() {
             self.output.clear();
             state.session.take_output(now, &mut self.output.bytes);
@@ -130,7 +131,8 @@ impl Connection {
             (close_reason.is_some(), matches!(close_reason, Some(CloseReason::Requested(_))));
         let pause = self.shared.is_full(&state) && !state.session.awaits_answer() && !close;
         state.session.set_paused(now, pause);
-        let deadline = self.shared.clock().instant(state.session.next_deadline());
+        let deadline = state.session.next_deadline().min(state.mailboxes.next_release());
+        let deadline = self.shared.clock().instant(deadline);
         Ok(Wants { read: !pause, close, leave, deadline })
     }
 

@@ -247,16 +247,18 @@ impl Shared {
         }
     }
 
-    /// Subscribes, for this mailbox.
+    /// Subscribes, for this mailbox if there is one.
     pub(crate) fn subscribe(
         &self,
-        mailbox: MailboxId,
+        mailbox: Option<MailboxId>,
         filters: Vec<Filter>,
     ) -> Result<oneshot::Receiver<Answer>, SubscribeError> {
         let names = filters.iter().map(|filter| filter.filter.clone()).collect();
         self.request(|now, state| {
             let number = state.session.subscribe(now, filters)?;
-            state.mailboxes.subscribed(mailbox, number);
+            if let Some(mailbox) = mailbox {
+                state.mailboxes.subscribed(mailbox, number);
+            }
             state.filters.insert(number, names);
             Ok(number)
         })
@@ -273,11 +275,36 @@ impl Shared {
         self.lock().mailboxes.open(filters)
     }
 
-    /// What was not taken is acknowledged and told.
+    /// What was not taken comes again if the session outlives the connection: it is not acknowledged as long as the client may
+    /// be about to leave.
     pub(crate) fn close_mailbox(&self, mailbox: MailboxId) {
+        let now = self.now();
         let mut state = self.lock();
-        for taken in state.mailboxes.close(mailbox) {
-            self.unclaimed(&mut state, taken.message.topic, taken.acknowledgement);
+        let is_over = state.is_leaving || matches!(state.phase, Phase::Ended(_));
+        let keeps_from = (is_over || state.session.outlives_connection()).then_some(now);
+        for (taken, is_unclaimed) in state.mailboxes.close(mailbox, keeps_from) {
+            // What nobody is to acknowledge any more would be acknowledged in vain, and an event would tell an untruth.
+            if is_over {
+                continue;
+            }
+            if is_unclaimed {
+                self.unclaimed(&mut state, taken.message.topic, taken.acknowledgement);
+            } else {
+                self.acknowledge_in(&mut state, taken.acknowledgement, ReasonCode::SUCCESS);
+            }
+        }
+        if !state.mailboxes.next_release().is_never() {
+            // It has another deadline now.
+            self.ring(&mut state);
+        }
+    }
+
+    /// Acknowledges what was kept long enough for those who might still have wanted it.
+    pub(crate) fn release(&self, now: Timestamp, state: &mut State) {
+        while !state.is_leaving
+            && let Some(taken) = state.mailboxes.release(now)
+        {
+            self.unclaimed(state, taken.message.topic, taken.acknowledgement);
         }
     }
 
@@ -440,11 +467,11 @@ impl Shared {
     fn deliver(&self, state: &mut State, message: Message, acknowledgement: Option<u64>) {
         // What was read before reading stops is taken: a few kilobytes. It does not stop while an answer is awaited.
         let must_read = state.session.awaits_answer();
-        let delivered = state.mailboxes.deliver(message, acknowledgement, |messages, bytes| {
+        let delivered = state.mailboxes.deliver(self.now(), message, acknowledgement, |messages, bytes| {
             !must_read || self.has_room(messages / 2, bytes / 2)
         });
         match delivered {
-            Delivered::Yes => {}
+            Delivered::Yes | Delivered::Kept => {}
             Delivered::Unclaimed(message) => self.unclaimed(state, message.topic, acknowledgement),
             Delivered::Overflowed(message) => {
                 state.events.send(&Event::Overflowed { topic: message.topic });

@@ -10,8 +10,16 @@ use crate::{Message, ReasonCode, SubscribeError};
 
 /// The messages that match some filters: a stream.
 ///
-/// Each message goes to all streams with a filter that matches it. Dropping a stream does not unsubscribe: a session that
-/// outlives the program goes on collecting.
+/// Each message goes to all streams with a filter that matches it; if several take one of QoS 1 or 2, it is acknowledged
+/// by the first of them that is still there.
+///
+/// Dropping a stream does not unsubscribe: a session that outlives the program goes on collecting. What a dropped stream
+/// has not taken goes to the stream that takes what nobody else wants ([`Client::listen`](crate::Client::listen) without
+/// filters). If there is none, messages of QoS 1 and 2 of such a session stay unacknowledged for a second, for a client
+/// that is dropped or disconnected after its streams: then the server sends them again to the next connection. If the
+/// client is still there after that second, they are acknowledged and told as
+/// [`Event::Unclaimed`](crate::Event::Unclaimed), so that they do not keep the server from sending others. A stream that
+/// is opened meanwhile and has a filter for them gets them.
 #[derive(Debug)]
 pub struct Subscription {
     pub(crate) inner: Arc<Inner>,

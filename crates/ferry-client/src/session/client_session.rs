@@ -185,6 +185,16 @@ impl ClientSession {
         }
     }
 
+    /// Whether the server keeps the session when the connection ends, as far as is known.
+    #[must_use]
+    pub fn outlives_connection(&self) -> bool {
+        match &self.state {
+            State::Connected(connected) => connected.session_expiry_interval > 0,
+            _ if self.options.protocol_version.is_v3() => !self.options.clean_start,
+            _ => self.options.session_expiry_interval > 0,
+        }
+    }
+
     /// The driver stops reading for a while, or goes on.
     pub fn set_paused(&mut self, now: Timestamp, paused: bool) {
         self.ping.set_paused(paused, now);

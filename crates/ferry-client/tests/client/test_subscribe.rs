@@ -149,3 +149,78 @@ fn a_filter_that_is_none_is_refused() {
         assert!(client.is_connected());
     });
 }
+
+/// Whatever is dropped first: a message that no stream has taken comes again with the next connection.
+#[test]
+fn what_a_dropped_stream_has_not_taken_comes_again() {
+    with_each_broker(async |place| {
+        let persistent = || place.options("dropped").clean_start(false).session_expiry(60);
+        let topic = place.topic("dropped");
+        let filter = || Filter::new(topic.as_str()).qos(QoS::ExactlyOnce);
+        let first = persistent().connect().await.unwrap();
+        drop(first.subscribe(filter()).await.unwrap());
+        first.disconnect().await;
+        let publisher = place.client("publisher-of-dropped").await;
+        for number in 0..12 {
+            let qos = if number < 6 { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+            let message = Message::new(topic.as_str(), number.to_string()).qos(qos);
+            publisher.publish(message).await.unwrap();
+        }
+        let mut last = None;
+        while last != Some(11) {
+            let client = Client::new(persistent());
+            let mut events = client.events();
+            let mut messages = client.listen([topic.as_str()]);
+            client.connect().await.unwrap();
+            let message = messages.recv().await.unwrap();
+            let number: u32 = message.text().unwrap().parse().unwrap();
+            // The server may take the new connection before it has read the acknowledgement on the old one.
+            let next = last.map_or(0, |last| last + 1);
+            assert!(number == next || (message.dup && last == Some(number)), "{number} after {last:?}");
+            last = Some(number);
+            drop(messages);
+            drop(client);
+            while let Some(event) = events.recv().await {
+                assert!(!matches!(event, Event::Unclaimed { .. }), "{event:?}");
+            }
+        }
+        let client = persistent().connect().await.unwrap();
+        client
+            .disconnect_with(ferry_client::DisconnectOptions {
+                session_expiry_interval: Some(0),
+                ..Default::default()
+            })
+            .await;
+    });
+}
+
+/// A client that goes on does not keep the server waiting for messages that nobody takes.
+#[test]
+fn a_dropped_stream_does_not_stop_the_others() {
+    with_each_broker(async |place| {
+        let mut options = place.options("goes-on").clean_start(false).session_expiry(60);
+        options.connect.receive_maximum = 5;
+        let client = options.connect().await.unwrap();
+        let [left, kept] = ["left", "kept"].map(|topic| place.topic(topic));
+        let dropped = client.subscribe(left.as_str()).await.unwrap();
+        let mut messages = client.subscribe(kept.as_str()).await.unwrap();
+        let mut events = client.events();
+        let publisher = place.client("publisher-of-left").await;
+        for _ in 0..20 {
+            publisher.try_publish(Message::new(left.as_str(), "x").qos(QoS::AtLeastOnce)).unwrap();
+        }
+        publisher.publish(Message::new(kept.as_str(), "y").qos(QoS::AtLeastOnce)).await.unwrap();
+        drop(dropped);
+        assert_eq!(messages.recv().await.unwrap().text(), Ok("y"));
+        let mut unclaimed = 0;
+        while unclaimed < 20 {
+            unclaimed += usize::from(matches!(events.recv().await, Some(Event::Unclaimed { .. })));
+        }
+        client
+            .disconnect_with(ferry_client::DisconnectOptions {
+                session_expiry_interval: Some(0),
+                ..Default::default()
+            })
+            .await;
+    });
+}

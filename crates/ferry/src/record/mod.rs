@@ -78,7 +78,8 @@ async fn connect_and_record(
     let client = Client::new(setup.options);
     Reporter::follow(&client, arguments.connection.debug, quiet);
     // Before there is a connection: a session may begin with messages for earlier subscriptions.
-    let others = client.listen::<String>([]);
+    let mut others = client.listen::<String>([]);
+    let mut wanted = None;
     let mut recorder =
         Recorder { arguments, version, file, messages: 0, begun: Instant::now(), time: Timestamp::now() };
     let mut progress = Progress::new(quiet);
@@ -86,13 +87,15 @@ async fn connect_and_record(
         // First, so that signals are caught before anything is told.
         biased;
         () = stopped() => Ok(()),
-        outcome = recorder.run(&client, others, &filters, &mut progress) => outcome,
+        outcome = recorder.run(&client, (&mut others, &mut wanted), &filters, &mut progress) => outcome,
         () = closed(arguments) => Ok(()),
         () = time_is_over(arguments.duration) => Ok(()),
     };
     progress.clear();
     let written = recorder.file.flush().map_err(|error| recorder.failed(&error));
+    // Before the streams are dropped: what they were not asked for stays with the server.
     end_within(&client, setup.disconnect).await;
+    drop((others, wanted));
     if !quiet {
         output::note(format_args!("recorded {}", recorder.summary()));
     }
@@ -125,7 +128,7 @@ impl Recorder<'_> {
     async fn run(
         &mut self,
         client: &Client,
-        mut others: Subscription,
+        (others, wanted): (&mut Subscription, &mut Option<Subscription>),
         filters: &[String],
         progress: &mut Progress,
     ) -> Result<(), Ending> {
@@ -133,7 +136,7 @@ impl Recorder<'_> {
         let asked: Vec<Filter> = filters.iter().map(|filter| self.arguments.filter(filter)).collect();
         self.file.write_header(self.now(), filters).map_err(|error| self.failed(&error))?;
         let subscribed = client.subscribe(asked).await;
-        let mut wanted = subscribed.map_err(|error| Ending::subscribed(&error))?;
+        let wanted = wanted.insert(subscribed.map_err(|error| Ending::subscribed(&error))?);
         for (filter, code) in wanted.filters().iter().zip(wanted.reason_codes()) {
             if code.is_error() && !self.arguments.connection.quiet {
                 output::note(format_args!(

@@ -76,6 +76,7 @@ async fn connect_and_print(
         arguments,
         // Before there is a connection: a session may begin with messages for earlier subscriptions.
         others: client.listen::<String>([]),
+        wanted: None,
         client: &client,
         version,
         printer: Printer::new(&arguments.form, arguments.connection.quiet),
@@ -89,7 +90,7 @@ async fn connect_and_print(
         () = output_closed() => Ok(()),
         () = time_is_over(arguments.timeout_seconds) => Err(Ending::timed_out()),
     };
-    drop(receiver);
+    // Before the streams are dropped: what they were not asked for stays with the server.
     end_within(&client, setup.disconnect).await;
     outcome
 }
@@ -100,6 +101,8 @@ struct Receiver<'a> {
     client: &'a Client,
     /// Messages that are not of the subscriptions made here.
     others: Subscription,
+    /// Those of the subscriptions made here.
+    wanted: Option<Subscription>,
     version: ProtocolVersion,
     printer: Printer,
     /// Messages of `-C` that are still to come.
@@ -109,7 +112,9 @@ struct Receiver<'a> {
 impl Receiver<'_> {
     async fn run(&mut self, filters: Vec<Filter>) -> Result<(), Ending> {
         self.client.connect().await.map_err(|error| Ending::connection(&error, self.version))?;
-        let mut wanted = if filters.is_empty() { None } else { Some(self.subscribe(filters).await?) };
+        if !filters.is_empty() {
+            self.wanted = Some(self.subscribe(filters).await?);
+        }
         if !self.arguments.unsubscribe.is_empty() {
             let answer = self.client.unsubscribe(self.arguments.unsubscribe.clone()).await;
             let codes = answer.map_err(|error| Ending::subscribed(&error))?;
@@ -118,7 +123,7 @@ impl Receiver<'_> {
         if self.arguments.exit_after_subscribing {
             return Ok(());
         }
-        while self.receive(wanted.as_mut()).await?.is_continue() {}
+        while self.receive().await?.is_continue() {}
         // What --remove-retained has published.
         let _ended = self.client.flush().await;
         Ok(())
@@ -149,12 +154,12 @@ impl Receiver<'_> {
     }
 
     /// Takes the messages that are there, after waiting for one.
-    async fn receive(&mut self, mut wanted: Option<&mut Subscription>) -> Result<ControlFlow<()>, Ending> {
+    async fn receive(&mut self) -> Result<ControlFlow<()>, Ending> {
         // The others first: they have been sent before.
         let message = tokio::select! {
             biased;
             message = self.others.recv() => message,
-            message = next_of(wanted.as_deref_mut()) => message,
+            message = next_of(self.wanted.as_mut()) => message,
         };
         let mut next = message;
         if next.is_none() {
@@ -165,7 +170,7 @@ impl Receiver<'_> {
                 self.printer.flush()?;
                 return Ok(ControlFlow::Break(()));
             }
-            next = self.others.try_recv().or_else(|| wanted.as_mut()?.try_recv());
+            next = self.others.try_recv().or_else(|| self.wanted.as_mut()?.try_recv());
         }
         self.printer.flush()?;
         let is_closed = self.printer.is_closed();

@@ -11,6 +11,7 @@ mod test_formats;
 mod test_manual;
 mod test_options;
 mod test_publish;
+mod test_queued;
 mod test_record;
 mod test_srv;
 mod test_tls;
