@@ -213,6 +213,15 @@ impl ClientOptions {
     }
 }
 
+/// For the server at this address.
+impl From<ServerAddress> for ClientOptions {
+    fn from(server: ServerAddress) -> Self {
+        let mut options = Self::without_server();
+        options.servers.push(server);
+        options
+    }
+}
+
 impl std::fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientOptions").field("servers", &self.servers).finish_non_exhaustive()

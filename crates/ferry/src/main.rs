@@ -40,9 +40,11 @@ fn main() -> ExitCode {
         return serve::serve(&serve.into_sources());
     }
     let directory = client::options_directory();
-    let words = std::env::args_os().collect();
-    let words = client::with_options_files(words, Arguments::command(), directory.as_deref());
-    match words {
+    let words = match client::with_joined_properties(std::env::args_os().collect(), Arguments::command()) {
+        Ok(words) => words,
+        Err(wrong) => return output::wrong_command_line(&wrong),
+    };
+    match client::with_options_files(words, Arguments::command(), directory.as_deref()) {
         Ok(words) => execute(Arguments::parse_from(words)),
         Err(wrong) => output::failure(&wrong),
     }

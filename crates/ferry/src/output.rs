@@ -6,6 +6,9 @@ use std::process::ExitCode;
 
 use ferry_broker::config::{Problem, Problems};
 
+/// The exit code for a command line that is wrong: that of the parser of command lines too.
+pub(crate) const WRONG_COMMAND_LINE: u8 = 2;
+
 /// Prints a result. Whoever closed the other end does not want it, so a failure is none.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
@@ -35,6 +38,12 @@ pub(crate) fn problems(problems: &Problems) -> ExitCode {
         note(format_args!("error: {problem}"));
     }
     ExitCode::FAILURE
+}
+
+/// Prints what is wrong with the command line, with the exit code that says so.
+pub(crate) fn wrong_command_line(error: &dyn Display) -> ExitCode {
+    note(format_args!("error: {error}"));
+    ExitCode::from(WRONG_COMMAND_LINE)
 }
 
 /// Prints why it does not go on.

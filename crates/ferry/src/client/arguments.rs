@@ -1,5 +1,6 @@
 //! The options that `ferry pub`, `sub` and `rr` share: those of Mosquitto's clients, under the same letters.
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -28,12 +29,12 @@ pub(crate) struct ConnectionArguments {
     #[arg(long, value_name = "ADDRESS", value_parser = name_server)]
     pub(super) name_server: Option<SocketAddr>,
 
-    /// Everything at once: mqtt://USER:PASSWORD@HOST:PORT/TOPIC, mqtts://..., mqtt+srv://..., or ws://HOST:PORT/PATH and wss://... with the topic in -t
+    /// Everything at once: mqtt://USER:PASSWORD@HOST:PORT/TOPIC, mqtts://..., mqtt+srv://..., or ws://USER:PASSWORD@HOST:PORT/PATH and wss://... with the topic in -t
     #[arg(short = 'L', long, value_name = "URL", conflicts_with_all = ["host", "port", "ws"])]
     pub(super) url: Option<String>,
 
     /// Connect to this Unix socket
-    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port", "url", "ws"])]
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["host", "port", "url", "ws", "proxy"])]
     pub(super) unix: Option<PathBuf>,
 
     /// Speak MQTT over WebSocket
@@ -58,7 +59,7 @@ pub(crate) struct ConnectionArguments {
 
     /// Password; others on this machine can see it
     #[arg(short = 'P', long = "pw", value_name = "PASSWORD", allow_hyphen_values = true)]
-    pub(super) password: Option<String>,
+    pub(super) password: Option<OsString>,
 
     /// Prove with the user name and the password who this is, without showing the password: SCRAM-SHA-256, SCRAM-SHA-512 or
     /// SCRAM-SHA-1; MQTT 5.0
@@ -99,8 +100,8 @@ pub(crate) struct ConnectionArguments {
 
     /// A property of MQTT 5.0: what it is for (connect, publish, subscribe, unsubscribe, will, disconnect), its name, its value; for user-property
     /// two values. May be given several times
-    #[arg(short = 'D', long, value_names = ["FOR", "NAME", "VALUE"], num_args = 3..=4, action = ArgAction::Append)]
-    pub(super) property: Vec<String>,
+    #[arg(short = 'D', long, value_name = "FOR NAME VALUE", action = ArgAction::Append)]
+    pub(super) property: Vec<OsString>,
 
     /// Tell what happens on the connection
     #[arg(short, long)]
@@ -137,12 +138,12 @@ pub(crate) struct ConnectionArguments {
 #[command(next_help_heading = "Will")]
 pub(crate) struct WillArguments {
     /// Have the server publish on this topic if the connection is lost
-    #[arg(long, value_name = "TOPIC")]
+    #[arg(long, value_name = "TOPIC", allow_hyphen_values = true)]
     pub(super) will_topic: Option<String>,
 
     /// The message [default: an empty one]
     #[arg(long, value_name = "TEXT", requires = "will_topic", allow_hyphen_values = true)]
-    pub(super) will_payload: Option<String>,
+    pub(super) will_payload: Option<OsString>,
 
     /// Its QoS
     #[arg(long, value_name = "QOS", requires = "will_topic", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]
@@ -268,6 +269,12 @@ fn session_expiry(text: &str) -> Result<u32, String> {
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "not a time: negative, or too long".to_owned())
+}
+
+/// A time such as `0.5` that is not over at once.
+pub(crate) fn seconds_above_0(text: &str) -> Result<Duration, String> {
+    let time = seconds(text)?;
+    if time.is_zero() { Err("not a time above 0".to_owned()) } else { Ok(time) }
 }
 
 /// Questions go to port 53 if no other is named.

@@ -33,6 +33,11 @@ impl Ending {
         Self { exit_code: 1, words: words.into() }
     }
 
+    /// What is asked for cannot be meant.
+    pub(crate) fn wrong_command_line(words: impl Into<String>) -> Self {
+        Self { exit_code: output::WRONG_COMMAND_LINE, words: words.into() }
+    }
+
     /// The time of `-W` is over.
     pub(crate) fn timed_out() -> Self {
         Self { exit_code: TIMED_OUT, words: "timed out".to_owned() }
@@ -51,6 +56,20 @@ impl Ending {
     /// The same, without telling why: there is nobody to tell.
     pub(crate) fn without_words(self) -> Self {
         Self { words: String::new(), ..self }
+    }
+
+    /// Says why, unless nobody wants to know; the exit code.
+    pub(crate) fn tell(self, quiet: bool) -> ExitCode {
+        let Self { exit_code, words } = self;
+        if !quiet && !words.is_empty() {
+            output::note(format_args!("error: {words}"));
+        }
+        ExitCode::from(exit_code)
+    }
+
+    #[cfg(test)]
+    pub(super) fn words(&self) -> &str {
+        &self.words
     }
 
     /// Everything is published, but so many messages may be lost.
@@ -99,12 +118,7 @@ impl Ending {
 pub(crate) fn run(quiet: bool, client: impl Future<Output = Result<(), Ending>>) -> ExitCode {
     match run_to_the_end(client) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Ending { exit_code, words }) => {
-            if !quiet && !words.is_empty() {
-                output::note(format_args!("error: {words}"));
-            }
-            ExitCode::from(exit_code)
-        }
+        Err(ending) => ending.tell(quiet),
     }
 }
 

@@ -1,4 +1,6 @@
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
 use ferry_client::{
@@ -6,6 +8,8 @@ use ferry_client::{
     ProtocolVersion, Proxy, QoS, Scram, ScramHash, TransportOptions, Will,
 };
 
+use super::Ending;
+use super::address::Address;
 use super::arguments::{ConnectionArguments, TlsArguments, Version};
 use super::properties::{ConnectProperties, PropertyArguments};
 
@@ -30,23 +34,23 @@ pub(crate) enum DefaultVersion {
     Newest,
 }
 
-/// Where the server is.
-struct Address {
-    url: String,
-    credentials: Option<(String, Option<String>)>,
-    topic: Option<String>,
-}
-
-/// The port of MQTT on TLS, on which nothing else is expected.
-const TLS_PORT: u16 = 8883;
-
 impl ConnectionArguments {
     /// Puts everything together. `needs_v5` names the option that makes sense in 5.0 only, if there is one.
     ///
     /// # Errors
-    /// What does not go together, in words.
+    /// What does not go together, in words; or authorities cannot be read.
     pub(crate) fn setup(
         &self,
+        default: DefaultVersion,
+        needs_v5: Option<&'static str>,
+    ) -> Result<Setup, Ending> {
+        let transport = self.transport().map_err(Ending::failed)?;
+        self.setup_with(transport, default, needs_v5).map_err(Ending::wrong_command_line)
+    }
+
+    fn setup_with(
+        &self,
+        transport: TransportOptions,
         default: DefaultVersion,
         needs_v5: Option<&'static str>,
     ) -> Result<Setup, String> {
@@ -57,14 +61,15 @@ impl ConnectionArguments {
             .or(self.session_expiry_interval.map(|_| "-x"))
             .or(self.auth_method.map(|_| "--auth-method"));
         let version = self.version(default, needs_v5)?;
-        let address = self.address()?;
-        let mut options = ClientOptions::new(&address.url).map_err(|error| error.to_string())?;
-        options.transport = self.transport()?;
-        options = self.connect(options, version, &properties)?;
-        if let Some((user_name, password)) = address.credentials {
-            options.connect.user_name = Some(user_name);
-            options.connect.password = password.map(String::into_bytes);
+        let Address { server, user_name, password, topic } = self.address()?;
+        let mut options = ClientOptions::from(server.clone()).transport(transport);
+        if let Some(proxy) = &self.proxy {
+            options.transport.proxy = Some(Proxy::new(proxy).map_err(|error| error.to_string())?);
         }
+        options = self.connect(options, version, &properties)?;
+        options.connect.user_name = one_of(self.username.clone(), user_name, "-u and -L", "user name")?;
+        let said = self.password.clone().map(OsString::into_vec);
+        options.connect.password = one_of(said, password.map(String::into_bytes), "-P and -L", "password")?;
         if let Some(hash) = self.auth_method {
             options = with_scram(options, hash)?;
         }
@@ -76,13 +81,7 @@ impl ConnectionArguments {
             user_properties: properties.disconnect_user_properties,
             ..DisconnectOptions::default()
         };
-        Ok(Setup {
-            options,
-            server: address.url,
-            topic: address.topic,
-            properties: properties.publish,
-            disconnect,
-        })
+        Ok(Setup { options, server: server.to_string(), topic, properties: properties.publish, disconnect })
     }
 
     fn version(
@@ -102,41 +101,9 @@ impl ConnectionArguments {
         }
     }
 
-    fn address(&self) -> Result<Address, String> {
-        if let Some(url) = &self.url {
-            return Address::of_url(url, self.by_srv_records, self.tls.is_wanted());
-        }
-        let url = if let Some(path) = &self.unix {
-            if self.tls.is_wanted() {
-                return Err("there is no TLS on a Unix socket: leave the options about TLS out".to_owned());
-            }
-            format!("unix://{}", path.display())
-        } else if self.by_srv_records {
-            let domain = self.host.as_deref().ok_or("-S needs a domain to ask for: -h")?;
-            format!("mqtt{}+srv://{domain}", if self.tls.is_wanted() { "s" } else { "" })
-        } else {
-            let is_tls = self.tls.is_wanted() || self.port == Some(TLS_PORT) && !self.ws;
-            let (scheme, port) = match (self.ws, is_tls) {
-                (false, false) => ("mqtt", 1883),
-                (false, true) => ("mqtts", TLS_PORT),
-                (true, false) => ("ws", 8083),
-                (true, true) => ("wss", 443),
-            };
-            let host = self.host.as_deref().unwrap_or("localhost");
-            let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-            let path = if self.ws { self.ws_path.as_str() } else { "" };
-            let slash = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
-            format!("{scheme}://{host}:{}{slash}{path}", self.port.unwrap_or(port))
-        };
-        Ok(Address { url, credentials: None, topic: None })
-    }
-
     fn transport(&self) -> Result<TransportOptions, String> {
-        let mut transport = TransportOptions::default();
-        if let Some(url) = &self.proxy {
-            transport.proxy = Some(Proxy::new(url).map_err(|error| error.to_string())?);
-        }
-        transport.bind_address = self.bind_address;
+        let mut transport =
+            TransportOptions { bind_address: self.bind_address, ..TransportOptions::default() };
         transport.dns_servers.extend(self.name_server);
         let tls = &self.tls;
         transport.tls.ca_file.clone_from(&tls.cafile);
@@ -164,8 +131,6 @@ impl ConnectionArguments {
         let connect = &mut options.connect;
         connect.keep_alive_seconds = self.keepalive;
         connect.clean_start = !self.disable_clean_session;
-        connect.user_name.clone_from(&self.username);
-        connect.password = self.password.clone().map(String::into_bytes);
         connect.inflight_max = self.max_inflight;
         connect.will = self.will(properties)?;
         let for_ever = self.disable_clean_session.then_some(u32::MAX);
@@ -189,7 +154,8 @@ impl ConnectionArguments {
     }
 
     fn client_id(&self, version: ProtocolVersion) -> Result<String, String> {
-        if let Some(id) = &self.id {
+        // A session that lasts needs one.
+        if let Some(id) = self.id.as_ref().filter(|id| !id.is_empty() || !self.disable_clean_session) {
             return Ok(id.clone());
         }
         if !version.is_v3() && self.session_expiry_interval == Some(u32::MAX) {
@@ -220,7 +186,7 @@ impl ConnectionArguments {
             };
         };
         check_topic_name(topic)?;
-        let payload = self.will.will_payload.clone().unwrap_or_default();
+        let payload = self.will.will_payload.clone().unwrap_or_default().into_vec();
         let mut message = Message::new(topic, payload).retain(self.will.will_retain);
         message.qos = qos(self.will.will_qos);
         *message.properties_mut() = properties.will.clone();
@@ -230,7 +196,7 @@ impl ConnectionArguments {
 
 impl TlsArguments {
     /// Whether an option says that there is to be TLS.
-    fn is_wanted(&self) -> bool {
+    pub(super) fn is_wanted(&self) -> bool {
         self.cafile.is_some()
             || self.capath.is_some()
             || self.tls_use_os_certs
@@ -241,51 +207,6 @@ impl TlsArguments {
     }
 }
 
-impl Address {
-    /// `mqtt://user:password@host:port/topic`. A WebSocket has a path there, and no topic. As with Mosquitto's clients options
-    /// about TLS count more than the scheme.
-    fn of_url(url: &str, by_srv_records: bool, is_tls: bool) -> Result<Self, String> {
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return Err(format!("{url}: not mqtt://HOST/TOPIC, nor mqtts://, mqtt+srv://, ws:// or wss://"));
-        };
-        let has_topic = matches!(scheme, "mqtt" | "mqtts" | "mqtt+srv" | "mqtts+srv");
-        let (authority, topic) =
-            if has_topic { rest.split_once('/').unwrap_or((rest, "")) } else { (rest, "") };
-        let scheme = match (by_srv_records, scheme) {
-            (true, "mqtt") => "mqtt+srv",
-            (true, "mqtts") => "mqtts+srv",
-            (true, "mqtt+srv" | "mqtts+srv") | (false, _) => scheme,
-            (true, _) => return Err(format!("{url}: there are no SRV records for {scheme}")),
-        };
-        let (credentials, host) = match authority.split_once('@') {
-            Some((credentials, host)) if has_topic => (Some(credentials), host),
-            _ => (None, authority),
-        };
-        let credentials = credentials.map(|text| match text.split_once(':') {
-            Some((user_name, password)) => (user_name.to_owned(), Some(password.to_owned())),
-            None => (text.to_owned(), None),
-        });
-        let topic = Some(topic.to_owned()).filter(|topic| !topic.is_empty());
-        let url = match scheme {
-            "mqtt" if is_tls && has_port(host) => format!("mqtts://{host}"),
-            "mqtt" if is_tls => format!("mqtts://{host}:1883"),
-            "mqtt+srv" if is_tls => format!("mqtts+srv://{host}"),
-            "ws" | "unix" if is_tls => {
-                return Err(format!(
-                    "{url}: there is no TLS with {scheme}://, which the options about TLS ask for"
-                ));
-            }
-            _ => format!("{scheme}://{host}"),
-        };
-        Ok(Self { url, credentials, topic })
-    }
-}
-
-/// Whether a port is named; the colons of an address in brackets are none of its.
-fn has_port(host: &str) -> bool {
-    host.rsplit(']').next().is_some_and(|behind| behind.contains(':'))
-}
-
 impl ConnectProperties {
     fn apply(&self, connect: &mut ConnectOptions) {
         connect.receive_maximum = self.receive_maximum.unwrap_or(connect.receive_maximum);
@@ -294,6 +215,14 @@ impl ConnectProperties {
         connect.request_problem_information = self.request_problem_information.unwrap_or(true);
         connect.request_response_information = self.request_response_information.unwrap_or(false);
         connect.user_properties.clone_from(&self.user_properties);
+    }
+}
+
+/// What one of two places says. Mosquitto's clients take the last one, whichever was meant.
+fn one_of<T>(option: Option<T>, of_url: Option<T>, places: &str, what: &str) -> Result<Option<T>, String> {
+    match (option, of_url) {
+        (Some(_), Some(_)) => Err(format!("{places}: both have a {what}; say it once")),
+        (option, of_url) => Ok(option.or(of_url)),
     }
 }
 
@@ -363,4 +292,53 @@ fn all_of(directory: &Path) -> Result<Vec<u8>, String> {
         }
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    #[command(disable_help_flag = true, version, disable_version_flag = true)]
+    struct Line {
+        #[command(flatten)]
+        connection: ConnectionArguments,
+    }
+
+    fn setup(line: &str) -> Result<Setup, Ending> {
+        let line = Line::try_parse_from(["ferry"].into_iter().chain(line.split(' '))).unwrap();
+        line.connection.setup(DefaultVersion::Oldest, None)
+    }
+
+    #[test]
+    fn user_name_and_password_come_from_options_and_urls() {
+        for (line, user_name, password) in [
+            ("-L ws://ada:secret@h/mqtt", Some("ada"), Some("secret")),
+            ("-L wss://ada@h/mqtt -P secret", Some("ada"), Some("secret")),
+            ("-L mqtt://ada:@h/t", Some("ada"), Some("")),
+            ("-L mqtt://h/t -u ada -P secret", Some("ada"), Some("secret")),
+            ("-h h -u ada", Some("ada"), None),
+        ] {
+            let connect = setup(line).map_err(|ending| ending.words().to_owned()).unwrap().options.connect;
+            assert_eq!(connect.user_name.as_deref(), user_name, "{line}");
+            assert_eq!(connect.password.as_deref(), password.map(str::as_bytes), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_a_wrong_command_line() {
+        for (line, words) in [
+            ("-L mqtt://ada@h/t -u ben", "both have a user name"),
+            ("-L ws://ada:one@h -P two", "both have a password"),
+            ("-P secret", "a password needs a user name"),
+            ("-c", "say which with -i"),
+            ("-c --id=", "say which with -i"),
+            ("-h ada@h", "with -u"),
+        ] {
+            let Err(ending) = setup(line) else { panic!("{line}") };
+            assert!(ending.words().contains(words), "{line}: {ending:?}");
+        }
+    }
 }

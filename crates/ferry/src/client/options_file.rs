@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Command};
 
+use super::property_words::JOINT;
+
 /// The commands that read these files.
 const CLIENTS: [&str; 6] = ["pub", "sub", "rr", "record", "replay", "top"];
 
@@ -85,12 +87,19 @@ fn words_of(line: &str, command: &Command, user: &ArgMatches) -> Result<Vec<Stri
     let Some(argument) = find(command, option) else {
         return Err(format!("ferry {name} has no such option"));
     };
+    if matches!(argument.get_id().as_str(), "username" | "password") && has_credentials(user) {
+        return Ok(Vec::new());
+    }
     if said(command, user)
         .any(|other| excludes(command, argument, other) || excludes(command, other, argument))
     {
         return Ok(Vec::new());
     }
     let values_max = argument.get_num_args().map_or(1, |range| range.max_values());
+    if argument.get_id() == "property" && !value.is_empty() {
+        let words: Vec<&str> = value.split_whitespace().collect();
+        return Ok(vec![option.to_owned(), words.join(JOINT)]);
+    }
     match (value, values_max) {
         ("", 0) => Ok(vec![option.to_owned()]),
         ("", _) => Err("its value is missing: write both on one line".to_owned()),
@@ -111,6 +120,13 @@ fn said<'a>(command: &'a Command, user: &'a ArgMatches) -> impl Iterator<Item = 
     command.get_arguments().filter(is_said)
 }
 
+/// Whether the user has said a URL that says who it is.
+fn has_credentials(user: &ArgMatches) -> bool {
+    let url = user.try_get_one::<String>("url").ok().flatten();
+    let behind_scheme = url.and_then(|url| url.split_once("://")).map_or("", |(_, rest)| rest);
+    behind_scheme.split('/').next().is_some_and(|authority| authority.contains('@'))
+}
+
 fn excludes(command: &Command, one: &Arg, other: &Arg) -> bool {
     command.get_arg_conflicts_with(one).iter().any(|argument| argument.get_id() == other.get_id())
 }
@@ -126,7 +142,8 @@ fn is_shared(program: &Command, word: &str) -> bool {
     commands.all(|command| find(command, &option).is_some_and(|argument| argument.get_id() != "topic"))
 }
 
-fn find<'a>(command: &'a Command, option: &str) -> Option<&'a Arg> {
+/// The option of a command under one of its names.
+pub(super) fn find<'a>(command: &'a Command, option: &str) -> Option<&'a Arg> {
     command.get_arguments().find(|argument| match option.strip_prefix("--") {
         Some(long) => argument.get_long() == Some(long),
         None => {
@@ -157,7 +174,7 @@ mod tests {
         std::fs::remove_dir_all(&directory).unwrap();
         let words = words?;
         Arguments::try_parse_from(&words).map_err(|error| error.to_string())?;
-        Ok(words.into_iter().map(|word| word.into_string().unwrap()).collect())
+        Ok(words.into_iter().map(|word| word.into_string().unwrap().replace(JOINT, "+")).collect())
     }
 
     #[test]
@@ -167,7 +184,7 @@ mod tests {
             "# all\n-h broker.example\n\n--pw  se cret \n-D connect user-property a b\n--tls-use-os-certs\n",
         );
         let of_sub = ("sub", "-v\n-u ada\n");
-        let expected = "ferry sub -hbroker.example --pw=se cret -D connect user-property a b --tls-use-os-certs -v -uada -t a -u ben";
+        let expected = "ferry sub -hbroker.example --pw=se cret -D connect+user-property+a+b --tls-use-os-certs -v -uada -t a -u ben";
         assert_eq!(
             words("ferry sub -t a -u ben", &[shared, of_sub]).map(|words| words.join(" ")),
             Ok(expected.to_owned())
@@ -180,6 +197,9 @@ mod tests {
         let expected = "ferry pub --pw=x -L mqtt://other/t -m x --pw=x";
         let files = [("client", "-h broker.example\n--pw x\n")];
         assert_eq!(words(line, &files).map(|words| words.join(" ")), Ok(expected.to_owned()));
+        let line = "ferry sub -L mqtt://ben:y@other/t";
+        let files = [("client", "-u ada\n--pw x\n")];
+        assert_eq!(words(line, &files).map(|words| words.join(" ")), Ok(line.to_owned()));
     }
 
     #[test]

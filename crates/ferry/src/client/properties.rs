@@ -1,6 +1,11 @@
 //! `-D`: properties of MQTT 5.0.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
 use ferry_client::Properties;
+
+use super::property_words::JOINT;
 
 /// What `-D` has said, packet by packet.
 #[derive(Debug, Default)]
@@ -33,32 +38,32 @@ pub(super) struct ConnectProperties {
 struct Property<'a> {
     packet: &'a str,
     name: &'a str,
-    value: &'a str,
+    /// Binary Data, or a text.
+    value: &'a [u8],
     /// Of a user property, whose name is `value` then.
-    second_value: &'a str,
+    second_value: &'a [u8],
 }
 
 impl PropertyArguments {
-    /// Reads the words of all `-D` one after the other.
+    /// Reads all `-D`, each with its words joined as [`with_joined_properties`](super::with_joined_properties) does.
     ///
     /// # Errors
     /// What is wrong with one of them, in words.
-    pub(crate) fn parse(words: &[String]) -> Result<Self, String> {
+    pub(crate) fn parse(arguments: &[OsString]) -> Result<Self, String> {
         let mut properties = Self::default();
-        let mut words = words.iter().map(String::as_str);
-        while let Some(packet) = words.next() {
-            let (Some(name), Some(value)) = (words.next(), words.next()) else {
+        for argument in arguments {
+            let mut words = argument.as_bytes().split(|byte| JOINT.as_bytes().contains(byte));
+            let packet = lowercase(words.next().unwrap_or_default());
+            let (Some(name), Some(value)) = (words.next().map(lowercase), words.next()) else {
                 return Err(format!("-D {packet}: name and value are missing"));
             };
-            let second_value = if name == "user-property" {
-                words
-                    .next()
-                    .ok_or_else(|| format!("-D {packet} user-property {value}: its value is missing"))?
-            } else {
-                ""
-            };
-            let property = Property { packet, name, value, second_value };
-            properties.add(&property)?;
+            let second_value = words.next();
+            if name == "user-property" && second_value.is_none() {
+                let value = String::from_utf8_lossy(value);
+                return Err(format!("-D {packet} user-property {value}: its value is missing"));
+            }
+            let second_value = second_value.unwrap_or_default();
+            properties.add(&Property { packet: &packet, name: &name, value, second_value })?;
         }
         Ok(properties)
     }
@@ -78,7 +83,7 @@ impl PropertyArguments {
                     Ok(())
                 }
                 "user-property" => {
-                    self.disconnect_user_properties.push(property.pair());
+                    self.disconnect_user_properties.push(property.pair()?);
                     Ok(())
                 }
                 _ => Err(property.unknown()),
@@ -107,9 +112,9 @@ impl ConnectProperties {
             "topic-alias-maximum" => self.topic_alias_maximum = Some(property.number()?),
             "request-problem-information" => self.request_problem_information = Some(property.flag()?),
             "request-response-information" => self.request_response_information = Some(property.flag()?),
-            "authentication-method" => self.authentication_method = Some(property.value.to_owned()),
-            "authentication-data" => self.authentication_data = Some(property.value.as_bytes().to_vec()),
-            "user-property" => self.user_properties.push(property.pair()),
+            "authentication-method" => self.authentication_method = Some(property.text()?),
+            "authentication-data" => self.authentication_data = Some(property.value.to_vec()),
+            "user-property" => self.user_properties.push(property.pair()?),
             _ => return Err(property.unknown()),
         }
         Ok(())
@@ -120,10 +125,10 @@ fn add_to_message(message: &mut Properties, property: &Property<'_>) -> Result<(
     match property.name {
         "payload-format-indicator" => message.payload_format_indicator = Some(property.flag()?),
         "message-expiry-interval" => message.message_expiry_interval = Some(property.number()?),
-        "content-type" => message.content_type = Some(property.value.to_owned()),
-        "response-topic" => message.response_topic = Some(property.value.to_owned()),
-        "correlation-data" => message.correlation_data = Some(property.value.as_bytes().to_vec()),
-        "user-property" => message.user_properties.push(property.pair()),
+        "content-type" => message.content_type = Some(property.text()?),
+        "response-topic" => message.response_topic = Some(property.text()?),
+        "correlation-data" => message.correlation_data = Some(property.value.to_vec()),
+        "user-property" => message.user_properties.push(property.pair()?),
         // The client uses aliases by itself, and whoever receives the message cannot tell.
         "topic-alias" if property.packet == "publish" => drop(property.number_from_1::<u16>()?),
         _ => return Err(property.unknown()),
@@ -133,7 +138,8 @@ fn add_to_message(message: &mut Properties, property: &Property<'_>) -> Result<(
 
 impl Property<'_> {
     fn number<T: std::str::FromStr>(&self) -> Result<T, String> {
-        self.value.parse().map_err(|_| self.wrong("is not a number, or too large"))
+        let number = self.text()?.parse();
+        number.map_err(|_| self.wrong("is not a number, or too large"))
     }
 
     fn number_from_1<T: std::str::FromStr + Default + PartialEq>(&self) -> Result<T, String> {
@@ -143,14 +149,26 @@ impl Property<'_> {
 
     fn flag(&self) -> Result<bool, String> {
         match self.value {
-            "0" => Ok(false),
-            "1" => Ok(true),
+            b"0" => Ok(false),
+            b"1" => Ok(true),
             _ => Err(self.wrong("is neither 0 nor 1")),
         }
     }
 
-    fn pair(&self) -> (String, String) {
-        (self.value.to_owned(), self.second_value.to_owned())
+    fn text(&self) -> Result<String, String> {
+        self.text_of(self.value)
+    }
+
+    fn pair(&self) -> Result<(String, String), String> {
+        Ok((self.text()?, self.text_of(self.second_value)?))
+    }
+
+    fn text_of(&self, bytes: &[u8]) -> Result<String, String> {
+        let text = std::str::from_utf8(bytes).map(str::to_owned);
+        text.map_err(|_| {
+            let words = String::from_utf8_lossy(bytes);
+            format!("-D {} {}: {words:?} is not UTF-8", self.packet, self.name)
+        })
     }
 
     /// A user property, which is the only one that some packets have.
@@ -158,12 +176,12 @@ impl Property<'_> {
         if self.name != "user-property" {
             return Err(self.unknown());
         }
-        pairs.push(self.pair());
+        pairs.push(self.pair()?);
         Ok(())
     }
 
     fn wrong(&self, what: &str) -> String {
-        format!("-D {} {}: {:?} {what}", self.packet, self.name, self.value)
+        format!("-D {} {}: {:?} {what}", self.packet, self.name, String::from_utf8_lossy(self.value))
     }
 
     fn unknown(&self) -> String {
@@ -176,20 +194,27 @@ impl Property<'_> {
     }
 }
 
+/// Packets and properties may be written in capitals.
+fn lowercase(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).to_ascii_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
     use super::*;
 
     fn parse(line: &str) -> Result<PropertyArguments, String> {
-        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        PropertyArguments::parse(&words)
+        let arguments = line.split(", ").map(|words| words.replace(' ', "\0").into());
+        PropertyArguments::parse(&arguments.collect::<Vec<OsString>>())
     }
 
     #[test]
     fn properties_of_several_packets() {
         let properties = parse(
-            "publish user-property a b connect receive-maximum 7 publish user-property c d will will-delay-interval 3 \
-             will content-type t disconnect session-expiry-interval 9 subscribe user-property e f \
+            "publish user-property a b, CONNECT Receive-Maximum 7, publish USER-PROPERTY c d, will will-delay-interval 3, \
+             will content-type t, disconnect session-expiry-interval 9, subscribe user-property e f, \
              unsubscribe user-property g h",
         );
         let properties = properties.unwrap();
@@ -220,5 +245,10 @@ mod tests {
             let error = parse(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");
         }
+        let argument = |words: &[u8]| [OsString::from_vec(words.to_vec())];
+        let error = PropertyArguments::parse(&argument(b"publish\0content-type\0\xFF")).unwrap_err();
+        assert_eq!(error, "-D publish content-type: \"\u{FFFD}\" is not UTF-8");
+        let data = PropertyArguments::parse(&argument(b"publish\0correlation-data\0\xFF")).unwrap();
+        assert_eq!(data.publish.correlation_data.as_deref(), Some(b"\xFF".as_slice()));
     }
 }

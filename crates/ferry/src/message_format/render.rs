@@ -5,6 +5,9 @@ use ferry_client::{Message, Properties};
 use super::pattern::{Field, Pattern, Piece, Width};
 use super::{Received, json};
 
+/// The letters of strftime that have the same meaning everywhere.
+const STRFTIME_LETTERS: &str = "aAbBCdDeFgGhHIjklmMnpPRsStTuUVwWyYzZ%";
+
 /// Appends a message in the form of a pattern.
 ///
 /// # Errors
@@ -21,7 +24,7 @@ pub(super) fn append(
         match piece {
             Piece::Text(text) => output.extend_from_slice(text.as_bytes()),
             Piece::Time(letter) => {
-                output.extend_from_slice(received.formatted(&format!("%{letter}")).as_bytes());
+                output.extend_from_slice(received.letter(*letter).as_bytes());
             }
             Piece::Nanoseconds => {
                 output.extend_from_slice(format!("{:09}", received.time.subsec_nanosecond()).as_bytes());
@@ -89,9 +92,26 @@ fn append_field(
 }
 
 impl Received {
-    /// As strftime does; a letter that it does not know gives nothing.
+    /// As strftime of the C library does.
     pub(super) fn formatted(&self, format: &str) -> String {
         jiff::fmt::strtime::format(format, &self.time).unwrap_or_default()
+    }
+
+    /// As strftime does in the locale C, which is that of Mosquitto's clients, for `%` and this letter. What it does not know it
+    /// leaves as it is.
+    pub(super) fn letter(&self, letter: char) -> String {
+        match letter {
+            'c' => self.formatted("%a %b %e %H:%M:%S %Y"),
+            'x' => self.formatted("%m/%d/%y"),
+            'X' => self.formatted("%H:%M:%S"),
+            'r' => self.formatted("%I:%M:%S %p"),
+            _ if STRFTIME_LETTERS.contains(letter) => self.formatted(&format!("%{letter}")),
+            _ => {
+                // A width is kept, with nothing to fill it.
+                let width = letter.to_digit(10).unwrap_or_default() as usize;
+                format!("{:>width$}", format!("%{letter}"))
+            }
+        }
     }
 }
 

@@ -1,3 +1,4 @@
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -28,7 +29,8 @@ Examples:
   ferry pub -t a -m x -D publish content-type text/plain -D publish user-property unit celsius
 
 Exit codes: 0 the server has everything; 1 it cannot be done, the server cannot be reached, or messages of QoS 0 may be
-lost with a lost connection; 2 wrong command line; 1 to 5 (before MQTT 5.0) or 128 and above: the server refused the
+lost with a lost connection; 2 wrong command line; 7 the server closes each connection and acknowledges nothing;
+130 stopped before the server had everything; 1 to 5 (before MQTT 5.0) or 128 and above: the server refused the
 connection or a message for this reason."
 )]
 #[command(group = ArgGroup::new("source").required(true).args(["message", "file", "null_message", "stdin_line", "stdin_file", "json_lines", "files"]))]
@@ -51,7 +53,7 @@ pub(crate) struct PublishArguments {
     pub(super) json_lines: bool,
 
     /// With --json-lines: tell of lines that are wrong, and leave them out
-    #[arg(long, requires = "json_lines")]
+    #[arg(long, requires = "json_lines", conflicts_with_all = ["message", "file", "null_message", "stdin_line", "stdin_file", "files"])]
     pub(super) skip_bad_lines: bool,
 
     /// Each of these files is a message
@@ -67,7 +69,7 @@ pub(crate) struct PublishArguments {
     pub(super) retain: bool,
 
     /// Publish the message so many times; not with lines and --files
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["stdin_line", "json_lines", "files"])]
     pub(super) repeat: u64,
 
     /// Seconds between one time and the next, such as 0.5
@@ -91,10 +93,10 @@ pub(crate) struct PublishArguments {
 pub(crate) struct Source {
     /// The message
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub(crate) message: Option<String>,
+    pub(crate) message: Option<OsString>,
 
     /// The message is all that is in this file
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     pub(crate) file: Option<PathBuf>,
 
     /// The message is empty

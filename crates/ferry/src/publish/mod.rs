@@ -8,6 +8,7 @@ mod template;
 pub(crate) use arguments::{PublishArguments, Source};
 
 use std::io::{BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,37 +28,48 @@ use template::Template;
 /// Publishes what the arguments say.
 pub(crate) fn publish(arguments: &PublishArguments) -> ExitCode {
     let prepared = arguments.connection.setup(arguments.default_version(), None).and_then(|setup| {
-        let message = arguments.message(&setup)?;
-        arguments.templates(&message)?;
+        let topic = arguments.topic(&setup).map_err(Ending::wrong_command_line)?;
+        let payload = arguments.payload().map_err(Ending::failed)?;
+        let message = arguments.message(topic, payload, &setup);
+        arguments.templates(&message).map_err(Ending::wrong_command_line)?;
         Ok((setup, message))
     });
     match prepared {
         Ok((setup, message)) => {
             run(arguments.connection.quiet, connect_and_publish(arguments, setup, message))
         }
-        Err(words) => output::failure(&words),
+        // Whoever has made a mistake is told, --quiet or not.
+        Err(ending) => ending.tell(false),
     }
 }
 
 impl PublishArguments {
-    /// The message; with `-l` and `--files` its payload is still missing, with `--json-lines` perhaps its topic.
-    fn message(&self, setup: &Setup) -> Result<Message, String> {
+    /// The topic; with `--json-lines` there is perhaps none.
+    fn topic<'a>(&'a self, setup: &'a Setup) -> Result<&'a str, String> {
         let topic = self.topic.as_ref().or(setup.topic.as_ref());
         if let Some(topic) = topic {
             check_topic_name(topic)?;
         } else if !self.json_lines {
             return Err("there is no topic: -t, or at the end of the URL".to_owned());
         }
-        let topic = topic.map_or("", String::as_str);
+        Ok(topic.map_or("", String::as_str))
+    }
+
+    /// The payload; with lines and `--files` it comes later.
+    fn payload(&self) -> Result<Vec<u8>, String> {
         let payload = self.source.payload()?;
         if self.source.stdin_file && payload.is_empty() {
             return Err("standard input is empty; an empty message is -n".to_owned());
         }
+        Ok(payload)
+    }
+
+    fn message(&self, topic: &str, payload: Vec<u8>, setup: &Setup) -> Message {
         let mut message = Message::new(topic, payload).qos(qos(self.qos)).retain(self.retain);
         if setup.properties != ferry_client::Properties::default() {
             *message.properties_mut() = setup.properties.clone();
         }
-        Ok(message)
+        message
     }
 
     fn pace(&self) -> Pace {
@@ -103,7 +115,7 @@ impl Source {
     /// It cannot be read.
     pub(crate) fn payload(&self) -> Result<Vec<u8>, String> {
         if let Some(message) = &self.message {
-            return Ok(message.clone().into_bytes());
+            return Ok(message.as_bytes().to_vec());
         }
         if let Some(file) = &self.file {
             return read_file(file);
@@ -139,7 +151,7 @@ async fn connect_and_publish(
     let outcome = tokio::select! {
         // First, so that signals are caught before anything is told.
         biased;
-        () = stopped() => Ok(()),
+        () = stopped() => Err(Ending::interrupted()),
         outcome = publish_all(arguments, &client, version, message, Watched { progress, written }) => outcome,
     };
     end_within(&client, setup.disconnect).await;

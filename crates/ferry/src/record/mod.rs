@@ -24,15 +24,17 @@ use recording_file::RecordingFile;
 /// Records as the arguments say.
 pub(crate) fn record(arguments: &RecordArguments) -> ExitCode {
     let prepared = arguments.connection.setup(DefaultVersion::Newest, None).and_then(|setup| {
-        let filters = arguments.filters(&setup)?;
-        let file = RecordingFile::open(arguments).map_err(|error| arguments.words_of(&error))?;
+        let filters = arguments.filters(&setup).map_err(Ending::wrong_command_line)?;
+        let file =
+            RecordingFile::open(arguments).map_err(|error| Ending::failed(arguments.words_of(&error)))?;
         Ok((setup, filters, file))
     });
     match prepared {
         Ok((setup, filters, file)) => {
             run(arguments.connection.quiet, connect_and_record(arguments, setup, filters, file))
         }
-        Err(words) => output::failure(&words),
+        // Whoever has made a mistake is told, --quiet or not.
+        Err(ending) => ending.tell(false),
     }
 }
 

@@ -33,15 +33,16 @@ const LATE: Duration = Duration::from_secs(1);
 /// Replays as the arguments say.
 pub(crate) fn replay(arguments: &ReplayArguments) -> ExitCode {
     let prepared = arguments.connection.setup(DefaultVersion::Newest, None).and_then(|setup| {
-        arguments.check(&setup)?;
+        arguments.check(&setup).map_err(Ending::wrong_command_line)?;
         if !arguments.is_standard_input() {
-            arguments.open()?;
+            arguments.open().map_err(Ending::failed)?;
         }
         Ok(setup)
     });
     match prepared {
         Ok(setup) => run(arguments.connection.quiet, connect_and_replay(arguments, setup)),
-        Err(words) => output::failure(&words),
+        // Whoever has made a mistake is told, --quiet or not.
+        Err(ending) => ending.tell(false),
     }
 }
 

@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use clap::{ArgGroup, Args};
 
-use crate::client::ConnectionArguments;
+use crate::client::{ConnectionArguments, seconds_above_0};
 use crate::publish::Source;
 use crate::subscribe::FormArguments;
 
@@ -20,7 +22,7 @@ Examples:
   ferry rr -t lamp/1/get -e answers/me -n -D publish correlation-data 7 -F '%D %p'
 
 Exit codes: 0 there was an answer; 1 it cannot be done, or the server cannot be reached; 2 wrong command line;
-27 the time of -W is over; 1 to 5 (before MQTT 5.0) or 128 and above: the server refused the connection, the message or
+27 the time of -W is over; 130 stopped before there was an answer; 1 to 5 (before MQTT 5.0) or 128 and above: the server refused the connection, the message or
 the subscription for this reason."
 )]
 #[command(group = ArgGroup::new("source").required(true).args(["message", "file", "null_message", "stdin_file"]))]
@@ -41,8 +43,8 @@ pub(crate) struct RequestArguments {
     pub(super) qos: u8,
 
     /// Wait so many seconds for the answer; then the exit code is 27
-    #[arg(short = 'W', value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) timeout_seconds: Option<u32>,
+    #[arg(short = 'W', value_name = "SECONDS", value_parser = seconds_above_0)]
+    pub(super) timeout: Option<Duration>,
 
     /// Do not take a retained message for the answer
     #[arg(short = 'R')]

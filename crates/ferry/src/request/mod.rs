@@ -11,30 +11,36 @@ use ferry_client::{Client, Filter, Message, ProtocolVersion, PublishError, Subsc
 use crate::client::{
     DefaultVersion, Ending, Reporter, Setup, check_topic_name, end_within, qos, run, stopped,
 };
-use crate::output;
 use crate::subscribe::{Printer, time_is_over};
 
 /// Asks, and prints the answer.
 pub(crate) fn request(arguments: &RequestArguments) -> ExitCode {
     let prepared = arguments.connection.setup(DefaultVersion::Newest, None).and_then(|setup| {
-        let message = arguments.message(&setup)?;
+        let topic = arguments.topic(&setup).map_err(Ending::wrong_command_line)?;
+        let payload = arguments.source.payload().map_err(Ending::failed)?;
+        let message = arguments.message(topic, payload, &setup);
         Ok((setup, message))
     });
     match prepared {
         Ok((setup, message)) => run(arguments.connection.quiet, connect_and_ask(arguments, setup, message)),
-        Err(words) => output::failure(&words),
+        // Whoever has made a mistake is told, --quiet or not.
+        Err(ending) => ending.tell(false),
     }
 }
 
 impl RequestArguments {
-    fn message(&self, setup: &Setup) -> Result<Message, String> {
+    fn topic<'a>(&'a self, setup: &'a Setup) -> Result<&'a str, String> {
         let topic = self.topic.as_ref().or(setup.topic.as_ref());
         let topic = topic.ok_or("there is no topic: -t, or at the end of the URL")?;
         check_topic_name(topic)?;
         check_topic_name(&self.response_topic)?;
-        let mut message = Message::new(topic, self.source.payload()?).qos(qos(self.qos));
+        Ok(topic)
+    }
+
+    fn message(&self, topic: &str, payload: Vec<u8>, setup: &Setup) -> Message {
+        let mut message = Message::new(topic, payload).qos(qos(self.qos));
         *message.properties_mut() = setup.properties.clone();
-        Ok(message.response_topic(&self.response_topic))
+        message.response_topic(&self.response_topic)
     }
 }
 
@@ -45,9 +51,9 @@ async fn connect_and_ask(arguments: &RequestArguments, setup: Setup, message: Me
     let outcome = tokio::select! {
         // First, so that signals are caught before anything is told.
         biased;
-        () = stopped() => Ok(()),
+        () = stopped() => Err(Ending::interrupted()),
         outcome = ask(arguments, &client, version, message) => outcome,
-        () = time_is_over(arguments.timeout_seconds) => Err(Ending::timed_out()),
+        () = time_is_over(arguments.timeout) => Err(Ending::timed_out()),
     };
     end_within(&client, setup.disconnect).await;
     outcome

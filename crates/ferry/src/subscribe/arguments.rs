@@ -1,10 +1,11 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use ferry_client::RetainHandling;
 
-use crate::client::{ConnectionArguments, DefaultVersion};
+use crate::client::{ConnectionArguments, DefaultVersion, seconds_above_0};
 use crate::message_format::{MessageFormat, Pattern};
 use crate::payload_format::PayloadFormat;
 
@@ -62,8 +63,8 @@ pub(crate) struct SubscribeArguments {
     pub(super) exit_after_subscribing: bool,
 
     /// End after so many seconds, with exit code 27
-    #[arg(short = 'W', value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(super) timeout_seconds: Option<u32>,
+    #[arg(short = 'W', value_name = "SECONDS", value_parser = seconds_above_0)]
+    pub(super) timeout: Option<Duration>,
 
     /// Do not print retained messages
     #[arg(short = 'R', conflicts_with = "retained_only")]

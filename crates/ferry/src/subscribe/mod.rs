@@ -22,12 +22,13 @@ use crate::output;
 pub(crate) fn subscribe(arguments: &SubscribeArguments) -> ExitCode {
     let setup = arguments.connection.setup(arguments.default_version(), arguments.needs_v5());
     let prepared = setup.and_then(|setup| {
-        let filters = arguments.filters(&setup)?;
+        let filters = arguments.filters(&setup).map_err(Ending::wrong_command_line)?;
         Ok((setup, filters))
     });
     match prepared {
         Ok((setup, filters)) => run(arguments.connection.quiet, connect_and_print(arguments, setup, filters)),
-        Err(words) => output::failure(&words),
+        // Whoever has made a mistake is told, --quiet or not.
+        Err(ending) => ending.tell(false),
     }
 }
 
@@ -57,9 +58,9 @@ pub(crate) fn check_filter(filter: &str) -> Result<(), String> {
 }
 
 /// Waits until the time of `-W` is over.
-pub(crate) async fn time_is_over(seconds: Option<u32>) {
-    match seconds {
-        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds.into())).await,
+pub(crate) async fn time_is_over(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
         None => std::future::pending().await,
     }
 }
@@ -88,7 +89,7 @@ async fn connect_and_print(
         () = stopped() => Ok(()),
         outcome = receiver.run(filters) => outcome,
         () = output_closed() => Ok(()),
-        () = time_is_over(arguments.timeout_seconds) => Err(Ending::timed_out()),
+        () = time_is_over(arguments.timeout) => Err(Ending::timed_out()),
     };
     // Before the streams are dropped: what they were not asked for stays with the server.
     end_within(&client, setup.disconnect).await;

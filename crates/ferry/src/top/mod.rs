@@ -55,12 +55,13 @@ pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
         return output::failure(&"ferry top needs a terminal; in a script `ferry sub` prints messages");
     }
     let prepared = arguments.connection.setup(DefaultVersion::Newest, None).and_then(|setup| {
-        let filters = arguments.filters(&setup)?;
+        let filters = arguments.filters(&setup).map_err(Ending::wrong_command_line)?;
         Ok((setup, filters))
     });
     match prepared {
         Ok((setup, filters)) => run(arguments.connection.quiet, connect_and_show(arguments, setup, filters)),
-        Err(words) => output::failure(&words),
+        // Whoever has made a mistake is told, --quiet or not.
+        Err(ending) => ending.tell(false),
     }
 }
 

@@ -16,3 +16,4 @@ mod test_record;
 mod test_srv;
 mod test_tls;
 mod test_top;
+mod test_words;

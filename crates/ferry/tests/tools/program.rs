@@ -71,6 +71,26 @@ pub(crate) fn done(kind: &str, broker: &Broker, options: &[&str]) -> String {
     outcome.output
 }
 
+/// What [`retained`] looks for.
+const LAST: &str = "behind/all";
+
+/// Has a broker keep the message by which [`retained`] knows that there are no others.
+pub(crate) fn keep_last(broker: &Broker, options: &[&str]) {
+    done("pub", broker, &[&["-t", LAST, "-m", LAST, "-r", "-q", "1"], options].concat());
+}
+
+/// The lines that `ferry sub` prints for what is retained, with a pattern that has the payload at its beginning as `%x` does.
+pub(crate) fn retained(mut subscriber: Command) -> String {
+    // The filters are answered one after the other.
+    subscriber.args(["-q", "2", "-t", LAST]).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut process = Process(subscriber.spawn().expect("the binary runs"));
+    let output = BufReader::new(process.0.stdout.take().expect("piped"));
+    let lines = output.split(b'\n').map_while(Result::ok);
+    let last: String = LAST.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).into_owned());
+    lines.take_while(|line| !line.starts_with(&last)).collect()
+}
+
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::broker::Broker;
 use crate::mosquitto_options::{Here, MosquittoOption, OPTIONS};
-use crate::program::{Outcome, Scratch, done, ferry, run};
+use crate::program::{Outcome, Scratch, done, ferry, keep_last, retained, run};
 use crate::test_tls;
 
 /// A client of Mosquitto: the letter in the table, its name here, its topic, and what it is started with if nothing else is said.
@@ -91,12 +91,12 @@ impl Place {
         let Outcome { mut output, error, code } = run(&mut command, b"one\ntwo\n");
         if client.name == "pub" {
             for broker in [&self.plain, &self.tls] {
-                let look = ["-t", client.topic, "-q", "2", "--retained-only", "-E", "-F", "%p|%q|%r"];
+                let look = ["-t", client.topic, "-F", "%x|%q|%r"];
                 let mut look = crate::program::client("sub", broker, &look);
                 if std::ptr::eq(broker, &self.tls) {
                     look.args(["--insecure", "--cafile", &self.scratch.path("authority.pem")]);
                 }
-                output.push_str(&run(&mut look, b"").output);
+                output.push_str(&retained(look));
             }
         }
         (code, output, error)
@@ -186,6 +186,8 @@ fn every_option_of_mosquitto_s_clients_works_or_says_why_not() {
         let authority = place.scratch.path("authority.pem");
         done("pub", &place.tls, &[&publish[..], &["--cafile", &authority, "--insecure"]].concat());
     }
+    keep_last(&place.plain, &[]);
+    keep_last(&place.tls, &["--cafile", &place.scratch.path("authority.pem"), "--insecure"]);
     let place = &place;
     std::thread::scope(|scope| {
         for client in &CLIENTS {

@@ -24,10 +24,13 @@ fn templates_are_filled_for_each_message() {
 fn a_wrong_template_is_named() {
     let broker = Broker::start(Kind::Ferry);
     let outcome = run(&mut client("pub", &broker, &["-t", "a", "-m", "{nubmer}", "--template"]), b"");
-    assert_eq!(outcome.code, Some(1));
+    assert_eq!(outcome.code, Some(2));
     assert!(outcome.error.contains("{nubmer} means nothing: one of {number}"), "{outcome:?}");
     let refused = [
         ["-l", "--template"].as_slice(),
+        &["-l", "--repeat", "2"],
+        &["--files", "a", "--repeat", "2"],
+        &["-m", "x", "--skip-bad-lines"],
         &["-m", "x", "--rate", "0"],
         &["-m", "x", "--rate", "1", "--repeat-delay", "1"],
     ];

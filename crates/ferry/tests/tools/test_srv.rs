@@ -87,11 +87,11 @@ fn with_tls_it_is_another_service() {
 #[test]
 fn what_does_not_go_with_srv_records_is_said() {
     for (options, code, words) in [
-        ("-S", 1, "-S needs a domain to ask for: -h"),
+        ("-S", 2, "-S needs a domain to ask for: -h"),
         ("-S -h a -p 1883", 2, "cannot be used with"),
         ("-S -h a --ws", 2, "cannot be used with"),
-        ("-S -L mqtt://a:1883/t", 1, "the port of a service is in its SRV records"),
-        ("-S -L ws://a/t", 1, "there are no SRV records for ws"),
+        ("-S -L mqtt://a:1883/t", 2, "the port of a service is in its SRV records"),
+        ("-S -L ws://a/t", 2, "there are no SRV records for ws"),
         ("-S -h a --name-server example", 2, "not the address of a name server"),
     ] {
         let outcome = run(ferry().args(["pub", "-t", "a", "-n"]).args(options.split(' ')), b"");

@@ -155,7 +155,7 @@ fn options_about_tls_count_more_than_the_scheme() {
     for place in [["-L", "ws://localhost/mqtt"], ["-L", "unix:///nowhere"], ["--unix", "/nowhere"]] {
         let outcome =
             run(ferry().args(["pub", "-t", "a", "-m", "x", "--cafile", authority]).args(place), b"");
-        assert_eq!(outcome.code, Some(1));
+        assert_eq!(outcome.code, Some(2));
         assert!(outcome.error.contains("there is no TLS "), "{outcome:?}");
     }
 }
