@@ -25,7 +25,7 @@ pub enum Judgement {
 
 /// Asks the judges that the listener names, one after the other, until one has decided. Whom nobody has judged is
 /// anonymous: let in if the listener lets such clients in.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Chain {
     links: HashMap<Box<str>, Arc<dyn Link>>,
 }

@@ -26,6 +26,7 @@ mod jwt;
 mod jwt_algorithm;
 mod jwt_keys;
 mod jwt_link;
+mod managed_users;
 mod password_file;
 mod password_hash;
 mod password_link;
@@ -54,6 +55,7 @@ pub use jwt::{JwtFault, JwtIdentity, JwtRules};
 pub use jwt_algorithm::JwtAlgorithm;
 pub use jwt_keys::{JwtKeys, JwtKeysError};
 pub use jwt_link::JwtLink;
+pub use managed_users::{ManagedUser, ManagedUsers};
 pub use password_file::{
     PasswordFile, PasswordFileFault, PasswordFileProblem, PasswordFileText, UserNameError,
 };

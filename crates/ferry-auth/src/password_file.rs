@@ -2,7 +2,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use crate::password_hash::is_scram;
-use crate::{DecoySecret, HashError, PasswordHash};
+use crate::{DecoySecret, HashError, ManagedUser, PasswordHash};
 
 /// Bytes of a user name: what MQTT has room for (section 1.5.4).
 const USER_NAME_BYTES_MAX: usize = 65_535;
@@ -12,6 +12,8 @@ const USER_NAME_BYTES_MAX: usize = 65_535;
 #[derive(Clone, Debug, Default)]
 pub struct PasswordFile {
     users: HashMap<Box<str>, PasswordHash>,
+    /// Users that nobody may be, of those that are managed at run time.
+    disabled: HashSet<Box<str>>,
     weak: usize,
     decoy_secret: Option<DecoySecret>,
 }
@@ -78,6 +80,28 @@ impl PasswordFile {
             problems.push(PasswordFileProblem { line: index + 1, user_name, fault });
         }
         (file, problems)
+    }
+
+    /// Users that are managed at run time.
+    pub(crate) fn of_users<'a>(
+        decoy_secret: DecoySecret,
+        users: impl Iterator<Item = (&'a str, &'a ManagedUser)>,
+    ) -> Self {
+        let mut file = Self { decoy_secret: Some(decoy_secret), ..Self::default() };
+        for (name, user) in users {
+            if user.is_disabled {
+                file.disabled.insert(name.into());
+            } else {
+                file.weak += usize::from(user.hash.is_weak());
+                file.users.insert(name.into(), user.hash.clone());
+            }
+        }
+        file
+    }
+
+    /// Whether there is such a user, but nobody may be it.
+    pub(crate) fn is_disabled(&self, user_name: &str) -> bool {
+        self.disabled.contains(user_name)
     }
 
     /// The users of `before` that are not here any more, or whose hash is another one.
@@ -214,7 +238,7 @@ impl fmt::Display for UserNameError {
 
 impl std::error::Error for UserNameError {}
 
-fn check_user_name(user_name: &str) -> Result<(), UserNameError> {
+pub(crate) fn check_user_name(user_name: &str) -> Result<(), UserNameError> {
     let wrong = user_name.is_empty()
         || user_name.len() > USER_NAME_BYTES_MAX
         || user_name.starts_with('#')

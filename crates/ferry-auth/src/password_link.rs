@@ -22,6 +22,8 @@ pub struct PasswordLink {
     /// which one.
     secret: RandomState,
     queue: Arc<HashQueue>,
+    /// The name of this judge, and those of others who judge passwords.
+    names: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl PasswordLink {
@@ -35,7 +37,20 @@ impl PasswordLink {
             decoys.extend(PasswordHash::create(b"", HashCost::default()));
         }
         let users = Arc::new(ScramUsers::new(file, decoy_secret));
-        Self { users, decoys, secret: RandomState::new(), queue }
+        Self { users, decoys, secret: RandomState::new(), queue, names: None }
+    }
+
+    /// Leaves users that are not there to `others`, where the listener asks one of them after this one, which it knows by
+    /// `name`. The last one makes sure that nobody learns who is there.
+    #[must_use]
+    pub fn with_others(self, name: &'static str, others: &'static [&'static str]) -> Self {
+        Self { names: Some((name, others)), ..self }
+    }
+
+    fn leaves_unknown(&self, credentials: &Credentials) -> bool {
+        let Some((name, others)) = self.names else { return false };
+        let mut asked = credentials.authenticators.iter().map(|asked| &**asked);
+        asked.any(|asked| asked == name) && asked.any(|asked| others.contains(&asked))
     }
 
     fn decoy(&self, user_name: &str) -> Option<&PasswordHash> {
@@ -53,15 +68,23 @@ impl Link for PasswordLink {
         // Without a name there is nobody to compare with; without a password, what is compared is empty and never right.
         let user_name = credentials.user_name.as_deref().unwrap_or_default();
         let known = self.users.file().get(user_name);
+        let is_disabled = self.users.file().is_disabled(user_name);
+        if known.is_none() && !is_disabled && self.leaves_unknown(credentials) {
+            return Verdict::Now(Judgement::Pass);
+        }
         let Some(hash) = known.or_else(|| self.decoy(user_name)).cloned() else {
-            return Verdict::Now(wrong(credentials, false));
+            return Verdict::Now(wrong(credentials, State::Unknown));
         };
-        let is_known = known.is_some();
+        let state = match (known, is_disabled) {
+            (Some(_), _) => State::Known,
+            (None, true) => State::Disabled,
+            (None, false) => State::Unknown,
+        };
         let judged = Arc::clone(credentials);
         let comparison = self.queue.submit(move || {
             let password = judged.password.as_deref();
             let is_right = hash.verify(password.unwrap_or_default()) & password.is_some();
-            is_right & is_known
+            is_right & (state == State::Known)
         });
         let Some(comparison) = comparison else { return Verdict::Now(busy()) };
         let credentials = Arc::clone(credentials);
@@ -72,7 +95,7 @@ impl Link for PasswordLink {
                     until_unix_seconds: None,
                     grants: None,
                 }),
-                Ok(false) => wrong(&credentials, is_known),
+                Ok(false) => wrong(&credentials, state),
                 Err(_) => busy(),
             }
         }))
@@ -84,12 +107,21 @@ impl Link for PasswordLink {
     }
 }
 
-fn wrong(credentials: &Credentials, is_known: bool) -> Judgement {
-    let detail = match (&credentials.user_name, is_known, &credentials.password) {
+/// What is known of a user name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Known,
+    Unknown,
+    Disabled,
+}
+
+fn wrong(credentials: &Credentials, state: State) -> Judgement {
+    let detail = match (&credentials.user_name, state, &credentials.password) {
         (None, ..) => "a password without a user name".to_owned(),
-        (Some(name), false, _) => format!("there is no user {}", shown(name)),
-        (Some(name), true, None) => format!("no password for user {}", shown(name)),
-        (Some(name), true, Some(_)) => format!("wrong password for user {}", shown(name)),
+        (Some(name), State::Unknown, _) => format!("there is no user {}", shown(name)),
+        (Some(name), State::Disabled, _) => format!("user {} is disabled", shown(name)),
+        (Some(name), State::Known, None) => format!("no password for user {}", shown(name)),
+        (Some(name), State::Known, Some(_)) => format!("wrong password for user {}", shown(name)),
     };
     Judgement::Final(Outcome::Refuse { refusal: Refusal::BadUserNameOrPassword, detail: detail.into() })
 }

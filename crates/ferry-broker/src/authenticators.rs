@@ -20,39 +20,52 @@ use crate::config::{
 use crate::hook::{ANSWER_BYTES_MAX, HookLimits, HookLink};
 use crate::http_client::{HttpClient, HttpThread};
 use crate::jwks::{Jwks, JwksTimes, KEYS_BYTES_MAX};
+use crate::user_store::UserStore;
+
+/// Who judges passwords: what one does not know is left to the next.
+const PASSWORD_JUDGES: [&str; 2] = [AuthenticatorKind::PasswordFile.name(), AuthenticatorKind::Users.name()];
 
 /// Makes the judges of a configuration, and makes them anew when it is reloaded; all of them share one queue.
 pub(crate) struct Authenticators {
     queue: Arc<HashQueue>,
     /// For password files without one.
     decoy_secret: DecoySecret,
-    /// The users in force.
-    password_file: Option<Arc<PasswordFile>>,
-    /// The keys in force, if they are fetched.
-    jwks: Option<Jwks>,
+    in_force: Made,
+    pub(crate) users: UserStore,
     /// There when something is configured that asks a server.
     http: OnceLock<HttpThread>,
 }
 
 /// Judges that are not in force yet.
+#[derive(Default)]
 pub(crate) struct Made {
-    pub(crate) authenticator: Arc<dyn Authenticator>,
+    /// All but those of the users that are managed at run time.
+    chain: Chain,
     password_file: Option<Arc<PasswordFile>>,
+    /// The keys, if they are fetched.
     jwks: Option<Jwks>,
+    /// Whether there are users that are managed at run time.
+    has_users: bool,
 }
 
 impl Authenticators {
-    pub(crate) fn new(config: &Config) -> Self {
+    /// The judges of a configuration.
+    ///
+    /// # Errors
+    /// As [`make`](Self::make).
+    pub(crate) fn new(config: &Config) -> Result<Self, Problems> {
         let cores = || thread::available_parallelism().map_or(1, |cores| cores.get());
         let threads = config.authentication.hash_threads.map_or_else(|| cores() / 2, usize::from);
         let queue = HashQueue::new(threads, config.limits.password_checks_waiting_max as usize);
-        Self {
+        let mut authenticators = Self {
             queue: Arc::new(queue),
             decoy_secret: DecoySecret::random(),
-            password_file: None,
-            jwks: None,
+            in_force: Made::default(),
+            users: UserStore::default(),
             http: OnceLock::new(),
-        }
+        };
+        authenticators.in_force = authenticators.make(config)?;
+        Ok(authenticators)
     }
 
     /// Reads what the configuration names.
@@ -75,8 +88,8 @@ impl Authenticators {
             // Whoever loaded the configuration has seen the warnings.
             let file = Arc::new(read_password_file(path, &mut Vec::new()).map_err(Problems)?);
             password_file = Some(Arc::clone(&file));
-            let link = PasswordLink::new(file, Arc::clone(&self.queue), &self.decoy_secret);
-            chain = chain.with(AuthenticatorKind::PasswordFile.name(), Arc::new(link));
+            let name = AuthenticatorKind::PasswordFile.name();
+            chain = chain.with(name, Arc::new(self.password_link(file, name)));
         }
         let mut jwks = None;
         let setup = read_jwt_rules(&config.authentication, &|_| Place::Default, &mut Vec::new());
@@ -93,7 +106,7 @@ impl Authenticators {
             chain = chain.with(AuthenticatorKind::Hook.name(), Arc::new(link));
         }
         self.queue.set_jobs_max(config.limits.password_checks_waiting_max as usize);
-        Ok(Made { authenticator: Arc::new(chain), password_file, jwks })
+        Ok(Made { chain, password_file, jwks, has_users: config.authentication.users })
     }
 
     fn jwks(&self, server: JwksServer, authentication: &Authentication) -> Result<Jwks, Problems> {
@@ -107,7 +120,8 @@ impl Authenticators {
             cooldown: seconds(authentication.jwt_jwks_cooldown_seconds),
         };
         // A reload must not forget what a server that cannot be reached just now has said before.
-        let known = self.jwks.as_ref().filter(|jwks| jwks.url == url).and_then(|jwks| jwks.keys.keys());
+        let known =
+            self.in_force.jwks.as_ref().filter(|jwks| jwks.url == url).and_then(|jwks| jwks.keys.keys());
         Ok(Jwks::start(url, client, times, known, &self.http()?.handle()))
     }
 
@@ -149,16 +163,39 @@ impl Authenticators {
         self.http.get().map_or(Ok(()), HttpThread::begin)
     }
 
-    /// These judges are in force from now on. Returns them, and the users that the password file had and has not any more, or
-    /// with another hash. Without a file there is nobody that it has taken back.
-    pub(crate) fn in_force(&mut self, made: Made) -> (Arc<dyn Authenticator>, HashSet<Box<str>>) {
-        self.jwks = made.jwks;
-        let before = std::mem::replace(&mut self.password_file, made.password_file);
-        let ended = match (before, &self.password_file) {
+    fn password_link(&self, file: Arc<PasswordFile>, name: &'static str) -> PasswordLink {
+        let link = PasswordLink::new(file, Arc::clone(&self.queue), &self.decoy_secret);
+        link.with_others(name, &PASSWORD_JUDGES)
+    }
+
+    /// These judges are in force from now on. Returns the users that the password file had and has not any more, or with
+    /// another hash. Without a file there is nobody that it has taken back.
+    pub(crate) fn put_in_force(&mut self, made: Made) -> HashSet<Box<str>> {
+        let before = std::mem::replace(&mut self.in_force, made).password_file;
+        match (before, &self.in_force.password_file) {
             (Some(before), Some(now)) => now.ended_since(&before),
             _ => HashSet::new(),
-        };
-        (made.authenticator, ended)
+        }
+    }
+
+    /// The judges in force.
+    pub(crate) fn authenticator(&self) -> Arc<dyn Authenticator> {
+        let mut chain = self.in_force.chain.clone();
+        if self.in_force.has_users {
+            let name = AuthenticatorKind::Users.name();
+            chain = chain.with(name, Arc::new(self.password_link(self.users.password_file(), name)));
+        }
+        Arc::new(chain)
+    }
+
+    /// Whether there are users that are managed at run time.
+    pub(crate) fn has_users(&self) -> bool {
+        self.in_force.has_users
+    }
+
+    /// Where hashes are computed.
+    pub(crate) fn queue(&self) -> Arc<HashQueue> {
+        Arc::clone(&self.queue)
     }
 }
 

@@ -12,6 +12,7 @@ use ferry_store::Disk;
 use tokio::sync::watch;
 
 use crate::accept::{Accepting, BANS_FILE, BanKeeper, BanList};
+use crate::access::Access;
 use crate::acl_authorizer::AclAuthorizer;
 use crate::admin_api::{AdminServer, AdminSockets, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
@@ -131,10 +132,7 @@ impl BrokerBuilder {
     /// nothing is left behind.
     pub fn start(self) -> Result<RunningBroker, StartError> {
         check(&self.config, self.authenticator.is_some())?;
-        let (authenticator, authenticators) = match self.authenticator {
-            Some(authenticator) => (authenticator, None),
-            None => make_authenticator(&self.config)?,
-        };
+        let judges = self.authenticator.is_none().then(|| Authenticators::new(&self.config)).transpose()?;
         let authorizer = self.authorizer.clone().map_or_else(|| make_authorizer(&self.config), Ok)?;
         let tokens = Tokens::read(&self.config.admin)?;
         // A disk of the program's own has none.
@@ -151,6 +149,9 @@ impl BrokerBuilder {
         let arguments =
             OpenArguments { config: &self.config.storage, shared: &shared, mailboxes: &mailboxes };
         let (storage, restored) = open_storage(self.storage, &arguments)?;
+        let access = Access::open(judges, data_directory.as_deref(), Arc::clone(&mailboxes))?;
+        let authenticator = self.authenticator.or_else(|| access.authenticator());
+        let authenticator = authenticator.expect("there are judges, or the program has its own");
         let mut shards = make_shards(shard_count, &shared, seed, clock);
         if let Some(storage) = &storage {
             storage.give(restored, &mut shards, &shared);
@@ -172,6 +173,7 @@ impl BrokerBuilder {
             Arc::clone(&mailboxes),
             Arc::clone(&shared),
             Arc::clone(&accepting),
+            Arc::new(access),
             storage.clone(),
             in_force,
         );
@@ -181,7 +183,7 @@ impl BrokerBuilder {
             mailboxes: Arc::clone(&mailboxes),
             accepting: Arc::clone(&accepting),
             authorizer: self.authorizer,
-            authenticators,
+            access: Arc::clone(&admin_state.access),
             storage: storage.clone(),
             sys_interval_seconds,
             local_addresses: listeners.local_addresses(),
@@ -191,8 +193,7 @@ impl BrokerBuilder {
             admin: None,
             shutdown_begun: AtomicBool::new(false),
         };
-        let sys_topics =
-            SysTopicsSetup { shared: Arc::clone(&shared), storage: storage.clone(), interval_seconds };
+        let sys_topics = SysTopicsSetup { shared, storage, interval_seconds };
         start_shards(&mut running, shards, &handles, &authenticator, sys_topics)?;
         if !admin_sockets.is_empty() {
             running.admin = Some(AdminServer::start(admin_sockets, Arc::clone(&running.admin_state))?);
@@ -259,9 +260,7 @@ fn start_shards(
     authenticator: &Arc<dyn Authenticator>,
     sys_topics: SysTopicsSetup,
 ) -> Result<(), StartError> {
-    if let Some(authenticators) = &running.authenticators {
-        authenticators.begin()?;
-    }
+    running.access.begin()?;
     let shared = Arc::clone(&sys_topics.shared);
     let mut sys_topics = Some(sys_topics);
     for (id, shard) in (0..).map(ShardId).zip(shards) {
@@ -308,13 +307,6 @@ pub(crate) fn check(config: &Config, users_known: bool) -> Result<(), Problems> 
         problems.retain(|problem| !problem.option.ends_with(".allow_anonymous"));
     }
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
-}
-
-/// Who may connect, as a configuration says, and what makes it anew.
-fn make_authenticator(config: &Config) -> Result<(Arc<dyn Authenticator>, Option<Authenticators>), Problems> {
-    let mut authenticators = Authenticators::new(config);
-    let made = authenticators.make(config)?;
-    Ok((authenticators.in_force(made).0, Some(authenticators)))
 }
 
 /// Who may do what, as a configuration says.

@@ -4,6 +4,7 @@
 //! program, which may have several.
 
 mod accept;
+mod access;
 mod acl_authorizer;
 mod admin_api;
 mod authenticators;
@@ -30,6 +31,7 @@ mod storage;
 pub mod store_tools;
 mod sys_topics;
 mod tls_expiry;
+mod user_store;
 
 pub use accept::BanListFull;
 pub use admin_api::LogLevels;

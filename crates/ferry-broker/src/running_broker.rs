@@ -1,4 +1,3 @@
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -10,8 +9,8 @@ use ferry_net::ListenAddress;
 use tokio::sync::watch;
 
 use crate::accept::{Accepting, BanListFull, BanOrigin, ListenerSetup};
+use crate::access::Access;
 use crate::admin_api::{AdminServer, AdminState, InForce, Tokens};
-use crate::authenticators::Authenticators;
 use crate::broker::{check, make_authorizer};
 use crate::config::{Ban, Changes, Config, Origins, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
@@ -34,8 +33,7 @@ pub struct RunningBroker {
     pub(crate) accepting: Arc<Accepting>,
     /// `None`: the configuration says who may do what.
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
-    /// `None`: the program has an authenticator of its own.
-    pub(crate) authenticators: Option<Authenticators>,
+    pub(crate) access: Arc<Access>,
     /// `None`: everything is in memory.
     pub(crate) storage: Option<Arc<Storage>>,
     pub(crate) sys_interval_seconds: watch::Sender<u32>,
@@ -88,10 +86,9 @@ impl RunningBroker {
     /// # Errors
     /// As there.
     pub fn reload_with_origins(&mut self, config: Config, origins: Origins) -> Result<Changes, Problems> {
-        check(&config, self.authenticators.is_none())?;
+        check(&config, self.access.is_of_program())?;
         let changes = diff(&self.config, &config);
-        let made =
-            self.authenticators.as_ref().map(|authenticators| authenticators.make(&config)).transpose()?;
+        let made = self.access.make(&config)?;
         let authorizer = match &self.authorizer {
             Some(authorizer) => Arc::clone(authorizer),
             None => make_authorizer(&config)?,
@@ -109,27 +106,19 @@ impl RunningBroker {
         if let Some(admin) = &self.admin {
             admin.reload(&self.config);
         }
-        let (authenticator, ended_users) = match (made, &mut self.authenticators) {
-            (Some(made), Some(authenticators)) => {
-                let (authenticator, ended_users) = authenticators.in_force(made);
-                if let Err(error) = authenticators.begin() {
-                    tracing::error!(%error, "no server can be asked who a client is");
-                }
-                (Some(authenticator), ended_users)
-            }
-            _ => (None, HashSet::new()),
-        };
-        let ended_users = Arc::new(ended_users);
         let core_config = Arc::new(core_config(&self.config));
-        for mailbox in &*self.mailboxes {
-            mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
-            mailbox.command(Command::Reload {
-                config: Arc::clone(&core_config),
-                authorizer: Arc::clone(&authorizer),
-                authenticator: authenticator.clone(),
-                ended_users: Arc::clone(&ended_users),
-            });
-        }
+        self.access.put_in_force(made, |authenticator, ended_users| {
+            let ended_users = Arc::new(ended_users);
+            for mailbox in &*self.mailboxes {
+                mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
+                mailbox.command(Command::Reload {
+                    config: Arc::clone(&core_config),
+                    authorizer: Arc::clone(&authorizer),
+                    authenticator: authenticator.clone(),
+                    ended_users: Arc::clone(&ended_users),
+                });
+            }
+        });
         self.accepting.reload(accept_limits(&self.config));
         self.sys_interval_seconds.send_replace(self.config.sys.interval_seconds);
         Ok(changes)

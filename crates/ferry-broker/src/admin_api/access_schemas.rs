@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::bans::{NAME_CHARACTERS_MAX, REASON_CHARACTERS_MAX, SECONDS_MAX};
 use super::schemas::{TEXT, count, exactly, matching, maybe, object, page, text};
+use super::users::{KINDS, PASSWORD_CHARACTERS_MAX};
 
 /// The regular expression (ECMA-262) of an address, or of a network.
 pub(super) const NETWORK: &str = concat!(
@@ -15,6 +16,10 @@ pub(super) const NETWORK: &str = concat!(
     r"|([0-9a-fA-F]{1,4}:){1,2}(:[0-9a-fA-F]{1,4}){1,5}|[0-9a-fA-F]{1,4}:(:[0-9a-fA-F]{1,4}){1,6}",
     r"|:((:[0-9a-fA-F]{1,4}){1,7}|:))(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?$"
 );
+
+/// Of a user name that a password file can have.
+pub(super) const USER_NAME: &str =
+    r"^(?!#)(?!\s)[^:\u0000-\u001f\u007f-\u009f]*[^:\s\u0000-\u001f\u007f-\u009f]$";
 
 /// Of a line of text.
 const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
@@ -32,6 +37,27 @@ pub(super) fn of_access(add: &mut dyn FnMut(&str, Value)) {
         ])),
     );
     add("BanRequest", ban_request());
+    add("Users", page(json!({ "$ref": "#/components/schemas/User" })));
+    let flag = || json!({ "type": "boolean" });
+    add("User", object(&[("name", text()), ("is_disabled", flag()), ("kind", text()), ("is_asked", flag())]));
+    add(
+        "UserRequest",
+        exactly(&[
+            ("password", json!({ "type": "string", "minLength": 1, "maxLength": PASSWORD_CHARACTERS_MAX })),
+            (
+                "kind",
+                json!({ "enum": KINDS, "description": "How the password is kept; argon2id if absent." }),
+            ),
+            ("is_disabled", flag()),
+            (
+                "is_new",
+                json!({
+                    "type": "boolean",
+                    "description": "True: there must be no such user yet; false: there must be one.",
+                }),
+            ),
+        ]),
+    );
     add("Banned", object(&[("done", text()), ("disconnected", count())]));
 }
 

@@ -36,6 +36,7 @@ mod subscriptions;
 mod tokens;
 mod trace;
 mod traffic;
+mod users;
 
 pub(crate) use server::{AdminServer, AdminSockets};
 pub use state::LogLevels;

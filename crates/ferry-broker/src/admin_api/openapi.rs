@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::access_schemas::USER_NAME;
 use super::routes::{Access, Parameter, ParameterKind, ROUTES, Route};
 use super::schemas::schemas;
 
@@ -37,17 +38,17 @@ pub(super) fn document() -> Value {
 
 fn operation(route: &Route) -> Value {
     let mut parameters: Vec<Value> = route.query.iter().map(parameter).collect();
-    if route.path.contains("{client_id}") {
-        parameters.insert(
-            0,
-            json!({
-                "name": "client_id",
+    for (name, description, schema) in path_parameters() {
+        if route.path.contains(&format!("{{{name}}}")) {
+            let parameter = json!({
+                "name": name,
                 "in": "path",
                 "required": true,
-                "description": "The client identifier, percent-encoded.",
-                "schema": { "type": "string", "minLength": 1 },
-            }),
-        );
+                "description": description,
+                "schema": schema,
+            });
+            parameters.insert(0, parameter);
+        }
     }
     let mut operation = json!({
         "operationId": format!("{:?}", route.operation),
@@ -71,6 +72,14 @@ fn operation(route: &Route) -> Value {
             json!({ "required": true, "content": { "application/json": { "schema": reference(body) } } });
     }
     operation
+}
+
+/// What stands for `{...}` in paths.
+fn path_parameters() -> [(&'static str, &'static str, Value); 2] {
+    [
+        ("client_id", "The client identifier, percent-encoded.", json!({ "type": "string", "minLength": 1 })),
+        ("user", "The user name, percent-encoded.", json!({ "type": "string", "pattern": USER_NAME })),
+    ]
 }
 
 fn content(route: &Route) -> Value {

@@ -8,14 +8,14 @@ use super::query;
 use super::request::Call;
 use super::{
     access_schemas, bans, broker, clients, configuration, health, history, log_levels, metrics, openapi,
-    publish, retained, schemas, subscriptions, trace, traffic,
+    publish, retained, schemas, subscriptions, trace, traffic, users,
 };
 use crate::config::AdminRole;
 
 /// One path with one method.
 pub(super) struct Route {
     pub(super) method: Method,
-    /// `{client_id}` stands for one segment.
+    /// `{client_id}` or `{user}` stands for one segment.
     pub(super) path: &'static str,
     pub(super) access: Access,
     pub(super) summary: &'static str,
@@ -88,6 +88,10 @@ pub(super) enum Operation {
     Bans,
     Ban,
     LiftBan,
+    Users,
+    User,
+    PutUser,
+    DeleteUser,
 }
 
 /// Items on a page, at most.
@@ -123,7 +127,7 @@ const VIEWER: Access = Access::Role(AdminRole::Viewer);
 const OPERATOR: Access = Access::Role(AdminRole::Operator);
 const ADMIN: Access = Access::Role(AdminRole::Admin);
 
-pub(super) static ROUTES: [Route; 28] = [
+pub(super) static ROUTES: [Route; 32] = [
     get(
         "/health",
         Access::Everybody,
@@ -360,6 +364,33 @@ pub(super) static ROUTES: [Route; 28] = [
         answer: "Done",
         operation: Operation::LiftBan,
     },
+    get(
+        "/api/v1/users",
+        VIEWER,
+        "Users that are managed at run time, by name",
+        &[LIMIT, CURSOR],
+        "Users",
+        Operation::Users,
+    ),
+    get("/api/v1/users/{user}", VIEWER, "One user", &[], "User", Operation::User),
+    change(
+        Method::PUT,
+        "/api/v1/users/{user}",
+        ADMIN,
+        "Add a user, or change one, whose connections end if the password is another or the user is disabled",
+        Some("UserRequest"),
+        "Done",
+        Operation::PutUser,
+    ),
+    change(
+        Method::DELETE,
+        "/api/v1/users/{user}",
+        ADMIN,
+        "Remove a user and end its connections",
+        None,
+        "Done",
+        Operation::DeleteUser,
+    ),
 ];
 
 const fn get(
@@ -420,6 +451,10 @@ impl Operation {
             Self::Bans => bans::list(&call),
             Self::Ban => bans::add(&call).await,
             Self::LiftBan => bans::remove(&call).await,
+            Self::Users => users::list(&call),
+            Self::User => users::show(&call),
+            Self::PutUser => users::put(&call).await,
+            Self::DeleteUser => users::remove(&call),
         }
     }
 }

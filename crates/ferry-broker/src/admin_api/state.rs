@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::problem::Problem;
 use super::tokens::Tokens;
 use crate::accept::Accepting;
+use crate::access::Access;
 use crate::config::{Changes, Config, Origins, Problems};
 use crate::driver::{Clock, Command, Driver, Mailbox};
 use crate::listeners::ListenerFigures;
@@ -24,6 +25,7 @@ pub(crate) struct AdminState {
     pub(super) mailboxes: Arc<[Mailbox]>,
     pub(super) shared: Arc<Shared>,
     pub(super) accepting: Arc<Accepting>,
+    pub(crate) access: Arc<Access>,
     /// `None`: everything is in memory.
     pub(super) storage: Option<Arc<Storage>>,
     in_force: RwLock<Arc<InForce>>,
@@ -61,6 +63,7 @@ impl AdminState {
         mailboxes: Arc<[Mailbox]>,
         shared: Arc<Shared>,
         accepting: Arc<Accepting>,
+        access: Arc<Access>,
         storage: Option<Arc<Storage>>,
         in_force: InForce,
     ) -> Self {
@@ -69,6 +72,7 @@ impl AdminState {
             mailboxes,
             shared,
             accepting,
+            access,
             storage,
             in_force: RwLock::new(Arc::new(in_force)),
             is_stopping: AtomicBool::new(false),

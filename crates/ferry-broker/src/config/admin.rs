@@ -32,7 +32,7 @@ choices! {
         Viewer = "viewer",
         /// Publish, read payloads, disconnect and ban clients, delete retained messages, change the level of the log.
         Operator = "operator",
-        /// Delete sessions, reload the configuration.
+        /// Delete sessions, manage users, reload the configuration.
         Admin = "admin",
     }
 }

@@ -12,6 +12,8 @@ choices! {
     pub enum AuthenticatorKind {
         /// Compares user name and password with the password file.
         PasswordFile = "password_file",
+        /// Compares user name and password with the users that are managed at run time.
+        Users = "users",
         /// Takes the common name of the client's certificate for the user name.
         Certificate = "certificate",
         /// Checks a token (JWT) in the place of the password.
@@ -65,6 +67,11 @@ section! {
         /// hash is one of SCRAM can authenticate by that too. A change of the file takes effect at once; who
         /// was removed, or has another hash, is disconnected.
         password_file: Option<PathBuf> = None, Kind::Path, Live;
+
+        /// Whether there are users that are managed while the broker runs, with `ferry ctl users` or the admin API, and kept in
+        /// the data directory. Then every listener asks for a user name and a password, unless its own `authentication` says
+        /// something else. Who is changed, disabled or removed is disconnected at once.
+        users: bool = false, Kind::Flag, Live;
 
         /// Keys for tokens (JWT) that clients send in the place of a password: public keys in PEM, a set of keys in JSON (JWKS), or
         /// a secret for HS256 and its like. If it is set, every listener takes tokens, unless its own `authentication` says

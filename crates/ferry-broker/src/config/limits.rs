@@ -109,6 +109,9 @@ section! {
         /// Passwords that wait to be compared, on all listeners together. Beyond it a CONNECT is refused with 0x89.
         password_checks_waiting_max: u32 = 1_024, Kind::Count { min: 1, max: 1_000_000 }, Live;
 
+        /// Users that are managed at run time. Beyond it no more can be added; those that are there stay.
+        users_max: u32 = 10_000, Kind::Count { min: 0, max: 100_000 }, Live;
+
         /// Bytes waiting to be written to one connection. Beyond it QoS 0 messages to it are dropped, and QoS 1 and 2
         /// messages stay in the session's queue.
         write_buffer_bytes_max: usize = (2 * MIB) as usize, Kind::Bytes { min: 4 * KIB, max: 1 << 40 }, Live;

@@ -131,8 +131,9 @@ section! {
         /// password with `authentication.password_file`; `"certificate"` takes the common name of a client's certificate
         /// for its user name, and leaves a client without one to the next; `"jwt"` takes a token in the place of the password, and
         /// leaves other passwords to the next; `"hook"` asks `authentication.hook_url`, which may leave a client to the next; `"peer"`, on a Unix
-        /// socket, takes the user that the client's process runs as, by `authentication.peer_users`, and leaves others to the next. `"auto"`:
-        /// tokens if `authentication.jwt_key_file` or `jwt_jwks_url` is set, then the hook, then the password file, as far as they are there.
+        /// socket, takes the user that the client's process runs as, by `authentication.peer_users`, and leaves others to the next;
+        /// `"users"` compares with the users of `authentication.users`. `"auto"`: tokens if `authentication.jwt_key_file` or
+        /// `jwt_jwks_url` is set, then the hook, then these users, then the password file, as far as they are there.
         authentication: Option<Vec<AuthenticatorKind>> = None,
             Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;
 
@@ -217,11 +218,12 @@ impl Listener {
             Some(kinds) => kinds.clone(),
             None => {
                 let tokens = authentication.takes_tokens().then_some(AuthenticatorKind::Jwt);
+                let users = authentication.users.then_some(AuthenticatorKind::Users);
                 let passwords =
                     authentication.password_file.as_ref().map(|_| AuthenticatorKind::PasswordFile);
                 // Where there are passwords, nobody who has one is left for those behind it.
                 let hook = authentication.hook_url.as_ref().map(|_| AuthenticatorKind::Hook);
-                tokens.into_iter().chain(hook).chain(passwords).collect()
+                tokens.into_iter().chain(hook).chain(users).chain(passwords).collect()
             }
         }
     }

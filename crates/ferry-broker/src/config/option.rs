@@ -211,7 +211,7 @@ macro_rules! choices {
             pub const NAMES: &'static [&'static str] = &[$($text),*];
 
             /// The name in the file.
-            pub fn name(self) -> &'static str {
+            pub const fn name(self) -> &'static str {
                 match self { $( Self::$variant => $text, )* }
             }
         }

@@ -60,6 +60,7 @@ impl Listener {
         for kind in self.authenticators(authentication) {
             text.push_str(match kind {
                 AuthenticatorKind::PasswordFile => "password, ",
+                AuthenticatorKind::Users => "managed users, ",
                 AuthenticatorKind::Certificate => "certificate, ",
                 AuthenticatorKind::Jwt => "token, ",
                 AuthenticatorKind::Hook => "hook, ",

@@ -313,7 +313,12 @@ impl ListenerCheck<'_> {
                     let remedy = "listen on unix://, without proxy_protocol".to_owned();
                     self.problem("authentication", message, remedy);
                 }
+                AuthenticatorKind::Users if !self.authentication.users => {
+                    let message = "users are not managed at run time".to_owned();
+                    self.problem("authentication", message, "set authentication.users = true".to_owned());
+                }
                 AuthenticatorKind::PasswordFile
+                | AuthenticatorKind::Users
                 | AuthenticatorKind::Peer
                 | AuthenticatorKind::Certificate
                 | AuthenticatorKind::Jwt

@@ -91,15 +91,14 @@ impl Driver {
         }
     }
 
-    /// The users of the password file that are not there any more, or have another password: their connections end, and
-    /// nobody comes in by what was judged before.
-    pub(super) fn end_users(&self, users: Arc<HashSet<Box<str>>>) {
+    /// The users of one judge that are not there any more, or have another password: their connections end, and nobody comes in
+    /// by what was judged before.
+    pub(super) fn end_users(&self, users: Arc<HashSet<Box<str>>>, judge: AuthenticatorKind) {
         if users.is_empty() {
             return;
         }
         self.exchanges.borrow_mut().clear();
-        let authenticator = AuthenticatorKind::PasswordFile.name();
-        self.handle(Event::EndUsers { users: &users, authenticator });
+        self.handle(Event::EndUsers { users: &users, authenticator: judge.name() });
         self.ended_users.replace(users);
     }
 

@@ -49,6 +49,12 @@ pub(crate) enum Command {
         /// Users whose connections end.
         ended_users: Arc<HashSet<Box<str>>>,
     },
+    /// Users that are managed at run time have changed.
+    Users {
+        authenticator: Arc<dyn Authenticator>,
+        /// Those whose connections end.
+        ended: Arc<HashSet<Box<str>>>,
+    },
     /// Accept nobody any more, and publish the wills that the shutdown causes; then answer.
     PublishWills(mpsc::Sender<()>),
     /// Disconnect everybody and end the thread, at `deadline` even if output is left.

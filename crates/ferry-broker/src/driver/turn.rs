@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use super::mailbox::Parcel;
 use super::{Command, Driver, TURN_BYTES_MAX};
 use crate::accept::{ip_of, is_fault};
+use crate::config::AuthenticatorKind;
 use crate::storage::ShardStorage;
 
 /// Takes turns until the shard is stopped.
@@ -197,7 +198,11 @@ impl Driver {
                     self.authenticator.replace(authenticator);
                 }
                 self.handle(Event::Reload { config, authorizer });
-                self.end_users(ended_users);
+                self.end_users(ended_users, AuthenticatorKind::PasswordFile);
+            }
+            Command::Users { authenticator, ended } => {
+                self.authenticator.replace(authenticator);
+                self.end_users(ended, AuthenticatorKind::Users);
             }
             Command::PublishWills(done) => {
                 self.stop_accepting();

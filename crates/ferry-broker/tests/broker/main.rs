@@ -24,6 +24,7 @@ mod shards;
 mod store_tools;
 mod trace;
 mod traffic;
+mod users;
 mod websocket;
 
 use ferry_broker::config::{Config, Durability, Listener};

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::bans::BansAct;
 use super::failure::Failure;
+use super::users::UsersAct;
 
 /// Watch and manage a running broker
 ///
@@ -19,13 +20,14 @@ Examples:
   ferry ctl trace pump7 --seconds 300
   ferry ctl slow-subscribers --connected
   ferry ctl retained list 'house/#'
+  ferry ctl users add ada
   ferry ctl bans add --address 198.51.100.0/24 --for 2h --reason 'it floods'
   ferry ctl --json subscriptions | jq -r .filter
   ferry ctl --admin http://127.0.0.1:9883 --token-file token drops
   sudo -u ferry ferry ctl reload
 
 Exit codes: 0 done; 1 the broker did not do it; 2 wrong command line; 3 no broker answers; 4 no permission; 5 there is no such
-client, session, message or ban.")]
+client, session, message, ban or user.")]
 pub(crate) struct CtlCommand {
     #[command(flatten)]
     pub(super) api: ApiArguments,
@@ -142,6 +144,11 @@ pub(super) enum Act {
     Bans {
         #[command(subcommand)]
         act: BansAct,
+    },
+    /// Users that are managed at run time
+    Users {
+        #[command(subcommand)]
+        act: UsersAct,
     },
     /// Copies of messages that were discarded, by reason
     Drops {

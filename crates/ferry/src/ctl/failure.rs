@@ -25,6 +25,11 @@ impl Failure {
         Self { kind: Kind::NoAnswer, words: words.into(), remedy: remedy.into() }
     }
 
+    /// It cannot be asked for so.
+    pub(super) fn refused(words: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused, words: words.into(), remedy: remedy.into() }
+    }
+
     /// This user may not.
     pub(super) fn permission(words: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { kind: Kind::NoPermission, words: words.into(), remedy: remedy.into() }

@@ -33,6 +33,10 @@ impl Api {
         self.ask("POST", path, Some(body))
     }
 
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        self.ask("PUT", path, Some(body))
+    }
+
     pub(super) fn delete(&self, path: &str) -> Result<Value, Failure> {
         self.ask("DELETE", path, None)
     }

@@ -8,6 +8,7 @@ mod http;
 mod print;
 mod table;
 mod trace;
+mod users;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -102,6 +103,7 @@ fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
         Act::Log { levels } => printer.done(&api.post("/log", &json!({ "levels": levels }))?),
         Act::Retained { act } => retained(api, printer, act),
         Act::Bans { act } => bans::bans(api, printer, act),
+        Act::Users { act } => users::users(api, printer, act),
         Act::Publish { topic, message, qos, retain } => {
             let body = json!({ "topic": topic, "payload": message, "qos": qos, "retain": retain });
             printer.done(&api.post("/publish", &body)?)

@@ -1,6 +1,6 @@
 //! `ferry passwd`.
 
-mod new_password;
+pub(crate) mod new_password;
 mod replaced_file;
 
 use std::path::Path;

@@ -16,7 +16,7 @@ const CTRL_C: u8 = 3;
 
 /// Why there is no password.
 #[derive(Debug)]
-pub(super) enum NewPasswordError {
+pub(crate) enum NewPasswordError {
     /// Ctrl-C.
     Interrupted,
     /// Anything else.
@@ -39,7 +39,7 @@ pub(super) fn checked(password: Vec<u8>) -> Result<Vec<u8>, NewPasswordError> {
 }
 
 /// The first line of a file; `-` is standard input.
-pub(super) fn from_file(path: &Path) -> Result<Vec<u8>, NewPasswordError> {
+pub(crate) fn from_file(path: &Path) -> Result<Vec<u8>, NewPasswordError> {
     if path == Path::new("-") {
         return first_line(io::stdin().lock());
     }
@@ -49,7 +49,7 @@ pub(super) fn from_file(path: &Path) -> Result<Vec<u8>, NewPasswordError> {
 }
 
 /// Asks twice on a terminal; elsewhere the first line of standard input.
-pub(super) fn ask(user: &str) -> Result<Vec<u8>, NewPasswordError> {
+pub(crate) fn ask(user: &str) -> Result<Vec<u8>, NewPasswordError> {
     if !io::stdin().is_terminal() {
         return first_line(io::stdin().lock());
     }

@@ -1,6 +1,54 @@
 //! `ferry ctl` decides who may connect, for a broker that is killed in between.
 
+use crate::program::ferry;
 use crate::served::Served;
+
+/// Of `mosquitto_pub`, for return code 4: bad user name or password.
+const REFUSED: Option<i32> = Some(4);
+
+/// What `mosquitto_pub` ends with.
+fn publishes(served: &Served, user: &str, password: &str) -> Option<i32> {
+    served.mosquitto_pub(&["-u", user, "-P", password, "-t", "t"]).code
+}
+
+#[test]
+fn users_are_added_changed_disabled_and_removed() {
+    let served = Served::start("[authentication]\nusers = true\n");
+    let set = |served: &Served, arguments: &[&str], password: &str| {
+        let outcome = served.ctl_with_input(arguments, format!("{password}\n").as_bytes());
+        assert_eq!(outcome.code, Some(0), "{arguments:?}: {outcome:?}");
+        assert!(!outcome.error.contains("warning"), "{outcome:?}");
+    };
+    assert_eq!(publishes(&served, "ada", "first"), REFUSED);
+    set(&served, &["users", "add", "ada"], "first");
+    set(&served, &["users", "add", "-H", "scram-sha-256", "ben", "--password-file", "-"], "scram");
+    assert_eq!((publishes(&served, "ada", "first"), publishes(&served, "ada", "other")), (Some(0), REFUSED));
+    let again = served.ctl_with_input(&["users", "add", "ada"], b"x\n");
+    assert!(again.code == Some(1) && again.error.contains("there is a user \"ada\" already"), "{again:?}");
+    assert_eq!(served.ctl_with_input(&["users", "passwd", "cid"], b"x\n").code, Some(5));
+    let served = served.after_kill();
+    assert_eq!(
+        served.done(&["users", "list"]),
+        "USER  PASSWORD       STATE\nada   argon2id\nben   scram-sha-256\n"
+    );
+    let mut scram = ferry();
+    scram.args(["pub", "-p", &served.port, "--auth-method", "SCRAM-SHA-256", "-u", "ben", "-P", "scram"]);
+    assert!(scram.args(["-t", "t", "-m", "x"]).status().expect("it runs").success());
+    set(&served, &["users", "passwd", "ada"], "second");
+    assert_eq!((publishes(&served, "ada", "first"), publishes(&served, "ada", "second")), (REFUSED, Some(0)));
+    served.done(&["users", "disable", "ada"]);
+    assert_eq!(publishes(&served, "ada", "second"), REFUSED);
+    let served = served.after_kill();
+    assert!(served.done(&["users", "list"]).contains("\nada   argon2id       disabled\n"));
+    assert_eq!(publishes(&served, "ada", "second"), REFUSED);
+    served.done(&["users", "enable", "ada"]);
+    assert_eq!(publishes(&served, "ada", "second"), Some(0));
+    served.done(&["users", "remove", "ada"]);
+    assert_eq!(served.ctl(&["users", "remove", "ada"]).code, Some(5));
+    assert_eq!(publishes(&served, "ada", "second"), REFUSED);
+    assert!(!served.directory.read("data/users").contains("ada"));
+    served.broker.signal("-TERM");
+}
 
 #[test]
 fn who_is_banned_stays_so() {
