@@ -12,7 +12,11 @@ fuzz_target!(|input: (&str, &str, &str, &str)| {
     let _ = file.warnings();
     let lines = text.lines().count().max(1) + 1;
     assert!(problems.iter().all(|problem| (1..=lines).contains(&problem.line) && problem.column > 0));
-    let origin = Some(RuleOrigin { peer_address: "192.0.2.1:1", certificate_common_name: Some(user), ..RuleOrigin::default() });
+    let origin = Some(RuleOrigin {
+        peer_address: "192.0.2.1:1",
+        certificate_common_name: Some(user),
+        ..RuleOrigin::default()
+    });
     for (user_name, origin) in [(Some(user), origin), (None, origin), (Some(user), None)] {
         let client = RuleClient { user_name, client_id, origin };
         let published = file.may_publish(&client, topic, 0, false);
