@@ -2,13 +2,13 @@
 
 use crate::progress::{Progress, run as run_command};
 use crate::workspace::cargo;
-use crate::{Outcome, dependencies, fuzz, instructions, sim, spec, test, tidy};
+use crate::{Outcome, dependencies, fuzz, instructions, psk, sim, spec, test, tidy};
 
 /// # Errors
 /// The steps that failed; all of them are run first.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let quick = arguments.iter().any(|argument| argument == "--quick");
-    let mut progress = Progress::new(if quick { 7 } else { 10 });
+    let mut progress = Progress::new(if quick { 8 } else { 11 });
     progress.step("format", || run_command(cargo().args(["fmt", "--all", "--check"])));
     progress.step("clippy", || {
         let arguments =
@@ -24,6 +24,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     progress.step("spec", || spec::run(&["--check".to_owned()]));
     progress.step("dependencies", dependencies::run);
     progress.step("tests", || test::run(&[]));
+    progress.step("psk", psk::run);
     if !quick {
         progress.step("instructions", || instructions::run(&[]));
         progress.step("simulation", || sim::run(&sim::ci_arguments()));

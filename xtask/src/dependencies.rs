@@ -15,7 +15,6 @@ const ADVISORY_DATABASE: &str = "https://github.com/RustSec/advisory-db";
 
 /// Crates that must not come in, and why; the advisory database, where it can be reached, knows more.
 const KNOWN_BAD: &[(&str, &str)] = &[
-    ("openssl-sys", "we use rustls; a second TLS library doubles what must be patched"),
     ("native-tls", "we use rustls; a second TLS library doubles what must be patched"),
     ("ansi_term", "unmaintained (RUSTSEC-2021-0139)"),
     ("atty", "unsound and unmaintained (RUSTSEC-2021-0145)"),
@@ -30,6 +29,13 @@ const KNOWN_BAD: &[(&str, &str)] = &[
     ("yaml-rust", "unmaintained (RUSTSEC-2024-0320)"),
 ];
 
+/// Crates that must not come in unless somebody asks for the feature that needs them, and why.
+const NOT_BY_DEFAULT: &[(&str, &str)] = &[(
+    "openssl-sys",
+    "only the feature `psk` may need OpenSSL: a second TLS library doubles what must be patched, and the default build \
+     needs no C library",
+)];
+
 struct Package {
     name: String,
     version: String,
@@ -40,8 +46,14 @@ struct Package {
 /// # Errors
 /// One line per dependency that must not be there.
 pub(crate) fn run() -> Outcome {
-    let packages = packages(&metadata()?)?;
+    let by_default = packages(&metadata(&[])?)?;
+    let packages = packages(&metadata(&["--all-features"])?)?;
     let mut problems = Vec::new();
+    for package in &by_default {
+        if let Some((_, why)) = NOT_BY_DEFAULT.iter().find(|(name, _)| *name == package.name) {
+            problems.push(format!("{} {}, by default: {why}", package.name, package.version));
+        }
+    }
     for package in packages.iter().filter(|package| package.from_registry) {
         if !is_permissive(&package.licence) {
             problems.push(format!("{} {}: licence \"{}\"", package.name, package.version, package.licence));

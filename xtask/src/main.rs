@@ -12,6 +12,7 @@ mod instructions;
 mod licence;
 mod many_connections;
 mod progress;
+mod psk;
 mod sim;
 mod spec;
 mod store_bench;
@@ -28,12 +29,13 @@ type Outcome = Result<(), String>;
 const HELP: &str = "\
 cargo xtask TASK
 
-  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, instructions, simulation, fuzz targets
-                     (--quick: without the last three)
+  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, psk, instructions, simulation, fuzz
+                     targets (--quick: without the last three)
   test [ARGUMENTS]   prepare what the tests need, then run all of them (ARGUMENTS go to cargo test)
   test-tools         only prepare what the tests need
   tidy               rules of the source tree: crate dependencies, sizes, names, words
   dependencies       licences, known bad, yanked and duplicate dependencies
+  psk                clippy and tests of what only the feature `psk` has, if OpenSSL is there to build with
   conformance --against HOST:PORT [FILTER]
                      run the scripts under tests/scripts against any broker and print a table
   sim [--seconds N | --seeds A..B] [--seed S]
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         "test-tools" => test_tools::prepare().map(drop),
         "tidy" => tidy::run(),
         "dependencies" => dependencies::run(),
+        "psk" => psk::run(),
         "conformance" => conformance::run(rest),
         "crash" => crash::run(rest),
         "store-bench" => store_bench::run(rest),

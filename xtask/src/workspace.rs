@@ -28,13 +28,14 @@ pub(crate) fn cargo() -> Command {
     command
 }
 
-/// What `cargo metadata` says.
+/// What `cargo metadata` says, with these options besides.
 ///
 /// # Errors
 /// When cargo fails or prints something else than JSON.
-pub(crate) fn metadata() -> Result<Value, String> {
+pub(crate) fn metadata(options: &[&str]) -> Result<Value, String> {
     let output = cargo()
         .args(["metadata", "--format-version", "1", "--locked"])
+        .args(options)
         .output()
         .map_err(|error| format!("cargo metadata: {error}"))?;
     if !output.status.success() {

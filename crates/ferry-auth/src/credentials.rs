@@ -21,6 +21,8 @@ pub struct Credentials {
     pub protocol_version: u8,
     /// The listener that it came to, by its address.
     pub listener: Box<str>,
+    /// Identity whose pre-shared key the client has shown in the TLS handshake, if there was one.
+    pub psk_identity: Option<Box<str>>,
     /// By whom the listener wants its clients to be judged, in this order.
     pub authenticators: Arc<[Box<str>]>,
     /// Whether the listener lets clients in that prove nothing.
@@ -37,6 +39,7 @@ impl fmt::Debug for Credentials {
             .field("has_password", &self.password.is_some())
             .field("peer_address", &self.peer_address)
             .field("certificate_common_name", &self.certificate_common_name)
+            .field("psk_identity", &self.psk_identity)
             .finish_non_exhaustive()
     }
 }

@@ -31,6 +31,7 @@ mod password_file;
 mod password_hash;
 mod password_link;
 mod peer_link;
+mod psk_link;
 mod rule_trie;
 mod rules_file;
 mod scram_exchange;
@@ -62,6 +63,7 @@ pub use password_file::{
 pub use password_hash::{HashError, PasswordHash};
 pub use password_link::PasswordLink;
 pub use peer_link::{PeerLink, PeerRule, SystemUsers};
+pub use psk_link::PskLink;
 pub use rules_file::{RuleClient, RuleDecision, RuleOrigin, RuleProblem, RuleReason, RulesFile};
 use scram_users::ScramUsers;
 pub use verdict::{Later, Outcome, Refusal, Verdict};

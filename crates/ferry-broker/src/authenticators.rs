@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ferry_auth::{
     Authenticator, CertificateLink, Chain, DecoySecret, HashQueue, JwtLink, PasswordFile, PasswordLink,
-    PeerLink,
+    PeerLink, PskLink,
 };
 
 use hyper::HeaderMap;
@@ -74,7 +74,9 @@ impl Authenticators {
     /// A file cannot be read, or something in it is wrong.
     pub(crate) fn make(&self, config: &Config) -> Result<Made, Problems> {
         let mut password_file = None;
-        let mut chain = Chain::new().with(AuthenticatorKind::Certificate.name(), Arc::new(CertificateLink));
+        let mut chain = Chain::new()
+            .with(AuthenticatorKind::Certificate.name(), Arc::new(CertificateLink))
+            .with(AuthenticatorKind::Psk.name(), Arc::new(PskLink));
         let kind = AuthenticatorKind::Peer;
         if config
             .listeners

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use ferry_core::ListenerPolicy;
-use ferry_net::{BindError, BoundListener, ListenAddress, TlsAcceptor};
+use ferry_net::{BindError, BoundListener, ListenAddress};
 
 use crate::accept::{Gauge, ListenerSetup};
 use crate::config::{Authentication, Config, Listener, Place, Problem, Problems, pairs};
@@ -177,11 +177,8 @@ impl Listeners {
 
     fn bind_one(&mut self, config: &Listener) -> Result<ListenerHandle, StartError> {
         let address = &config.address;
-        let tls = config
-            .tls_options()
-            .map(|options| TlsAcceptor::new(&options, address.transport()))
-            .transpose()
-            .map_err(|error| StartError::Tls { address: address.clone(), error })?;
+        let tls =
+            config.tls_acceptor().map_err(|error| StartError::Tls { address: address.clone(), error })?;
         let bound = BoundListener::bind(address, &config.bind_options())?;
         let options = listener_options(config, tls.map(Arc::new));
         let policy = named_policy(config, &self.authentication, bound.address());
@@ -205,12 +202,10 @@ impl Listeners {
 
 impl OpenListener {
     fn change(&mut self, config: Listener, authentication: &Authentication) {
-        let tls = self.setup.options.tls.clone();
-        if let (Some(acceptor), Some(options)) = (&tls, config.tls_options())
-            && let Err(error) = acceptor.reload(&options)
-        {
-            tracing::error!(listener = %config.address, %error, "the certificates stay as they were");
-        }
+        let tls = config.tls_acceptor().map(|acceptor| acceptor.map(Arc::new)).unwrap_or_else(|error| {
+            tracing::error!(listener = %config.address, %error, "certificates and keys stay as they were");
+            self.setup.options.tls.clone()
+        });
         let options = listener_options(&config, tls);
         let policy = named_policy(&config, authentication, &self.local_address);
         let setup = self.setup.changed(policy, options, config.connections_max);

@@ -106,6 +106,8 @@ pub use session::{
     NotPublished, OutgoingOverflow, PublishRefused, Published, ServerReason, SubscribeRefused, Will,
 };
 pub use subscription::{Acknowledgement, Subscription};
+#[cfg(feature = "psk")]
+pub use transport::PreSharedKey;
 #[cfg(feature = "tls")]
 pub use transport::{ClientCertificate, TlsOptions};
 pub use transport::{Connector, Proxy, ProxyKind, TransportOptions};

@@ -55,6 +55,8 @@ pub struct Credentials {
     pub protocol_version: u8,
     /// As the name in [`ListenerPolicy`](crate::ListenerPolicy).
     pub listener: Box<str>,
+    /// As in [`ConnInfo`](crate::ConnInfo).
+    pub psk_identity: Option<Box<str>>,
     /// As in [`ListenerPolicy`](crate::ListenerPolicy).
     pub authenticators: Arc<[Box<str>]>,
     /// As in [`ListenerPolicy`](crate::ListenerPolicy).
@@ -71,6 +73,7 @@ impl fmt::Debug for Credentials {
             .field("has_password", &self.password.is_some())
             .field("peer_address", &self.peer_address)
             .field("certificate_common_name", &self.certificate_common_name)
+            .field("psk_identity", &self.psk_identity)
             .finish_non_exhaustive()
     }
 }

@@ -66,6 +66,8 @@ pub struct ConnInfo {
     pub peer_address: Box<str>,
     /// Common name of the verified client certificate.
     pub certificate_common_name: Option<Box<str>>,
+    /// Identity whose pre-shared key the client has shown in the TLS handshake.
+    pub psk_identity: Option<Box<str>>,
     /// How it is connected.
     pub transport: Transport,
     /// When the CONNECT must be there; `None`: the configured time from now. Set for a connection that another

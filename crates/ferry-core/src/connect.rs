@@ -147,6 +147,7 @@ impl Shard {
             certificate_common_name: conn.info.certificate_common_name().map(Into::into),
             protocol_version: connect.protocol_version as u8,
             listener: conn.info.listener.name.clone(),
+            psk_identity: conn.info.psk_identity().map(Into::into),
             authenticators: Arc::clone(&conn.info.listener.authenticators),
             anonymous_allowed: conn.info.listener.anonymous_allowed,
         }

@@ -12,7 +12,7 @@ pub(crate) struct Origin {
 const SHORT_BYTES_MAX: usize = 21;
 
 enum Peer {
-    /// A short address, and no certificate.
+    /// A short address, and neither certificate nor key.
     Short {
         transport: Transport,
         length: u8,
@@ -25,18 +25,28 @@ struct OtherPeer {
     transport: Transport,
     address: Box<str>,
     certificate_common_name: Option<Box<str>>,
+    psk_identity: Option<Box<str>>,
 }
 
 impl Origin {
     pub(crate) fn new(info: ConnInfo) -> Self {
-        let ConnInfo { listener, peer_address: address, certificate_common_name, transport, .. } = info;
+        let ConnInfo {
+            listener,
+            peer_address: address,
+            certificate_common_name,
+            psk_identity,
+            transport,
+            connect_deadline: _,
+        } = info;
         let mut bytes = [0; SHORT_BYTES_MAX];
         let peer = match bytes.get_mut(..address.len()) {
-            Some(short) if certificate_common_name.is_none() => {
+            Some(short) if certificate_common_name.is_none() && psk_identity.is_none() => {
                 short.copy_from_slice(address.as_bytes());
                 Peer::Short { transport, length: address.len() as u8, bytes }
             }
-            _ => Peer::Other(Box::new(OtherPeer { transport, address, certificate_common_name })),
+            _ => {
+                Peer::Other(Box::new(OtherPeer { transport, address, certificate_common_name, psk_identity }))
+            }
         };
         Self { listener, peer }
     }
@@ -54,6 +64,13 @@ impl Origin {
         match &self.peer {
             Peer::Short { .. } => None,
             Peer::Other(other) => other.certificate_common_name.as_deref(),
+        }
+    }
+
+    pub(crate) fn psk_identity(&self) -> Option<&str> {
+        match &self.peer {
+            Peer::Short { .. } => None,
+            Peer::Other(other) => other.psk_identity.as_deref(),
         }
     }
 
@@ -78,6 +95,7 @@ impl Origin {
         ConnInfo {
             peer_address: self.peer_address().into(),
             certificate_common_name: self.certificate_common_name().map(Into::into),
+            psk_identity: self.psk_identity().map(Into::into),
             transport: self.transport(),
             listener: self.listener,
             connect_deadline: None,
@@ -100,16 +118,19 @@ mod tests {
             "1234567890123456789012",
             long,
         ] {
-            for name in [None, Some("a name")] {
+            for (name, identity) in [(None, None), (Some("a name"), None), (None, Some("an identity"))] {
                 let info = ConnInfo {
                     peer_address: address.into(),
                     certificate_common_name: name.map(Into::into),
+                    psk_identity: identity.map(Into::into),
                     transport: Transport::Tls,
                     ..ConnInfo::default()
                 };
                 let origin = Origin::new(info);
                 assert_eq!((origin.peer_address(), origin.certificate_common_name()), (address, name));
+                assert_eq!(origin.psk_identity(), identity);
                 let info = origin.into_info();
+                assert_eq!(info.psk_identity.as_deref(), identity);
                 assert_eq!((&*info.peer_address, info.certificate_common_name.as_deref()), (address, name));
                 assert_eq!(info.transport, Transport::Tls);
             }

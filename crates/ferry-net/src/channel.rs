@@ -1,24 +1,23 @@
 //! The bytes under WebSocket: a socket, encrypted or not.
 
-use std::io::{self, BufRead, IoSlice, Read, Write};
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
-
-use rustls::ServerConnection;
 
 use crate::detached_socket::DetachedSocket;
 use crate::socket::{ByteSocket, Socket, TlsSide};
+use crate::tls::TlsSession;
 
 /// Plaintext bytes encrypted at a time; what does not fit into the socket waits encrypted, so this bounds it.
 const ENCRYPT_BYTES_MAX: usize = 32 * 1024;
 
-/// Reads of rustls, 4 KiB each, that may bring no plaintext before other connections get their turn. A record
+/// Reads of records, 4 KiB each, that may bring no plaintext before other connections get their turn. A record
 /// takes five of them; a flood of key updates brings none at all.
 const RECORD_READS_MAX: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Channel<S = Socket> {
     socket: S,
-    tls: Option<Box<ServerConnection>>,
+    tls: Option<Box<TlsSession>>,
     /// Decrypted bytes that a handshake step read beyond its own end; empty once they are read.
     early_input: Box<[u8]>,
     closing: Closing,
@@ -71,13 +70,13 @@ impl<S: ByteSocket> Channel<S> {
         &self.socket
     }
 
-    pub(crate) fn tls(&self) -> Option<&ServerConnection> {
+    pub(crate) fn tls(&self) -> Option<&TlsSession> {
         self.tls.as_deref()
     }
 
     /// Encrypts from here on; the handshake is still to be done.
-    pub(crate) fn start_tls(&mut self, connection: ServerConnection) {
-        self.tls = Some(Box::new(connection));
+    pub(crate) fn start_tls(&mut self, session: TlsSession) {
+        self.tls = Some(Box::new(session));
     }
 
     /// Gives back bytes that were read too far; they are the next to be read.
@@ -92,7 +91,7 @@ impl<S: ByteSocket> Channel<S> {
 
     /// Whether `try_read` has something to say although the socket may be silent.
     pub(crate) fn has_buffered_input(&self) -> bool {
-        !self.early_input.is_empty() || self.tls.as_ref().is_some_and(|tls| !tls.wants_read())
+        !self.early_input.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.has_buffered_input())
     }
 
     /// Reads what has arrived. `Ok(0)`: the other end has finished, in an orderly way or not.
@@ -121,7 +120,7 @@ impl<S: ByteSocket> Channel<S> {
         };
         let mut taken = 0;
         loop {
-            match flush_tls(tls, &self.socket) {
+            match tls.flush(&self.socket) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && taken > 0 => return Ok(taken),
                 Err(error) => return Err(error),
@@ -135,14 +134,14 @@ impl<S: ByteSocket> Channel<S> {
             }
             let chunk = &body_left[..body_left.len().min(ENCRYPT_BYTES_MAX)];
             // Together, so that head and body share a TLS record.
-            taken += tls.writer().write_vectored(&[IoSlice::new(head_left), IoSlice::new(chunk)])?;
+            taken += tls.write_plaintext(head_left, chunk)?;
         }
     }
 
     /// Writes what TLS has encrypted, and after [`Channel::start_close`] shuts the socket down.
     pub(crate) fn try_flush(&mut self) -> io::Result<()> {
         if let Some(tls) = &mut self.tls {
-            flush_tls(tls, &self.socket)?;
+            tls.flush(&self.socket)?;
         }
         if self.closing == Closing::Flushing {
             self.closing = Closing::Shut;
@@ -170,16 +169,16 @@ impl<S: ByteSocket> Channel<S> {
     /// Reads TLS records from the socket and processes them, once; for the handshake. `Ok(0)`: end.
     pub(crate) fn try_read_records(&mut self) -> io::Result<usize> {
         match &mut self.tls {
-            Some(tls) => read_records(tls, &mut TlsSide(&self.socket), &self.socket),
+            Some(tls) => tls.read_records(&mut TlsSide(&self.socket), &self.socket),
             None => Ok(0),
         }
     }
 
-    /// Hands TLS records that were read before TLS started to rustls.
+    /// Takes TLS records that were read before TLS started.
     pub(crate) fn process_early_records(&mut self, mut records: &[u8]) -> io::Result<()> {
         let Some(tls) = &mut self.tls else { return Ok(()) };
         while !records.is_empty() {
-            read_records(tls, &mut records, &self.socket)?;
+            tls.read_records(&mut records, &self.socket)?;
         }
         Ok(())
     }
@@ -199,60 +198,17 @@ fn take_front(input: &mut Box<[u8]>, scratch: &mut [u8]) -> usize {
     length
 }
 
-fn try_read_tls<S: ByteSocket>(
-    tls: &mut ServerConnection,
-    socket: &S,
-    scratch: &mut [u8],
-) -> io::Result<usize> {
+fn try_read_tls<S: ByteSocket>(tls: &mut TlsSession, socket: &S, scratch: &mut [u8]) -> io::Result<usize> {
     for _ in 0..RECORD_READS_MAX {
-        let mut read = 0;
-        let mut reader = tls.reader();
-        // Several records are joined: one call decodes all that has been decrypted.
-        while read < scratch.len() {
-            match reader.fill_buf() {
-                Ok([]) if read == 0 => return Ok(0),
-                Ok([]) => return Ok(read),
-                Ok(plaintext) => {
-                    let length = plaintext.len().min(scratch.len() - read);
-                    scratch[read..read + length].copy_from_slice(&plaintext[..length]);
-                    reader.consume(length);
-                    read += length;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // Many clients just close the socket; MQTT itself tells how long a packet is.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(read),
-                Err(error) => return Err(error),
+        match tls.read_plaintext(scratch) {
+            Ok(Some(read)) => return Ok(read),
+            Ok(None) => tls.read_records(&mut TlsSide(socket), socket)?,
+            Err(error) => {
+                // There may be an alert that tells the other end.
+                let _ = tls.flush(socket);
+                return Err(error);
             }
-        }
-        if read > 0 || scratch.is_empty() {
-            return Ok(read);
-        }
-        read_records(tls, &mut TlsSide(socket), socket)?;
+        };
     }
     Err(io::ErrorKind::WouldBlock.into())
-}
-
-fn read_records<S: ByteSocket>(
-    tls: &mut ServerConnection,
-    input: &mut dyn Read,
-    socket: &S,
-) -> io::Result<usize> {
-    let read = tls.read_tls(input)?;
-    let processed = tls.process_new_packets();
-    // The answer may be an alert or a key update; whatever does not fit is left for `try_flush`. What was read
-    // must not be lost to a failure to write, which the next call finds again.
-    let _ = flush_tls(tls, socket);
-    match processed {
-        Ok(_) => Ok(read),
-        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
-    }
-}
-
-fn flush_tls<S: ByteSocket>(tls: &mut ServerConnection, socket: &S) -> io::Result<()> {
-    while tls.wants_write() {
-        if tls.write_tls(&mut TlsSide(socket))? == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-    }
-    Ok(())
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+#[cfg(feature = "psk")]
+use crate::tls::PskFailure;
 use crate::websocket::frame::FrameError;
 
 /// The name under which an error of a [`crate::Stream`] is counted, such as `websocket_text`, `tls_alert` or
@@ -10,6 +12,10 @@ pub fn failure_name(error: &io::Error) -> &'static str {
     let inner = error.get_ref();
     if let Some(frame) = inner.and_then(|inner| inner.downcast_ref::<FrameError>()) {
         return frame.name();
+    }
+    #[cfg(feature = "psk")]
+    if let Some(failure) = inner.and_then(|inner| inner.downcast_ref::<PskFailure>()) {
+        return if failure.is_alert() { "tls_alert" } else { "tls_violation" };
     }
     match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         Some(rustls::Error::AlertReceived(_)) => return "tls_alert",

@@ -114,10 +114,10 @@ async fn steps(
         let Some(acceptor) = &options.tls else {
             return Err((HandshakeReason::TlsFailed, "the listener has no certificate".to_owned()));
         };
-        let connection = acceptor.start().map_err(|error| (HandshakeReason::TlsFailed, error.to_string()))?;
-        let step = tls::finish(channel, connection, limits.tls_bytes_max);
+        let session = acceptor.start().map_err(|error| (HandshakeReason::TlsFailed, error.to_string()))?;
+        let step = tls::finish(channel, session, limits.tls_bytes_max);
         within(deadline, limits.tls_timeout, HandshakeReason::TlsTimeout, step).await?;
-        peer.tls = channel.tls().map(|connection| Box::new(crate::tls::TlsPeer::from_connection(connection)));
+        peer.tls = channel.tls().map(|session| Box::new(session.peer()));
     }
     if let Some(path) = websocket_path.filter(|_| peer.transport.uses_websocket()) {
         let check = check_first_bytes(channel, Expected::Http);

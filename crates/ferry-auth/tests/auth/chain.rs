@@ -3,7 +3,7 @@ use std::sync::mpsc;
 
 use ferry_auth::{
     Authenticator, CertificateLink, Chain, Credentials, DecoySecret, HashCost, HashQueue, Outcome,
-    PasswordFile, PasswordFileText, PasswordHash, PasswordLink, Refusal, Verdict,
+    PasswordFile, PasswordFileText, PasswordHash, PasswordLink, PskLink, Refusal, Verdict,
 };
 
 const CHEAP: HashCost = HashCost::Pbkdf2Sha512 { iterations: 1 };
@@ -24,6 +24,7 @@ fn chain(file: PasswordFile, queue: Arc<HashQueue>) -> Chain {
     Chain::new()
         .with("password_file", Arc::new(PasswordLink::new(Arc::new(file), queue, &DecoySecret::random())))
         .with("certificate", Arc::new(CertificateLink))
+        .with("psk", Arc::new(PskLink))
 }
 
 fn asked(authenticators: &[&str], user_name: Option<&str>, password: Option<&[u8]>) -> Credentials {
@@ -120,6 +121,14 @@ fn the_first_who_can_judge_decides() {
     let empty =
         Credentials { certificate_common_name: Some("".into()), ..asked(&["certificate"], None, None) };
     assert!(judge(&chain, empty).is_err());
+    let with_key = |authenticators: &[&str], identity: &str| {
+        let asked = asked(authenticators, Some("ada"), Some(b"one"));
+        judge(&chain, Credentials { psk_identity: Some(identity.into()), ..asked })
+    };
+    assert_eq!(with_key(&["psk", "password_file"], "pump 7"), Ok(Some("pump 7".into())));
+    assert_eq!(with_key(&["psk", "password_file"], ""), Ok(Some("ada".into())));
+    assert_eq!(with_key(&["password_file"], "pump 7"), Ok(Some("ada".into())));
+    assert!(judge(&chain, asked(&["psk"], Some("ada"), Some(b"one"))).is_err());
 }
 
 #[test]

@@ -16,6 +16,8 @@ choices! {
         Users = "users",
         /// Takes the common name of the client's certificate for the user name.
         Certificate = "certificate",
+        /// Takes the identity of the client's pre-shared key for the user name.
+        Psk = "psk",
         /// Checks a token (JWT) in the place of the password.
         Jwt = "jwt",
         /// Asks an HTTP server.

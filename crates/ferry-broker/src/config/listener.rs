@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use ferry_codec::{ProtocolVersion, QoS};
 use ferry_net::{
-    BindOptions, ClientCertificates, HostPort, ListenAddress, OriginRule, TlsOptions, TlsVersion, Transport,
+    BindOptions, ClientCertificates, HostPort, ListenAddress, OriginRule, PskOptions, TlsAcceptor, TlsError,
+    TlsOptions, TlsVersion, Transport,
 };
 
 use super::authentication::{Authentication, AuthenticatorKind};
@@ -129,11 +130,13 @@ section! {
 
         /// Who judges clients here, in this order; the first that can has decided. `"password_file"` compares user name and
         /// password with `authentication.password_file`; `"certificate"` takes the common name of a client's certificate
-        /// for its user name, and leaves a client without one to the next; `"jwt"` takes a token in the place of the password, and
-        /// leaves other passwords to the next; `"hook"` asks `authentication.hook_url`, which may leave a client to the next; `"peer"`, on a Unix
-        /// socket, takes the user that the client's process runs as, by `authentication.peer_users`, and leaves others to the next;
-        /// `"users"` compares with the users of `authentication.users`. `"auto"`: tokens if `authentication.jwt_key_file` or
-        /// `jwt_jwks_url` is set, then the hook, then these users, then the password file, as far as they are there.
+        /// for its user name, and leaves a client without one to the next; `"psk"` takes the identity of a client's pre-shared key
+        /// for its user name; `"jwt"` takes a token in the place of the password, and leaves other passwords to the next;
+        /// `"hook"` asks `authentication.hook_url`, which may leave a client to the next; `"peer"`, on a Unix socket, takes the
+        /// user that the client's process runs as, by `authentication.peer_users`, and leaves others to the next; `"users"`
+        /// compares with the users of `authentication.users`. `"auto"`: `"psk"` where there is a `tls_psk_file`; elsewhere
+        /// tokens if `authentication.jwt_key_file` or `jwt_jwks_url` is set, then the hook, then these users, then the password
+        /// file, as far as they are there.
         authentication: Option<Vec<AuthenticatorKind>> = None,
             Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;
 
@@ -201,6 +204,12 @@ section! {
         tls_client_certificate: ClientCertificate = ClientCertificate::None,
             Kind::Choice(ClientCertificate::NAMES), Live;
 
+        /// Identities and pre-shared keys in the place of certificates (TLS-PSK): a file as Mosquitto's `psk_file`, a line
+        /// `identity:key` for each, the key in hexadecimal digits. Nobody has a certificate then; who has not the key of an
+        /// identity cannot connect. A change of the file takes effect at once, for the clients that connect from then on.
+        /// Only in a program that is built with `--features psk`, which needs OpenSSL.
+        tls_psk_file: Option<PathBuf> = None, Kind::Path, Live;
+
         /// The oldest version of TLS allowed.
         tls_version_min: TlsVersion = TlsVersion::V12, Kind::Choice(TLS_VERSIONS), Live;
     }
@@ -216,6 +225,7 @@ impl Listener {
     pub fn authenticators(&self, authentication: &Authentication) -> Vec<AuthenticatorKind> {
         match &self.authentication {
             Some(kinds) => kinds.clone(),
+            None if self.tls_psk_file.is_some() => vec![AuthenticatorKind::Psk],
             None => {
                 let tokens = authentication.takes_tokens().then_some(AuthenticatorKind::Jwt);
                 let users = authentication.users.then_some(AuthenticatorKind::Users);
@@ -260,11 +270,30 @@ impl Listener {
             &self.tls_key_file,
             &self.tls_client_ca_file,
             &self.tls_client_crl_file,
+            &self.tls_psk_file,
         ];
         files.into_iter().flatten().filter(|_| self.uses_tls())
     }
 
-    /// Its TLS settings; `None` if it does not use TLS or lacks a file that it needs.
+    /// Makes what starts TLS for its connections, of the files as they are now; `None` if it does not use TLS or lacks a
+    /// file that it needs.
+    ///
+    /// # Errors
+    /// A file cannot be used.
+    pub fn tls_acceptor(&self) -> Result<Option<TlsAcceptor>, TlsError> {
+        let transport = self.address.transport();
+        if let Some(options) = self.psk_options() {
+            return TlsAcceptor::with_psk(&options, transport).map(Some);
+        }
+        self.tls_options().map(|options| TlsAcceptor::new(&options, transport)).transpose()
+    }
+
+    fn psk_options(&self) -> Option<PskOptions> {
+        let file = self.tls_psk_file.clone().filter(|_| self.uses_tls())?;
+        Some(PskOptions { file, minimum_version: self.tls_version_min })
+    }
+
+    /// Its settings for certificates; `None` if it has none, or lacks a file that it needs.
     pub fn tls_options(&self) -> Option<TlsOptions> {
         if !self.uses_tls() {
             return None;

@@ -62,6 +62,7 @@ impl Listener {
                 AuthenticatorKind::PasswordFile => "password, ",
                 AuthenticatorKind::Users => "managed users, ",
                 AuthenticatorKind::Certificate => "certificate, ",
+                AuthenticatorKind::Psk => "pre-shared key, ",
                 AuthenticatorKind::Jwt => "token, ",
                 AuthenticatorKind::Hook => "hook, ",
                 AuthenticatorKind::Peer => "peer, ",

@@ -518,3 +518,38 @@ fn an_authenticator_needs_what_it_judges() {
     let error = load(text, &[], Flags::default()).unwrap_err().to_string();
     assert!(error.contains("nobody judges clients here"), "{error}");
 }
+
+#[test]
+fn pre_shared_keys_take_the_place_of_certificates() {
+    let file = users("keys", "pump 7:1ab\n", 0o600);
+    let listener = |address: &str, more: &str| {
+        let text = format!("[[listener]]\naddress = \"{address}\"\ntls_psk_file = \"{file}\"\n{more}");
+        load(&text, &[], Flags::default())
+    };
+    let wrong = |address: &str, more: &str| listener(address, more).unwrap_err().to_string();
+    assert!(wrong("tcp://127.0.0.1:1", "").contains("tcp://127.0.0.1:1 does not use TLS"));
+    let error = wrong("tls://*:1", "tls_key_file = \"key.pem\"\ntls_client_certificate = \"required\"\n");
+    assert!(error.contains("ferry.toml:4:1: listener[0].tls_key_file: nobody has a certificate"), "{error}");
+    assert!(error.contains("ferry.toml:5:1: listener[0].tls_client_certificate: "), "{error}");
+    let text = "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\nauthentication = [\"psk\"]\n";
+    assert!(problems(text).contains("clients have no pre-shared keys here"));
+    let loaded = listener("tls://*:1", "");
+    if cfg!(feature = "psk") {
+        let loaded = loaded.unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        let summary = loaded.config.summary();
+        assert!(summary.contains("tls://*:1  (pre-shared key, users only)"), "{summary}");
+        users("keys", "pump 7:1ab\npump 8\n", 0o644);
+        let error = wrong("tls://*:1", "");
+        assert!(error.contains("ferry.toml:3:1: listener[0].tls_psk_file: "), "{error}");
+        assert!(error.contains("line 2: there is no colon"), "{error}");
+        users("keys", "pump 7:1ab\n", 0o644);
+        let warning = &listener("tls://*:1", "").unwrap().warnings[0];
+        assert!(warning.to_string().contains("other users of this machine may read it"), "{warning}");
+    } else {
+        let error = loaded.unwrap_err().to_string();
+        assert!(error.contains("ferry.toml:3:1: listener[0].tls_psk_file: "), "{error}");
+        assert!(error.contains("--features psk"), "{error}");
+    }
+    std::fs::remove_file(file).unwrap();
+}

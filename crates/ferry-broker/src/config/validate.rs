@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ferry_net::{ListenAddress, TlsAcceptor, Transport};
+use ferry_net::{ListenAddress, TlsError, Transport};
 
 use super::Config;
 use super::authentication::{Authentication, AuthenticatorKind};
@@ -296,6 +296,11 @@ impl ListenerCheck<'_> {
                     let remedy = "listen on tls:// or wss://, and set tls_client_certificate = \"required\"";
                     self.problem("authentication", message, remedy.to_owned());
                 }
+                AuthenticatorKind::Psk if listener.tls_psk_file.is_none() => {
+                    let message = "clients have no pre-shared keys here".to_owned();
+                    let remedy = "listen on tls:// or wss://, and set tls_psk_file = \"FILE\"".to_owned();
+                    self.problem("authentication", message, remedy);
+                }
                 AuthenticatorKind::Jwt if !self.authentication.takes_tokens() => {
                     let message = "there are no keys for tokens".to_owned();
                     let remedy = "set authentication.jwt_key_file = \"FILE\"".to_owned();
@@ -321,6 +326,7 @@ impl ListenerCheck<'_> {
                 | AuthenticatorKind::Users
                 | AuthenticatorKind::Peer
                 | AuthenticatorKind::Certificate
+                | AuthenticatorKind::Psk
                 | AuthenticatorKind::Jwt
                 | AuthenticatorKind::Hook => {}
             }
@@ -338,7 +344,7 @@ impl ListenerCheck<'_> {
         let judged = !self.listener.authenticators(self.authentication).is_empty();
         match self.listener.allow_anonymous {
             AllowAnonymous::Local | AllowAnonymous::No if judged => {}
-            AllowAnonymous::Yes if !address.is_local_only() => {
+            AllowAnonymous::Yes if !address.is_local_only() && self.listener.tls_psk_file.is_none() => {
                 let reach = if self.restricted { "" } else { " to everything" };
                 let mut message = format!("everyone who reaches {address} may publish and subscribe{reach}");
                 let mut remedy = "use it only in a network that you trust".to_owned();
@@ -373,11 +379,15 @@ impl ListenerCheck<'_> {
             ("tls_client_crl_file", &listener.tls_client_crl_file),
         ];
         if !listener.uses_tls() {
-            for (key, _) in files.iter().filter(|(_, path)| path.is_some()) {
+            let psk_file = [("tls_psk_file", &listener.tls_psk_file)];
+            for (key, _) in files.iter().chain(&psk_file).filter(|(_, path)| path.is_some()) {
                 let message = format!("{} does not use TLS", listener.address);
                 self.problem(key, message, "listen on tls:// or wss://, or remove the line".to_owned());
             }
             return;
+        }
+        if listener.tls_psk_file.is_some() {
+            return self.psk(&files);
         }
         for (key, path) in &files[..2] {
             if path.is_none() {
@@ -406,9 +416,33 @@ impl ListenerCheck<'_> {
         self.tls_files(&files);
     }
 
+    /// Loads pre-shared keys as the listener would.
+    fn psk(&mut self, certificate_files: &[(&str, &Option<PathBuf>)]) {
+        let asked = self.listener.tls_client_certificate != ClientCertificate::None;
+        let certificate = ("tls_client_certificate", asked);
+        let files = certificate_files.iter().map(|(key, path)| (*key, path.is_some()));
+        for (key, _) in files.chain([certificate]).filter(|(_, is_set)| *is_set) {
+            let message = "nobody has a certificate where there are pre-shared keys".to_owned();
+            let remedy = "remove this, or tls_psk_file; a second listener can have the other".to_owned();
+            self.problem(key, message, remedy);
+        }
+        match self.listener.tls_acceptor() {
+            Ok(_) => self.tls_file_access(&[("tls_psk_file", &self.listener.tls_psk_file)]),
+            Err(TlsError::NoPsk { .. }) => {
+                let message = "this program is built without TLS-PSK".to_owned();
+                let remedy = "build it with `cargo build --release --features psk`, which needs OpenSSL, or use \
+                     certificates";
+                self.problem("tls_psk_file", message, remedy.to_owned());
+            }
+            Err(error) => {
+                let remedy = "put the right file there and check its permissions".to_owned();
+                self.problem("tls_psk_file", error.to_string(), remedy);
+            }
+        }
+    }
+
     /// Loads certificates and keys as the listener would.
     fn tls_files(&mut self, files: &[(&str, &Option<PathBuf>)]) {
-        let Some(options) = self.listener.tls_options() else { return };
         let mut unreadable = false;
         for (key, path) in files {
             // The acceptor would name only the first.
@@ -424,7 +458,7 @@ impl ListenerCheck<'_> {
             return;
         }
         self.tls_file_access(files);
-        let Err(error) = TlsAcceptor::new(&options, self.listener.address.transport()) else { return };
+        let Err(error) = self.listener.tls_acceptor() else { return };
         let key =
             files.iter().find(|(_, path)| path.as_deref() == Some(error.file())).map_or("", |(key, _)| *key);
         self.problem(key, error.to_string(), "put the right file there and check its permissions".to_owned());
@@ -433,7 +467,10 @@ impl ListenerCheck<'_> {
     fn tls_file_access(&mut self, files: &[(&str, &Option<PathBuf>)]) {
         for (key, path) in files {
             let Some(path) = path else { continue };
-            let file_use = if *key == "tls_key_file" { FileUse::Secret } else { FileUse::Trusted };
+            let file_use = match *key {
+                "tls_key_file" | "tls_psk_file" => FileUse::Secret,
+                _ => FileUse::Trusted,
+            };
             let name = Place::WholeFile(path.display().to_string());
             // Listeners mostly share one key.
             let is_said = self.warnings.iter().any(|said| said.place == name && said.option.ends_with(key));

@@ -124,6 +124,7 @@ impl Driver {
             password: credentials.password,
             peer_address: credentials.peer_address,
             certificate_common_name: credentials.certificate_common_name,
+            psk_identity: credentials.psk_identity,
             peer_user_id: self.peer_user_ids.borrow().get(&conn).copied(),
             protocol_version: credentials.protocol_version,
             listener: credentials.listener,

@@ -230,6 +230,7 @@ fn conn_info(peer: &PeerInfo, policy: Arc<ListenerPolicy>, connect_deadline: Tim
         listener: policy,
         peer_address: peer.address.to_string().into(),
         certificate_common_name: peer.tls.as_ref().and_then(|tls| tls.common_name.as_deref()).map(Box::from),
+        psk_identity: peer.tls.as_ref().and_then(|tls| tls.psk_identity.as_deref()).map(Box::from),
         transport: match peer.transport {
             Transport::Tcp => ferry_core::Transport::Tcp,
             Transport::Tls => ferry_core::Transport::Tls,

@@ -5,6 +5,8 @@ mod counted;
 #[cfg(feature = "srv")]
 mod dns_message;
 mod proxy;
+#[cfg(feature = "psk")]
+mod psk;
 #[cfg(feature = "srv")]
 mod srv;
 #[cfg(feature = "tls")]
@@ -25,6 +27,8 @@ use tokio::time::timeout;
 use crate::{ConnectionError, Scheme, ServerAddress};
 pub use connector::Connector;
 pub use proxy::{Proxy, ProxyKind};
+#[cfg(feature = "psk")]
+pub use psk::PreSharedKey;
 #[cfg(feature = "tls")]
 pub use tls::{ClientCertificate, TlsOptions};
 
@@ -201,6 +205,10 @@ async fn tls_stream(
     host: &str,
     options: &TransportOptions,
 ) -> Result<BoxedStream, ConnectionError> {
+    #[cfg(feature = "psk")]
+    if let Some(psk) = &options.tls.psk {
+        return Ok(Box::new(psk.connect(tcp, host, &options.tls).await?));
+    }
     Ok(Box::new(options.tls.connect(tcp, host).await?))
 }
 

@@ -37,6 +37,10 @@ pub struct TlsOptions {
     /// Take a certificate with any name, as long as an authority that is trusted has signed it: for servers that are reached
     /// under another name than their own. Whoever has a certificate of the authority can pass for the server.
     pub any_server_name: bool,
+    /// A key that is shared with the server, in the place of all certificates; of the other options those about the version,
+    /// the protocols and the name still count. With the feature `psk`.
+    #[cfg(feature = "psk")]
+    pub psk: Option<super::PreSharedKey>,
     /// Trust anybody. The connection is encrypted, but perhaps not with the right server: for tests only.
     pub insecure: bool,
 }

@@ -320,6 +320,7 @@ fn credentials_are_handed_on() {
     let info = ConnInfo {
         peer_address: "192.0.2.1:5".into(),
         certificate_common_name: Some("device".into()),
+        psk_identity: Some("identity".into()),
         ..ConnInfo::default()
     };
     let client = broker.open_at(V5, 0, info);
@@ -337,6 +338,7 @@ fn credentials_are_handed_on() {
             certificate_common_name: Some("device".into()),
             protocol_version: 5,
             listener: "".into(),
+            psk_identity: Some("identity".into()),
             authenticators: std::sync::Arc::default(),
             anonymous_allowed: true,
         }

@@ -91,6 +91,8 @@ handshake_reasons! {
     TlsCertificateMissing "tls_certificate_missing" "no client certificate, and the listener requires one";
     /// The client's certificate is not valid here.
     TlsCertificateInvalid "tls_certificate_invalid" "the client's certificate was not accepted";
+    /// No such identity, or not its key.
+    TlsKeyWrong "tls_key_wrong" "the client's identity or pre-shared key is not one of the listener's";
     /// The client ended the handshake, often because it does not trust our certificate.
     TlsAlertReceived "tls_alert_received" "the client refused the TLS handshake; does it trust our certificate authority?";
     /// The TLS handshake failed otherwise.

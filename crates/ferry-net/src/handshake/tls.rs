@@ -2,19 +2,22 @@
 
 use std::io;
 
-use rustls::{Error, ServerConnection};
+use rustls::Error;
 
 use super::{Failure, HandshakeReason, disconnected, flush};
 use crate::channel::Channel;
+#[cfg(feature = "psk")]
+use crate::tls::PskFailure;
+use crate::tls::TlsSession;
 
 /// Runs the handshake to its end on a channel that may have read the first bytes of it.
 pub(super) async fn finish(
     channel: &mut Channel,
-    connection: ServerConnection,
+    session: TlsSession,
     bytes_max: usize,
 ) -> Result<(), Failure> {
     let early = channel.take_early_input();
-    channel.start_tls(connection);
+    channel.start_tls(session);
     let mut received = early.len();
     channel.process_early_records(&early).map_err(|error| failure(&error))?;
     drop(early);
@@ -36,8 +39,12 @@ pub(super) async fn finish(
     }
 }
 
-/// Tells the reason of an error that came from rustls, or from the socket.
+/// Tells the reason of an error that came from TLS, or from the socket.
 pub(super) fn failure(error: &io::Error) -> Failure {
+    #[cfg(feature = "psk")]
+    if let Some(cause) = error.get_ref().and_then(|inner| inner.downcast_ref::<PskFailure>()) {
+        return (cause.reason(), cause.to_string());
+    }
     let Some(cause) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else {
         return disconnected(error);
     };

@@ -1,5 +1,6 @@
 //! The TLS settings that a listener uses for new connections; they can be exchanged while it runs.
 
+use std::io;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::crypto::{CryptoProvider, ring};
@@ -8,7 +9,9 @@ use rustls::server::{ServerConnection, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-use super::{ClientCertificates, TlsError, TlsOptions, TlsVersion, pem_file};
+#[cfg(feature = "psk")]
+use super::psk::PskContext;
+use super::{ClientCertificates, PskOptions, TlsError, TlsOptions, TlsSession, TlsVersion, pem_file};
 use crate::peer::Transport;
 
 /// Plaintext bytes that one connection may hold encrypted and unsent, in addition to a TLS record.
@@ -19,7 +22,14 @@ const UNSENT_BYTES_MAX: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct TlsAcceptor {
     transport: Transport,
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Settings>,
+}
+
+#[derive(Clone, Debug)]
+enum Settings {
+    Certificate(Arc<ServerConfig>),
+    #[cfg(feature = "psk")]
+    Psk(PskContext),
 }
 
 impl TlsAcceptor {
@@ -30,12 +40,20 @@ impl TlsAcceptor {
     /// A file is unreadable, empty of what it should hold, or does not fit the others.
     pub fn new(options: &TlsOptions, transport: Transport) -> Result<Self, TlsError> {
         let config = server_config(options, transport)?;
-        Ok(Self { transport, current: RwLock::new(Arc::new(config)) })
+        Ok(Self { transport, current: RwLock::new(Settings::Certificate(Arc::new(config))) })
+    }
+
+    /// Loads identities and keys, in the place of certificates; as [`TlsAcceptor::new`] else.
+    ///
+    /// # Errors
+    /// The file is unreadable, or something in it is wrong; or this program is built without the feature `psk`.
+    pub fn with_psk(options: &PskOptions, transport: Transport) -> Result<Self, TlsError> {
+        Ok(Self { transport, current: RwLock::new(psk_settings(options, transport)?) })
     }
 
     /// Uses settings made elsewhere.
     pub fn from_config(config: Arc<ServerConfig>, transport: Transport) -> Self {
-        Self { transport, current: RwLock::new(config) }
+        Self { transport, current: RwLock::new(Settings::Certificate(config)) }
     }
 
     /// Loads the files again; connections that come later use them.
@@ -44,17 +62,32 @@ impl TlsAcceptor {
     /// As [`TlsAcceptor::new`]; the old settings stay in force.
     pub fn reload(&self, options: &TlsOptions) -> Result<(), TlsError> {
         let config = Arc::new(server_config(options, self.transport)?);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Settings::Certificate(config);
         Ok(())
     }
 
     /// The state of one new connection.
-    pub(crate) fn start(&self) -> Result<ServerConnection, rustls::Error> {
-        let config = Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner));
-        let mut connection = ServerConnection::new(config)?;
-        connection.set_buffer_limit(Some(UNSENT_BYTES_MAX));
-        Ok(connection)
+    pub(crate) fn start(&self) -> io::Result<TlsSession> {
+        match self.current.read().unwrap_or_else(PoisonError::into_inner).clone() {
+            Settings::Certificate(config) => {
+                let mut connection = ServerConnection::new(config).map_err(io::Error::other)?;
+                connection.set_buffer_limit(Some(UNSENT_BYTES_MAX));
+                Ok(TlsSession::Certificate(connection))
+            }
+            #[cfg(feature = "psk")]
+            Settings::Psk(context) => context.start().map(TlsSession::Psk),
+        }
     }
+}
+
+#[cfg(feature = "psk")]
+fn psk_settings(options: &PskOptions, transport: Transport) -> Result<Settings, TlsError> {
+    PskContext::new(options, &alpn(transport)).map(Settings::Psk)
+}
+
+#[cfg(not(feature = "psk"))]
+fn psk_settings(options: &PskOptions, _transport: Transport) -> Result<Settings, TlsError> {
+    Err(TlsError::NoPsk { file: options.file.clone() })
 }
 
 fn server_config(options: &TlsOptions, transport: Transport) -> Result<ServerConfig, TlsError> {

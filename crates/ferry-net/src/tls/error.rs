@@ -45,6 +45,20 @@ pub enum TlsError {
         /// What rustls said.
         detail: String,
     },
+    /// A line of a file of pre-shared keys is wrong.
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong, and what to do. Nothing of the line is in it: it may be the key.
+        fault: &'static str,
+    },
+    /// This program is built without pre-shared keys.
+    NoPsk {
+        /// The file that would have been read.
+        file: PathBuf,
+    },
     /// The private key belongs to another certificate.
     KeyMismatch {
         /// The file of the certificate.
@@ -62,6 +76,8 @@ impl TlsError {
             | Self::TooLarge { file, .. }
             | Self::NotPem { file, .. }
             | Self::Missing { file, .. }
+            | Self::Line { file, .. }
+            | Self::NoPsk { file }
             | Self::Unusable { file, .. } => file,
             Self::KeyMismatch { key_file, .. } => key_file,
         }
@@ -73,7 +89,11 @@ impl fmt::Display for TlsError {
         match self {
             Self::Unreadable { file, error } => write!(f, "{} cannot be read: {error}", file.display()),
             Self::TooLarge { file, bytes_max } => {
-                write!(f, "{} is larger than {bytes_max} bytes; it is not a PEM file", file.display())
+                write!(
+                    f,
+                    "{} is larger than {bytes_max} bytes; that is not what it should be",
+                    file.display()
+                )
             }
             Self::NotPem { file, detail } => {
                 write!(f, "{} is not a valid PEM file: {detail}", file.display())
@@ -81,6 +101,13 @@ impl fmt::Display for TlsError {
             Self::Missing { file, wanted, remedy } => {
                 write!(f, "{} holds no {wanted}; {remedy}", file.display())
             }
+            Self::Line { file, line, fault } => write!(f, "{}, line {line}: {fault}", file.display()),
+            Self::NoPsk { file } => write!(
+                f,
+                "{} is not read: this program is built without TLS-PSK; build it with `--features psk`, which needs \
+                 OpenSSL",
+                file.display()
+            ),
             Self::Unusable { file, detail } => write!(f, "{} cannot be used: {detail}", file.display()),
             Self::KeyMismatch { certificate_file, key_file } => write!(
                 f,

@@ -15,6 +15,17 @@ pub struct TlsOptions {
     pub minimum_version: TlsVersion,
 }
 
+/// The settings of a TLS listener whose clients share a key with it, and where nobody has a certificate (TLS-PSK: RFC 4279,
+/// and RFC 8446, section 2.2). Needs the feature `psk`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PskOptions {
+    /// The identities and their keys, as Mosquitto's `psk_file` has them: a line `identity:key` for each, the key in
+    /// hexadecimal digits.
+    pub file: PathBuf,
+    /// Older versions are refused.
+    pub minimum_version: TlsVersion,
+}
+
 /// Whether clients may or must show a certificate, and who may have signed it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCertificates {

@@ -20,6 +20,8 @@ pub struct TlsPeer {
     pub certificates: Vec<CertificateDer<'static>>,
     /// The common name in the subject of the client's certificate.
     pub common_name: Option<String>,
+    /// The identity whose pre-shared key the client has; none where there are certificates.
+    pub psk_identity: Option<String>,
 }
 
 impl TlsPeer {
@@ -42,6 +44,7 @@ impl TlsPeer {
             server_name: connection.server_name().map(str::to_owned),
             common_name: certificates.first().and_then(|first| subject::common_name(first)),
             certificates,
+            psk_identity: None,
         }
     }
 }

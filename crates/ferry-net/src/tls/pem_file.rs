@@ -46,7 +46,7 @@ fn all<T: PemObject>(file: &Path, wanted: &'static str, remedy: &'static str) ->
     Ok(items)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, TlsError> {
     let unreadable = |error| TlsError::Unreadable { file: file.to_owned(), error };
     let mut text = Vec::new();
     File::open(file)

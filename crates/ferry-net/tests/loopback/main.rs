@@ -4,6 +4,8 @@
 
 mod certificates;
 mod proxy_protocol;
+#[cfg(feature = "psk")]
+mod psk;
 mod server;
 mod tcp;
 mod tls;

@@ -158,6 +158,17 @@ pub(crate) struct WillArguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
 pub(crate) struct TlsArguments {
+    /// Use TLS with this key, which the server has too, in the place of certificates: hexadecimal digits. Others on this
+    /// machine can see it
+    #[cfg(feature = "psk")]
+    #[arg(long, value_name = "HEX", requires = "psk_identity", conflicts_with_all = ["cafile", "capath"])]
+    pub(super) psk: Option<String>,
+
+    /// The name under which the server has the key
+    #[cfg(feature = "psk")]
+    #[arg(long, value_name = "NAME", requires = "psk", allow_hyphen_values = true)]
+    pub(super) psk_identity: Option<String>,
+
     /// Use TLS, and trust the authorities in this PEM file
     #[arg(long, value_name = "FILE")]
     pub(super) cafile: Option<PathBuf>,
@@ -194,8 +205,10 @@ pub(crate) struct TlsArguments {
 /// Options of Mosquitto's clients that are not possible here: each says why, and what to do instead.
 #[derive(Debug, Args)]
 pub(crate) struct RefusedArguments {
+    #[cfg(not(feature = "psk"))]
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     psk: Option<String>,
+    #[cfg(not(feature = "psk"))]
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
     psk_identity: Option<String>,
     #[arg(long, hide = true, num_args = 0..=1, default_missing_value = "")]
@@ -212,11 +225,15 @@ impl RefusedArguments {
     /// # Errors
     /// What is not possible about an option that is there.
     pub(super) fn check(&self) -> Result<(), String> {
-        const NO_PSK: &str = "the TLS of Ferry, rustls, has no pre-shared keys; use certificates: --cafile, and --cert with --key";
+        #[cfg(not(feature = "psk"))]
+        const NO_PSK: &str = "this program is built without TLS-PSK; build it with `--features psk`, which needs OpenSSL, or use \
+            certificates: --cafile, and --cert with --key";
         const NO_ENGINE: &str = "there are no engines of OpenSSL; give the private key as a PEM file: --key";
         let keyform = self.keyform.as_ref().filter(|form| *form != "pem");
         for (name, value, why) in [
+            #[cfg(not(feature = "psk"))]
             ("--psk", self.psk.as_ref(), NO_PSK),
+            #[cfg(not(feature = "psk"))]
             ("--psk-identity", self.psk_identity.as_ref(), NO_PSK),
             (
                 "--ciphers",

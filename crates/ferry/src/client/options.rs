@@ -118,6 +118,11 @@ impl ConnectionArguments {
         transport.tls.alpn_protocols.extend(tls.tls_alpn.clone());
         transport.tls.any_server_name = tls.insecure;
         transport.tls.only_tls13 = tls.tls_version.as_deref() == Some("tlsv1.3");
+        #[cfg(feature = "psk")]
+        if let (Some(key), Some(identity)) = (&tls.psk, &tls.psk_identity) {
+            let psk = ferry_client::PreSharedKey::from_hex(identity.clone(), key);
+            transport.tls.psk = Some(psk.map_err(|error| error.to_string())?);
+        }
         Ok(transport)
     }
 
@@ -197,6 +202,10 @@ impl ConnectionArguments {
 impl TlsArguments {
     /// Whether an option says that there is to be TLS.
     pub(super) fn is_wanted(&self) -> bool {
+        #[cfg(feature = "psk")]
+        if self.psk.is_some() {
+            return true;
+        }
         self.cafile.is_some()
             || self.capath.is_some()
             || self.tls_use_os_certs

@@ -10,6 +10,8 @@ mod test_ctl_access;
 mod test_formats;
 mod test_manual;
 mod test_options;
+#[cfg(feature = "psk")]
+mod test_psk;
 mod test_publish;
 mod test_queued;
 mod test_record;

@@ -1,6 +1,6 @@
 //! Every option of mosquitto_pub, mosquitto_sub and mosquitto_rr 2.0, and what becomes of it here.
 
-use Here::{Alike, Other, Refused};
+use Here::{Alike, Feature, Other, Refused};
 
 /// One option.
 pub(crate) struct MosquittoOption {
@@ -25,6 +25,9 @@ pub(crate) enum Here {
     Other,
     /// An error with these words says what to do instead.
     Refused(&'static str),
+    /// It does the same if the program is built with this feature, which has tests of its own; otherwise it is refused, with
+    /// words that name it.
+    Feature(&'static str),
 }
 
 const fn option(
@@ -37,7 +40,8 @@ const fn option(
     MosquittoOption { names, clients, here, note, trial }
 }
 
-const PSK: &str = "rustls, the TLS of Ferry, has no pre-shared keys; use certificates: `--cafile`, and `--cert` with `--key`";
+const PSK: &str =
+    "cannot be together with `--cafile` and `--capath`; other options about certificates have no effect then";
 const ENGINE: &str = "there are no engines of OpenSSL; give the private key as a PEM file: `--key`";
 const WITH_CERTIFICATE: &str =
     "OPTION CLIENT_CERTIFICATE --key CLIENT_KEY --cafile AUTHORITY -h localhost -p TLS_PORT";
@@ -152,8 +156,8 @@ pub(crate) const OPTIONS: &[MosquittoOption] = &[
     ),
     option(&["--tls-engine"], "psr", Refused("--key"), "OPTION x", ENGINE),
     option(&["--tls-engine-kpass-sha1"], "psr", Refused("--key"), "OPTION x", ENGINE),
-    option(&["--psk"], "psr", Refused("--cafile"), "OPTION 12ab", PSK),
-    option(&["--psk-identity"], "psr", Refused("--cafile"), "OPTION x", PSK),
+    option(&["--psk"], "psr", Feature("psk"), "OPTION 12ab", PSK),
+    option(&["--psk-identity"], "psr", Feature("psk"), "OPTION x", "not without `--psk`"),
     // What to publish.
     option(&["-t", "--topic"], "psr", Alike, "OPTION TOPIC", ""),
     option(&["-m", "--message"], "pr", Alike, "OPTION text", ""),

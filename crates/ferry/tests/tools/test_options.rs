@@ -113,6 +113,12 @@ impl Place {
                 assert!(matches!(code, Some(1 | 2)), "{what}: {code:?}");
                 assert!(error.contains(name) && error.contains(words), "{what}: {error}");
             }
+            Here::Feature(feature) if !cfg!(feature = "psk") => {
+                assert!(matches!(code, Some(1 | 2)), "{what}: {code:?}");
+                let words = format!("--features {feature}");
+                assert!(error.contains(name) && error.contains(&words), "{what}: {error}");
+            }
+            Here::Feature(_) => {}
             Here::Alike if with_mosquitto => {
                 let mut theirs = Command::new(format!("mosquitto_{}", client.name));
                 theirs.args(&options).env("XDG_CONFIG_HOME", "/nonexistent").env("TZ", "UTC");
@@ -273,8 +279,13 @@ Every option of `mosquitto_pub`, `mosquitto_sub` and `mosquitto_rr` 2.0, and wha
         let clients = CLIENTS.iter().filter(|client| option.clients.contains(client.letter));
         let clients: Vec<&str> = clients.map(|client| client.name).collect();
         let here = match option.here {
-            Here::Alike | Here::Other => "works",
-            Here::Refused(_) => "refused",
+            Here::Alike | Here::Other => "works".to_owned(),
+            Here::Feature(feature) => {
+                format!(
+                    "works in a program that is built with `--features {feature}`, and is refused otherwise"
+                )
+            }
+            Here::Refused(_) => "refused".to_owned(),
         };
         let separator = if option.note.is_empty() { "" } else { ": " };
         let note = option.note;
