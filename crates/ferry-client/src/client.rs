@@ -159,6 +159,12 @@ impl Client {
         })
     }
 
+    /// How many messages have come to their end: acknowledged or refused by the server, or, with QoS 0, on their way.
+    #[must_use]
+    pub fn published_count(&self) -> u64 {
+        self.inner.shared.lock().published_count
+    }
+
     /// Waits until everything published so far is sent and acknowledged.
     ///
     /// # Errors

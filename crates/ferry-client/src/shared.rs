@@ -42,6 +42,8 @@ pub(crate) struct State {
     is_writing: bool,
     /// Somebody waits for progress since it was told last.
     is_progress_wanted: bool,
+    /// Messages whose end has been told.
+    pub(crate) published_count: u64,
     publishes: ByNumber<oneshot::Sender<Result<Published, PublishError>>>,
     requests: ByNumber<oneshot::Sender<Answer>>,
     #[cfg(feature = "outbox")]
@@ -89,6 +91,7 @@ impl Shared {
             is_rung: false,
             waker: None,
             is_writing: false,
+            published_count: 0,
             is_progress_wanted: false,
             publishes: ByNumber::default(),
             requests: ByNumber::default(),
@@ -429,6 +432,7 @@ impl Shared {
                 self.deliver(state, message, acknowledgement);
             }
             SessionEvent::Published { number, outcome, refused_topic } => {
+                state.published_count += 1;
                 let is_error = outcome.reason_code.is_error();
                 let reason_code = outcome.reason_code;
                 let result = if is_error { Err(PublishError::Rejected(outcome)) } else { Ok(outcome) };

@@ -18,6 +18,9 @@ pub(crate) struct Ending {
     words: String,
 }
 
+/// As `mosquitto_pub` ends when the connection is lost.
+const CONNECTION_LOST: u8 = 7;
+
 /// As `mosquitto_sub` ends when the time of `-W` is over.
 const TIMED_OUT: u8 = 27;
 
@@ -56,6 +59,17 @@ impl Ending {
     /// The same, without telling why: there is nobody to tell.
     pub(crate) fn without_words(self) -> Self {
         Self { words: String::new(), ..self }
+    }
+
+    /// The server does not take what it is sent.
+    pub(super) fn given_up(connections: u32, reason: &ConnectionError) -> Self {
+        Self {
+            exit_code: CONNECTION_LOST,
+            words: format!(
+                "the server closed {connections} connections in a row and acknowledged nothing, the last one so: {reason}; it \
+                 may not take a message of this size or topic"
+            ),
+        }
     }
 
     /// Says why, unless nobody wants to know; the exit code.

@@ -3,6 +3,7 @@
 mod address;
 mod arguments;
 mod ending;
+mod losses;
 mod options;
 mod options_file;
 mod properties;
@@ -12,6 +13,7 @@ mod underway;
 
 pub(crate) use arguments::{ConnectionArguments, seconds, seconds_above_0};
 pub(crate) use ending::{Ending, end_within, run, stopped};
+pub(crate) use losses::given_up;
 pub(crate) use options::{DefaultVersion, Setup, check_topic_name, qos};
 pub(crate) use options_file::{options_directory, with_options_files};
 pub(crate) use property_words::with_joined_properties;

@@ -102,6 +102,9 @@ impl JsonLine {
                 version => Err(format!("a recording of version {version}; this program knows version 1")),
             };
         }
+        if !line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(line).is_ok() {
+            return Err("not an object such as {\"topic\":\"a\",\"payload\":\"x\"}".to_owned());
+        }
         let object: MessageObject<'_> = serde_json::from_slice(line).map_err(|error| words_of(&error))?;
         object.into_message().map(|message| Self::Message(Box::new(message)))
     }
@@ -209,7 +212,18 @@ fn time_of(text: &str) -> Result<Timestamp, String> {
 fn words_of(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let (words, _) = words.rsplit_once(" at line ").unwrap_or((&words, ""));
-    if error.is_data() { words.to_owned() } else { format!("not JSON at column {}: {words}", error.column()) }
+    let is_number = |kind: &&str| words.ends_with(&format!("expected {kind}"));
+    if let Some(kind) = ["u8", "u32"].iter().find(|kind| is_number(kind)) {
+        let words = words.strip_suffix(kind).unwrap_or(words);
+        return format!(
+            "{words}{}",
+            if *kind == "u8" { "0, 1 or 2" } else { "a number of seconds up to 4294967295" }
+        );
+    }
+    let words = words
+        .replace("struct PropertiesObject with 8 elements", "an object")
+        .replace("struct PropertiesObject", "an object");
+    if error.is_data() { words } else { format!("not JSON at column {}: {words}", error.column()) }
 }
 
 /// `null` too is a value.
@@ -350,7 +364,13 @@ mod tests {
         for (line, words) in [
             ("{", "not JSON at column 1"),
             ("hello", "not JSON at column 1"),
-            ("[]", "invalid length 0"),
+            ("[]", "not an object such as"),
+            ("[null,\"a\",\"x\"]", "not an object such as"),
+            (
+                "{\"topic\":\"a\",\"payload\":\"a\",\"qos\":\"1\"}",
+                "invalid type: string \"1\", expected 0, 1 or 2",
+            ),
+            ("{\"topic\":\"a\",\"payload\":\"a\",\"properties\":1}", "expected an object"),
             ("{\"topic\":\"a\"}", "payload is missing"),
             ("{\"payload\":\"a\"}", "topic is missing"),
             ("{\"topic\":\"a/#\",\"payload\":\"a\"}", "+ and # are for subscribing"),

@@ -17,7 +17,8 @@ use std::sync::atomic::AtomicU64;
 use ferry_client::{Client, Message, ProtocolVersion};
 
 use crate::client::{
-    DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, qos, run, stopped,
+    DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, given_up, qos, run,
+    stopped,
 };
 use crate::json_line::{JsonLine, JsonLines};
 use crate::output;
@@ -152,6 +153,7 @@ async fn connect_and_publish(
         // First, so that signals are caught before anything is told.
         biased;
         () = stopped() => Err(Ending::interrupted()),
+        ending = given_up(&client) => Err(ending),
         outcome = publish_all(arguments, &client, version, message, Watched { progress, written }) => outcome,
     };
     end_within(&client, setup.disconnect).await;

@@ -94,7 +94,14 @@ async fn connect_and_record(
         () = time_is_over(arguments.duration) => Ok(()),
     };
     progress.clear();
-    let written = recorder.file.flush().map_err(|error| recorder.failed(&error));
+    let written = match &outcome {
+        Ok(()) => recorder.file.replace().and_then(|()| recorder.file.flush()),
+        Err(_) => recorder.file.flush(),
+    };
+    let written = written.map_err(|error| recorder.failed(&error));
+    if outcome.is_err() {
+        recorder.file.discard_if_empty();
+    }
     // Before the streams are dropped: what they were not asked for stays with the server.
     end_within(&client, setup.disconnect).await;
     drop((others, wanted));

@@ -1,7 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ferry_client::Message;
 use jiff::Timestamp;
@@ -17,6 +17,10 @@ pub(super) struct RecordingFile {
     pub(super) bytes: u64,
     /// Bytes of a torn line that were cut off.
     pub(super) torn_bytes: u64,
+    /// The file, if it was not there before.
+    made: Option<PathBuf>,
+    /// The file, if what is in it is to be replaced and still there.
+    replaced: Option<File>,
 }
 
 impl RecordingFile {
@@ -27,6 +31,8 @@ impl RecordingFile {
     pub(super) fn open(arguments: &RecordArguments) -> io::Result<Self> {
         let path = &arguments.file;
         let mut torn_bytes = 0;
+        let mut replaced = None;
+        let made = Some(path.clone()).filter(|path| path != Path::new("-") && !path.exists());
         let output: Box<dyn Write> = if path == Path::new("-") {
             Box::new(io::stdout())
         } else {
@@ -35,12 +41,14 @@ impl RecordingFile {
             match (arguments.append, arguments.overwrite) {
                 // Not truncated: what cannot be opened for reading is not replaced either.
                 (true, _) => options.read(true).create(true),
-                (_, true) => options.create(true).truncate(true),
+                (_, true) => options.create(true).truncate(false),
                 _ => options.create_new(true),
             };
             let mut file = options.open(path)?;
             if arguments.append {
                 torn_bytes = cut_torn_line(&mut file)?;
+            } else if arguments.overwrite {
+                replaced = Some(file.try_clone()?);
             }
             Box::new(file)
         };
@@ -49,10 +57,30 @@ impl RecordingFile {
             line: Vec::new(),
             bytes: 0,
             torn_bytes,
+            made,
+            replaced,
         })
     }
 
+    /// Takes away what is to be replaced: not before there is something else.
+    pub(super) fn replace(&mut self) -> io::Result<()> {
+        match self.replaced.take() {
+            // A device such as /dev/null has nothing to take away.
+            Some(file) if file.metadata()?.is_file() => file.set_len(0),
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves no empty file behind that was not there before.
+    pub(super) fn discard_if_empty(&self) {
+        if let Some(path) = self.made.as_ref().filter(|_| self.bytes == 0) {
+            // One that cannot be removed does no harm.
+            let _left = std::fs::remove_file(path);
+        }
+    }
+
     pub(super) fn write_header(&mut self, begun: Timestamp, filters: &[String]) -> io::Result<()> {
+        self.replace()?;
         append_header(begun, filters, &mut self.line);
         self.write_line()
     }

@@ -19,7 +19,8 @@ use ferry_codec::topic::matches;
 use tokio::time::Instant;
 
 use crate::client::{
-    DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, qos, run, stopped,
+    DefaultVersion, Ending, Reporter, Setup, Underway, check_topic_name, end_within, given_up, qos, run,
+    stopped,
 };
 use crate::json_line::{JsonLine, JsonLines, LineMessage, NumberedLine};
 use crate::output;
@@ -121,6 +122,7 @@ async fn connect_and_replay(arguments: &ReplayArguments, setup: Setup) -> Result
         // First, so that signals are caught before anything is told.
         biased;
         () = stopped() => if is_endless { Ok(()) } else { Err(Ending::interrupted()) },
+        ending = given_up(&client) => Err(ending),
         outcome = replay.run(&client, version) => outcome,
     };
     replay.progress.clear();

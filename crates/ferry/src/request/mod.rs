@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use ferry_client::{Client, Filter, Message, ProtocolVersion, PublishError, SubscribeError};
 
 use crate::client::{
-    DefaultVersion, Ending, Reporter, Setup, check_topic_name, end_within, qos, run, stopped,
+    DefaultVersion, Ending, Reporter, Setup, check_topic_name, end_within, given_up, qos, run, stopped,
 };
 use crate::subscribe::{Printer, time_is_over};
 
@@ -52,6 +52,7 @@ async fn connect_and_ask(arguments: &RequestArguments, setup: Setup, message: Me
         // First, so that signals are caught before anything is told.
         biased;
         () = stopped() => Err(Ending::interrupted()),
+        ending = given_up(&client) => Err(ending),
         outcome = ask(arguments, &client, version, message) => outcome,
         () = time_is_over(arguments.timeout) => Err(Ending::timed_out()),
     };

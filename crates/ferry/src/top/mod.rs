@@ -29,7 +29,7 @@ use ratatui::crossterm::terminal::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval_at, sleep_until, timeout};
 
 use crate::client::{DefaultVersion, Ending, Setup, end_within, qos, run, stopped};
 use crate::output;
@@ -169,7 +169,8 @@ struct Screen<'a> {
 impl Screen<'_> {
     async fn show(mut self, mut sources: Sources) -> Result<(), Ending> {
         let mut keys = terminal_events();
-        let mut tick = interval(TICK);
+        // The first one too is as long as the others: rates of a moment would be absurd.
+        let mut tick = interval_at(tokio::time::Instant::now() + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let is_stopped = told_to_end();
         tokio::pin!(is_stopped);

@@ -68,6 +68,28 @@ fn progress_is_shown_on_a_terminal() {
     assert!(output.ends_with("\r\u{1b}[K"), "the line is gone: {output:?}");
 }
 
+/// Before MQTT 5.0 a server has nothing else to say to a message that it does not take.
+#[test]
+fn what_the_server_answers_by_closing_is_not_sent_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port().to_string();
+    let server = std::thread::spawn(move || {
+        for _ in 0..3 {
+            let mut bytes = [0; 64];
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let _connect = stream.read(&mut bytes).expect("CONNECT");
+            stream.write_all(&[0x20, 2, 0, 0]).expect("it takes CONNACK");
+            let _publish = stream.read(&mut bytes).expect("PUBLISH");
+        }
+    });
+    let mut command = ferry();
+    let outcome =
+        run(command.args(["pub", "-h", "127.0.0.1", "-p", &port, "-t", "a", "-m", "x", "-q", "1"]), b"");
+    server.join().expect("it has ended");
+    assert_eq!(outcome.code, Some(7), "{outcome:?}");
+    assert!(outcome.error.contains("closed 3 connections in a row"), "{outcome:?}");
+}
+
 /// As with `mosquitto_pub`, which ends with its code for a lost connection.
 #[test]
 fn a_message_that_is_cut_off_is_an_error() {

@@ -108,6 +108,26 @@ fn a_recording_ends_when_it_is_told_and_goes_on() {
     assert_eq!(run(&mut client("record", &broker, &["-t", "a/#/b", "-"]), b"").code, Some(2));
 }
 
+/// Neither is an empty file left behind, nor is a recording lost.
+#[test]
+fn without_a_server_files_stay_as_they_are() {
+    let scratch = Scratch::new();
+    let there = scratch.write("there", SHORT.as_bytes());
+    let missing = scratch.path("missing");
+    // Nobody listens on port 1.
+    for options in [
+        vec![missing.as_str()],
+        vec![there.as_str(), "--overwrite"],
+        vec![there.as_str(), "--append"],
+        vec![missing.as_str(), "--append"],
+    ] {
+        let outcome = run(ferry().args(["record", "-h", "127.0.0.1", "-p", "1"]).args(&options), b"");
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        assert!(!std::path::Path::new(&missing).exists(), "{options:?}");
+        assert_eq!(scratch.read("there"), SHORT, "{options:?}");
+    }
+}
+
 /// Six messages of a quarter of a second in all.
 const SHORT: &str = r#"{"ferry_record":1}
 {"time":"2026-01-01T00:00:00Z","topic":"a/0","payload":"0"}
