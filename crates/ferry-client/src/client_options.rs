@@ -10,8 +10,9 @@ use crate::{Client, ConnectionError, ProtocolVersion, ServerAddress, TransportOp
 /// ```
 /// use ferry_client::{ClientOptions, Message, QoS};
 ///
-/// let options = ClientOptions::new("mqtts://me:secret@broker.example")?
+/// let options = ClientOptions::new("mqtts://broker.example")?
 ///     .server("mqtts://other.example")?
+///     .credentials("me", "secret")
 ///     .client_id("sensor-7")
 ///     .session_expiry(3600)
 ///     .will(Message::new("sensor/7/online", "0").qos(QoS::AtLeastOnce).retain(true));
@@ -19,7 +20,7 @@ use crate::{Client, ConnectionError, ProtocolVersion, ServerAddress, TransportOp
 /// ```
 #[derive(Clone)]
 pub struct ClientOptions {
-    pub(crate) servers: Vec<ServerAddress>,
+    pub(crate) servers: Vec<Server>,
     /// What CONNECT says, and the limits of the session.
     pub connect: ConnectOptions,
     /// The way to the server.
@@ -27,7 +28,8 @@ pub struct ClientOptions {
     /// What to do without a connection.
     pub reconnect: ReconnectOptions,
     /// QoS 0 messages that may wait in the streams of the client. Those of QoS 1 and 2 are limited by
-    /// [`ConnectOptions::receive_maximum`]: the server waits for their acknowledgement.
+    /// [`ConnectOptions::receive_maximum`] in 5.0: the server waits for their acknowledgement. In 3.1.1 only the server's own
+    /// limit holds.
     ///
     /// Above it the client stops reading, unless it waits for an answer of the server, and the server is slowed down. So
     /// a handler that publishes and waits for the PUBACK cannot block itself; QoS 0 messages that come meanwhile are
@@ -42,6 +44,27 @@ pub struct ClientOptions {
     pub(crate) before_connect: Option<BeforeConnect>,
 }
 
+/// A server, and who the client is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) address: ServerAddress,
+    /// Those of its URL, which are nobody else's concern; `None`: those of [`ClientOptions::credentials`].
+    pub(crate) credentials: Option<Credentials>,
+}
+
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    pub(crate) user_name: Option<String>,
+    pub(crate) password: Option<Vec<u8>>,
+}
+
+/// They are not for a log.
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
 pub(crate) type MechanismSource = Arc<dyn Fn() -> Box<dyn AuthMechanism> + Send + Sync>;
 pub(crate) type BeforeConnect = Arc<dyn Fn(&mut ConnectOptions) + Send + Sync>;
 
@@ -54,6 +77,9 @@ pub struct ReconnectOptions {
     pub delay_min: Duration,
     /// The longest wait.
     pub delay_max: Duration,
+    /// A connection that lasted that long was good: its server is tried again first, after the shortest wait, unless it has said
+    /// that it is not there for now (0x89, 0x8B, 0x9C, 0x9D).
+    pub good_after: Duration,
     /// Whether to go on after another client with the same Client Identifier took the session over (0x8E). Two clients that
     /// do so would throw each other out for ever.
     pub after_takeover: bool,
@@ -65,6 +91,7 @@ impl Default for ReconnectOptions {
             enabled: true,
             delay_min: Duration::from_millis(500),
             delay_max: Duration::from_secs(60),
+            good_after: Duration::from_secs(5),
             after_takeover: false,
         }
     }
@@ -95,15 +122,19 @@ impl ClientOptions {
         }
     }
 
-    /// One more server, to be used when those before it cannot be reached.
+    /// One more server, to be used when those before it cannot be reached. After a connection that was good (see
+    /// [`ReconnectOptions::good_after`]) the same one is tried again first.
+    ///
+    /// Credentials in the URL are for this server alone; the others get those of [`credentials`](Self::credentials).
     ///
     /// # Errors
     /// The URL names no server.
     pub fn server(mut self, url: &str) -> Result<Self, AddressError> {
         let url = ServerUrl::parse(url)?;
-        self.servers.push(url.address);
-        self.connect.user_name = url.user_name.or(self.connect.user_name);
-        self.connect.password = url.password.map(String::into_bytes).or(self.connect.password);
+        let password = url.password.map(String::into_bytes);
+        let has_credentials = url.user_name.is_some() || password.is_some();
+        let credentials = has_credentials.then_some(Credentials { user_name: url.user_name, password });
+        self.servers.push(Server { address: url.address, credentials });
         Ok(self)
     }
 
@@ -143,7 +174,7 @@ impl ClientOptions {
         self
     }
 
-    /// Sets user name and password.
+    /// Sets user name and password, for all servers whose URL has none.
     #[must_use]
     pub fn credentials(mut self, user_name: impl Into<String>, password: impl Into<Vec<u8>>) -> Self {
         self.connect.user_name = Some(user_name.into());

@@ -75,7 +75,6 @@ pub struct Events {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Event>,
-    missed: u64,
     ended: bool,
     waker: Option<Waker>,
 }
@@ -97,9 +96,6 @@ impl Events {
 
     fn poll_recv(&mut self, context: &Context<'_>) -> Poll<Option<Event>> {
         let mut queue = lock(&self.queue);
-        if queue.missed > 0 {
-            return Poll::Ready(Some(Event::Missed(std::mem::take(&mut queue.missed))));
-        }
         match queue.events.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
             None if queue.ended => Poll::Ready(None),
@@ -128,10 +124,12 @@ impl EventSources {
 
     pub(crate) fn send(&mut self, event: &Event) {
         self.for_each(|queue| {
-            if queue.events.len() < WAITING_MAX {
-                queue.events.push_back(event.clone());
-            } else {
-                queue.missed += 1;
+            // It stands where those are missing: behind what came before them.
+            let is_full = queue.events.len() >= WAITING_MAX;
+            match queue.events.back_mut() {
+                _ if !is_full => queue.events.push_back(event.clone()),
+                Some(Event::Missed(count)) => *count += 1,
+                _ => queue.events.push_back(Event::Missed(1)),
             }
         });
     }
@@ -156,4 +154,28 @@ impl EventSources {
 
 fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_told_in_its_place() {
+        let mut sources = EventSources::default();
+        let mut events = sources.subscribe();
+        let numbered = |number: u64| Event::Unclaimed { topic: number.to_string() };
+        let all = WAITING_MAX as u64 + 5;
+        (0..all).for_each(|number| sources.send(&numbered(number)));
+        let mut next = || match events.poll_recv(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(event) => event,
+            Poll::Pending => None,
+        };
+        assert_eq!([next(), next()], [Some(numbered(0)), Some(numbered(1))]);
+        sources.send(&numbered(all));
+        for number in 2..WAITING_MAX as u64 {
+            assert_eq!(next(), Some(numbered(number)));
+        }
+        assert_eq!([next(), next(), next()], [Some(Event::Missed(5)), Some(numbered(all)), None]);
+    }
 }

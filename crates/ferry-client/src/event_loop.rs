@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use tracing::{Instrument, debug, debug_span};
 
+use crate::client_options::{Credentials, Server};
 use crate::clock::{milliseconds, random_seed};
 use crate::connection::Connection;
-use crate::session::{Backoff, CloseReason};
+use crate::session::{Backoff, CloseReason, ConnectOptions};
 use crate::shared::{Phase, Shared};
 use crate::transport;
-use crate::{ClientOptions, ConnectionError, Event, ReasonCode, ServerAddress};
-
-/// A connection that lasted that long was good, and the next one is tried soon.
-const GOOD_CONNECTION: Duration = Duration::from_secs(5);
+use crate::{ClientOptions, ConnectionError, Event, ReasonCode};
 
 /// The life of a client. With `only_once` it ends if no server accepts the first connection.
 pub(crate) async fn run(shared: Arc<Shared>, options: Arc<ClientOptions>, only_once: bool) {
@@ -33,7 +31,7 @@ struct Life {
     shared: Arc<Shared>,
     options: Arc<ClientOptions>,
     backoff: Backoff,
-    servers: Vec<ServerAddress>,
+    servers: Vec<Server>,
     next_server: usize,
     only_once: bool,
     was_connected: bool,
@@ -61,18 +59,21 @@ impl Life {
             let server = self.servers[self.next_server % self.servers.len()].clone();
             let End { reason, lasted, unconfirmed_qos0 } = self.connect(&server).await;
             failures += 1;
-            if lasted.is_some_and(|lasted| lasted >= GOOD_CONNECTION) {
-                failures = 1;
+            let was_good = lasted.is_some_and(|lasted| lasted >= self.options.reconnect.good_after);
+            let stays = was_good && !is_sent_away(&reason);
+            if was_good {
+                // The one that is tried next is the first of a round.
+                failures = usize::from(!stays);
                 self.backoff.reset();
             }
-            let referred = self.follow_reference(&server, &reason);
+            let referred = !stays && self.follow_reference(&server, &reason);
             let round_is_over = failures % self.servers.len() == 0;
             let goes_on = self.goes_on(&reason, round_is_over && !referred);
-            // The other servers are tried at once, and after a good connection the same one.
+            // The other servers of a round are tried at once.
             let is_at_once = referred || !round_is_over;
             let delay_ms = if is_at_once { 0 } else { self.backoff.next_delay_ms() };
             let retry_in_ms = goes_on.then_some(delay_ms);
-            debug!(%server, %reason, ?retry_in_ms, unconfirmed_qos0, "disconnected");
+            debug!(server = %server.address, %reason, ?retry_in_ms, unconfirmed_qos0, "disconnected");
             {
                 let mut state = self.shared.lock();
                 state.events.send(&Event::Disconnected {
@@ -92,16 +93,16 @@ impl Life {
     }
 
     /// One connection from beginning to end.
-    async fn connect(&mut self, server: &ServerAddress) -> End {
+    async fn connect(&mut self, server: &Server) -> End {
         {
             let mut state = self.shared.lock();
             if state.is_leaving {
                 return ConnectionError::Ended.into();
             }
-            state.events.send(&Event::Connecting(server.clone()));
+            state.events.send(&Event::Connecting(server.address.clone()));
         }
         let stream = tokio::select! {
-            stream = transport::connect(server, &self.options.transport) => stream,
+            stream = transport::connect(&server.address, &self.options.transport) => stream,
             () = self.left() => Err(ConnectionError::Ended),
         };
         let stream = match stream {
@@ -110,6 +111,11 @@ impl Life {
         };
         {
             let mut state = self.shared.lock();
+            // It may have left in the moment in which the stream was there: nobody would end what begins now.
+            if state.is_leaving {
+                return ConnectionError::Ended.into();
+            }
+            self.introduce(server, state.session.options_mut());
             if let Some(change) = &self.options.before_connect {
                 change(state.session.options_mut());
             }
@@ -125,6 +131,18 @@ impl Life {
         let reason = state.session.closed().map_or(error, ConnectionError::Session);
         self.was_connected |= connected_at.is_some();
         End { reason, lasted: connected_at.map(|at| at.elapsed()), unconfirmed_qos0 }
+    }
+
+    /// Says who the client is at this server. What is meant for one server is not told another one.
+    fn introduce(&self, server: &Server, connect: &mut ConnectOptions) {
+        if self.servers.iter().all(|server| server.credentials.is_none()) {
+            return;
+        }
+        let Credentials { user_name, password } = server.credentials.clone().unwrap_or_else(|| {
+            let ConnectOptions { user_name, password, .. } = &self.options.connect;
+            Credentials { user_name: user_name.clone(), password: password.clone() }
+        });
+        (connect.user_name, connect.password) = (user_name, password);
     }
 
     fn goes_on(&self, reason: &ConnectionError, every_server_failed: bool) -> bool {
@@ -144,27 +162,27 @@ impl Life {
     }
 
     /// The server has named another one (section 4.11): it is the next. With 0x9D for good. False if it named none.
-    fn follow_reference(&mut self, server: &ServerAddress, reason: &ConnectionError) -> bool {
+    fn follow_reference(&mut self, server: &Server, reason: &ConnectionError) -> bool {
         let ConnectionError::Session(CloseReason::Refused(said) | CloseReason::Disconnected(said)) = reason
         else {
             self.next_server += 1;
             return false;
         };
         let reference = said.server_reference.as_deref();
-        let Some(other) = reference.and_then(|reference| server.referred(reference)) else {
+        let Some(other) = reference.and_then(|reference| server.address.referred(reference)) else {
             self.next_server += 1;
             return false;
         };
         // One that is known already, or that refers back, is not tried without a delay.
-        if self.servers.contains(&other) {
+        if self.servers.iter().any(|server| server.address == other) {
             self.next_server += 1;
             return false;
         }
         let at = self.next_server % self.servers.len();
         if said.reason_code == ReasonCode::SERVER_MOVED {
-            self.servers[at] = other;
+            self.servers[at].address = other;
         } else {
-            self.servers.insert(at, other);
+            self.servers.insert(at, Server { address: other, credentials: server.credentials.clone() });
             self.next_server = at;
         }
         true
@@ -191,4 +209,15 @@ impl Life {
             poll_fn(|context| self.shared.poll_rung(context)).await;
         }
     }
+}
+
+/// Whether the server has said that it is not there for the client for now.
+fn is_sent_away(reason: &ConnectionError) -> bool {
+    let codes = [
+        ReasonCode::SERVER_BUSY,
+        ReasonCode::SERVER_SHUTTING_DOWN,
+        ReasonCode::USE_ANOTHER_SERVER,
+        ReasonCode::SERVER_MOVED,
+    ];
+    reason.reason_code().is_some_and(|code| codes.contains(&code))
 }

@@ -82,12 +82,13 @@ impl Mailboxes {
         MailboxId(self.last_id)
     }
 
-    /// A SUBSCRIBE for this mailbox is under way, under this number.
-    pub(crate) fn subscribed(&mut self, id: MailboxId, number: u64) {
+    /// A SUBSCRIBE for this mailbox is under way, under this number. Those of `is_subscribed` are still in force.
+    pub(crate) fn subscribed(&mut self, id: MailboxId, number: u64, is_subscribed: impl Fn(u64) -> bool) {
         let Some(mut subscribed) = self.mailboxes.remove(&id.0) else { return };
         for mailbox in self.mailboxes.values_mut() {
             let is_replaced = mailbox.filters.iter().any(|filter| subscribed.filters.contains(filter));
             if is_replaced && !mailbox.subscription_ids.is_empty() {
+                mailbox.subscription_ids.retain(|number| is_subscribed(*number));
                 mailbox.subscription_ids.push(number);
             }
         }
@@ -310,7 +311,7 @@ mod tests {
         let mut mailboxes = Mailboxes::default();
         let [one, two, same] = ["a/+", "a/#", "a/+"].map(|filter| mailboxes.open(&[filter.to_owned()]));
         for (id, number) in [(one, 1), (two, 2), (same, 3)] {
-            mailboxes.subscribed(id, number);
+            mailboxes.subscribed(id, number, |_| true);
         }
         deliver(&mut mailboxes, message("a/x", &[2]));
         // The third subscription has replaced the first.
@@ -401,5 +402,18 @@ mod tests {
         assert_eq!(mailboxes.take(ids[1]).unwrap().acknowledgement, None);
         let discarded = mailboxes.close(ids[0], Some(NOW));
         assert!(matches!(&discarded[..], [(taken, false)] if taken.acknowledgement == Some(1)));
+    }
+
+    #[test]
+    fn subscribing_again_and_again_takes_no_room() {
+        let mut mailboxes = Mailboxes::default();
+        let stays = mailboxes.open(&["a".to_owned()]);
+        mailboxes.subscribed(stays, 1, |_| true);
+        for number in 2..100 {
+            let id = mailboxes.open(&["a".to_owned()]);
+            mailboxes.subscribed(id, number, |other| other == number - 1);
+            mailboxes.close(id, None);
+        }
+        assert_eq!(mailboxes.mailboxes[&stays.0].subscription_ids, [98, 99]);
     }
 }

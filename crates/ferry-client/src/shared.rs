@@ -48,8 +48,6 @@ pub(crate) struct State {
     requests: ByNumber<oneshot::Sender<Answer>>,
     #[cfg(feature = "outbox")]
     outbox: Option<crate::outbox::Outbox>,
-    /// The filters of subscriptions, to be told of when they are made again.
-    filters: ByNumber<Vec<String>>,
 }
 
 /// The life of a client.
@@ -97,7 +95,6 @@ impl Shared {
             requests: ByNumber::default(),
             #[cfg(feature = "outbox")]
             outbox: None,
-            filters: ByNumber::default(),
         };
         Self {
             state: Mutex::new(state),
@@ -256,13 +253,12 @@ impl Shared {
         mailbox: Option<MailboxId>,
         filters: Vec<Filter>,
     ) -> Result<oneshot::Receiver<Answer>, SubscribeError> {
-        let names = filters.iter().map(|filter| filter.filter.clone()).collect();
         self.request(|now, state| {
             let number = state.session.subscribe(now, filters)?;
             if let Some(mailbox) = mailbox {
-                state.mailboxes.subscribed(mailbox, number);
+                let State { session, mailboxes, .. } = state;
+                mailboxes.subscribed(mailbox, number, |number| session.is_subscribed(number));
             }
-            state.filters.insert(number, names);
             Ok(number)
         })
     }
@@ -446,9 +442,8 @@ impl Shared {
                     state.events.send(&Event::NotPublished { topic, reason });
                 }
             }
-            SessionEvent::Subscribed { number, reason_codes, reason_string, again } => {
+            SessionEvent::Subscribed { number, filters, reason_codes, reason_string, again } => {
                 if again {
-                    let filters = state.filters.get(&number).cloned().unwrap_or_default();
                     state.events.send(&Event::Resubscribed { filters, reason_codes });
                 } else {
                     answer(&mut state.requests, number, Answer { reason_codes, reason_string });

@@ -25,6 +25,13 @@ use crate::message::{Properties, owned_pairs};
 pub enum PublishRefused {
     /// As many messages or bytes wait as may.
     Full,
+    /// Larger than all that may wait, [`ConnectOptions::outgoing_bytes_max`]: so many bytes.
+    TooLarge {
+        /// Of the message, with its topic and properties.
+        size_bytes: usize,
+        /// The limit.
+        outgoing_bytes_max: usize,
+    },
     /// Not a topic name `[MQTT-3.3.2-2]`, `[MQTT-4.7.0-1]`, `[MQTT3-3.3.2-2]`, `[MQTT3-4.7.1-1]`.
     Topic(TopicError),
     /// A property is longer than 65,535 bytes, or has a character that it must not have.
@@ -68,8 +75,8 @@ impl ClientSession {
                 Err(reason) => Err((message, PublishRefused::Server(reason))),
             };
         }
-        if !self.make_room(now, message.size_bytes()) {
-            return Err((message, PublishRefused::Full));
+        if let Err(refused) = self.make_room(now, message.size_bytes()) {
+            return Err((message, refused));
         }
         let (qos, retain) = (message.qos, message.retain);
         let message = Arc::new(self.with_age(message).into_queued(now));
@@ -85,21 +92,25 @@ impl ClientSession {
         Ok(Some(number))
     }
 
-    /// Whether one more message of this size may wait. Drops older ones for it, if that is wanted.
-    fn make_room(&mut self, now: Timestamp, size_bytes: usize) -> bool {
+    /// Sees to it that one more message of this size may wait. Drops older ones for it, if that is wanted.
+    fn make_room(&mut self, now: Timestamp, size_bytes: usize) -> Result<(), PublishRefused> {
         let ConnectOptions { outgoing_messages_max, outgoing_bytes_max, .. } = self.options;
+        // There never will be room: nobody is to wait for it, and nothing to be dropped.
+        if size_bytes > outgoing_bytes_max {
+            return Err(PublishRefused::TooLarge { size_bytes, outgoing_bytes_max });
+        }
         let is_full = |session: &Self| {
             session.outgoing_len() >= outgoing_messages_max
                 || session.outgoing_bytes + size_bytes > outgoing_bytes_max
         };
         while is_full(self) {
             if self.options.outgoing_overflow == OutgoingOverflow::Refuse {
-                return false;
+                return Err(PublishRefused::Full);
             }
-            let Some(dropped) = self.sender.drop_oldest(now) else { return false };
+            let dropped = self.sender.drop_oldest(now).ok_or(PublishRefused::Full)?;
             self.dropped(dropped, NotPublished::DroppedOldest);
         }
-        true
+        Ok(())
     }
 
     fn with_age(&self, mut message: Message) -> Message {
@@ -393,6 +404,9 @@ impl fmt::Display for PublishRefused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("too many messages wait to be sent"),
+            Self::TooLarge { size_bytes, outgoing_bytes_max } => {
+                write!(f, "the message has {size_bytes} bytes; all that wait may have {outgoing_bytes_max}")
+            }
             Self::Topic(error) => error.fmt(f),
             Self::Property(why) => write!(f, "a property: {why}"),
             Self::Server(reason) => reason.fmt(f),

@@ -37,6 +37,8 @@ pub enum SessionEvent {
     Subscribed {
         /// That of [`subscribe`](super::ClientSession::subscribe).
         number: u64,
+        /// Those of the SUBSCRIBE.
+        filters: Vec<String>,
         /// One for each filter.
         reason_codes: Vec<ReasonCode>,
         /// The server's words.

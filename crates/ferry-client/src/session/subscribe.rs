@@ -59,6 +59,12 @@ impl ClientSession {
         Ok(number)
     }
 
+    /// Whether something of the subscription with this number is in force, or will be.
+    #[must_use]
+    pub fn is_subscribed(&self, number: u64) -> bool {
+        self.subscriptions.is_wanted(number)
+    }
+
     /// Sends the requests that are not under way.
     pub(super) fn send_requests(&mut self, now: Timestamp) {
         let Some(connected) = self.connected() else { return };
@@ -112,11 +118,18 @@ impl ClientSession {
         }
         let reason_codes: Vec<_> = suback.reason_codes.iter().map(|code| ReasonCode::new(*code)).collect();
         if !again {
-            self.subscriptions.refused(request.number, &filters, &reason_codes);
+            self.subscriptions.granted(request.number, &filters, &reason_codes);
         }
         let reason_string = suback.reason_string.map(str::to_owned);
         let number = request.number;
-        self.events.push_back(SessionEvent::Subscribed { number, reason_codes, reason_string, again });
+        let filters = names(filters);
+        self.events.push_back(SessionEvent::Subscribed {
+            number,
+            filters,
+            reason_codes,
+            reason_string,
+            again,
+        });
         self.send_requests(now);
         Ok(())
     }
@@ -150,7 +163,8 @@ impl ClientSession {
             RequestKind::Subscribe { filters, again } => {
                 let reason_codes = vec![ReasonCode::PACKET_TOO_LARGE; filters.len()];
                 self.subscriptions.refused(number, &filters, &reason_codes);
-                SessionEvent::Subscribed { number, reason_codes, reason_string: None, again }
+                let filters = names(filters);
+                SessionEvent::Subscribed { number, filters, reason_codes, reason_string: None, again }
             }
             RequestKind::Unsubscribe { filters } => SessionEvent::Unsubscribed {
                 number,
@@ -169,6 +183,10 @@ impl Filter {
         }
         Ok(())
     }
+}
+
+fn names(filters: Vec<Filter>) -> Vec<String> {
+    filters.into_iter().map(|filter| filter.filter).collect()
 }
 
 fn subscribe_filters(filters: &[Filter]) -> SubscribeFiltersBuf {

@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::num::NonZeroU16;
 
 use ferry_codec::{PacketId, ReasonCode};
@@ -58,6 +58,26 @@ impl Subscriptions {
         self.wanted.retain(|wanted| !wanted.filters.is_empty());
         self.request(self.last_number, RequestKind::Unsubscribe { filters });
         self.last_number
+    }
+
+    /// What the server has answered: what it accepted replaces earlier subscriptions to the same filters (3.8.4), and what it did
+    /// not accept is not wanted any more.
+    pub(super) fn granted(&mut self, number: u64, filters: &[Filter], reason_codes: &[ReasonCode]) {
+        let accepted: HashSet<&str> = filters
+            .iter()
+            .zip(reason_codes)
+            .filter(|(_, code)| !code.is_error())
+            .map(|(filter, _)| filter.filter.as_str())
+            .collect();
+        for wanted in self.wanted.iter_mut().filter(|wanted| wanted.number < number) {
+            wanted.filters.retain(|filter| !accepted.contains(filter.filter.as_str()));
+        }
+        self.refused(number, filters, reason_codes);
+    }
+
+    /// Whether something of this subscription is in force, or will be.
+    pub(super) fn is_wanted(&self, number: u64) -> bool {
+        self.wanted.iter().any(|wanted| wanted.number == number)
     }
 
     /// What the server did not accept is not wanted any more.

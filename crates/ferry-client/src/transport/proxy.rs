@@ -62,6 +62,23 @@ impl Proxy {
         port: u16,
         bind_address: Option<IpAddr>,
     ) -> Result<TcpStream, ConnectionError> {
+        let connected = self.try_connect(host, port, bind_address).await;
+        // What the system says is about the proxy, not about the server.
+        connected.map_err(|error| match error {
+            ConnectionError::Io { message, .. } => ConnectionError::Proxy(format!(
+                "cannot connect through {}:{}: {message}",
+                self.host, self.port
+            )),
+            error => error,
+        })
+    }
+
+    async fn try_connect(
+        &self,
+        host: &str,
+        port: u16,
+        bind_address: Option<IpAddr>,
+    ) -> Result<TcpStream, ConnectionError> {
         let mut tcp = super::tcp_stream(&self.host, self.port, bind_address).await?;
         match self.kind {
             ProxyKind::Socks5 => self.socks5(&mut tcp, host, port).await?,

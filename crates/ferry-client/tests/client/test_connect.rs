@@ -5,7 +5,12 @@ use ferry_client::{
     Will,
 };
 
+use ferry_codec::{DecodeLimits, decode_connect, frame_length};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
 use crate::brokers::{BrokerKind, free_port};
+use crate::fault_proxy::FaultProxy;
 use crate::{run, text, with_each_broker, with_each_broker_of_qos_1};
 
 #[test]
@@ -113,5 +118,74 @@ fn it_starts_before_the_server() {
         let _broker = ferry_broker::Broker::start(config).unwrap();
         assert!(!published.await.unwrap().reason_code.is_error());
         client.disconnect().await;
+    });
+}
+
+/// A server that was good is not left for another one because a connection was lost.
+#[test]
+fn the_same_server_is_tried_first_after_a_good_connection() {
+    with_each_broker(async |place| {
+        let proxy = FaultProxy::start(place.broker.port(crate::Scheme::Tcp)).await;
+        let first = format!("mqtt://127.0.0.1:{}", proxy.port);
+        let options =
+            ClientOptions::new(&first).unwrap().server(&place.broker.url(crate::Scheme::Tcp)).unwrap();
+        let (delay_min, good_after) = (Duration::from_millis(1), Duration::ZERO);
+        let reconnect = ReconnectOptions { delay_min, good_after, ..ReconnectOptions::default() };
+        let client =
+            Client::new(options.protocol_version(place.version).client_id("faithful").reconnect(reconnect));
+        let mut events = client.events();
+        client.connect().await.unwrap();
+        let mut tried = Vec::new();
+        while tried.len() < 4 {
+            match events.recv().await {
+                Some(Event::Connecting(address)) => tried.push(address.to_string()),
+                Some(Event::Connected(_)) => proxy.cut(),
+                Some(Event::Disconnected { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(tried.iter().all(|server| *server == first), "{tried:?}");
+        client.disconnect().await;
+    });
+}
+
+/// Takes one CONNECT and closes the connection: user name and password.
+async fn credentials_said(listener: TcpListener) -> (Option<String>, Option<Vec<u8>>) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut bytes = Vec::new();
+    loop {
+        stream.read_buf(&mut bytes).await.unwrap();
+        if let Ok(Some(length)) = frame_length(&bytes, &DecodeLimits::UNLIMITED)
+            && length <= bytes.len()
+        {
+            let connect = decode_connect(&bytes[..length], &DecodeLimits::UNLIMITED).unwrap();
+            return (connect.user_name.map(str::to_owned), connect.password.map(<[u8]>::to_vec));
+        }
+    }
+}
+
+/// What is meant for one server is not told another one.
+#[test]
+fn each_server_gets_its_own_credentials() {
+    run(async {
+        let mut servers = Vec::new();
+        let mut options: Option<ClientOptions> = None;
+        for credentials in ["one:first@", "two:second@", ""] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("mqtt://{credentials}{}", listener.local_addr().unwrap());
+            servers.push(tokio::spawn(credentials_said(listener)));
+            options = Some(match options {
+                None => ClientOptions::new(&url).unwrap(),
+                Some(options) => options.server(&url).unwrap(),
+            });
+        }
+        let options = options.unwrap().credentials("all", "others");
+        assert!(!format!("{options:?}").contains("first"));
+        assert!(options.connect().await.is_err());
+        for (server, (user_name, password)) in
+            servers.into_iter().zip([("one", "first"), ("two", "second"), ("all", "others")])
+        {
+            assert_eq!(server.await.unwrap(), (Some(user_name.to_owned()), Some(password.into())));
+        }
     });
 }

@@ -94,3 +94,21 @@ fn through_a_proxy() {
         }
     });
 }
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    crate::run(async {
+        let port = crate::brokers::free_port();
+        for scheme in ["socks5", "http"] {
+            let mut options = ClientOptions::new("mqtt://broker.example").unwrap();
+            options.transport.proxy = Some(Proxy::new(&format!("{scheme}://127.0.0.1:{port}")).unwrap());
+            let error = options.connect().await.unwrap_err();
+            assert!(matches!(error, ConnectionError::Proxy(_)), "{error:?}");
+            let words = error.to_string();
+            assert!(
+                words.starts_with(&format!("proxy: cannot connect through 127.0.0.1:{port}: ")),
+                "{words}"
+            );
+        }
+    });
+}

@@ -93,6 +93,13 @@ impl PublishArguments {
         self.files.iter().map(length).sum()
     }
 
+    /// Bytes of the largest payload that is known before it is published.
+    fn bytes_of_largest(&self, message: &Message) -> usize {
+        let length = |file: &PathBuf| std::fs::metadata(file).ok().map(|metadata| metadata.len());
+        let files = self.files.iter().filter_map(length).max().unwrap_or_default();
+        message.payload.len().max(usize::try_from(files).unwrap_or(usize::MAX))
+    }
+
     /// Topic and payload, if they are to be filled.
     fn templates(&self, message: &Message) -> Result<Option<(Template, Template)>, String> {
         if !self.template {
@@ -135,6 +142,9 @@ fn read_file(file: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
+/// More than topic and properties of a message on a command line take.
+const PROPERTIES_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 async fn connect_and_publish(
     arguments: &PublishArguments,
     setup: Setup,
@@ -147,6 +157,9 @@ async fn connect_and_publish(
     if progress.is_wanted() {
         options.transport.bytes_written = Some(Arc::clone(&written));
     }
+    // A single message may have the whole size that the protocol allows.
+    let largest = arguments.bytes_of_largest(&message).saturating_add(PROPERTIES_BYTES_MAX);
+    options.connect.outgoing_bytes_max = options.connect.outgoing_bytes_max.max(largest);
     let client = Client::new(options);
     let following = Reporter::follow(&client, arguments.connection.debug, arguments.connection.quiet);
     let outcome = tokio::select! {

@@ -4,7 +4,7 @@ use ferry_codec::{Ack, ConnackProperties, Packet, QoS, ReasonCode};
 
 use super::rig::{Rig, ack, both, id, persistent, suback, v5, v311};
 use crate::Message;
-use crate::session::{ConnectOptions, NotPublished, PublishRefused};
+use crate::session::{ConnectOptions, NotPublished, OutgoingOverflow, PublishRefused};
 
 fn message(topic: &str, qos: QoS) -> Message {
     Message::new(topic, "x").qos(qos)
@@ -275,5 +275,20 @@ fn what_the_output_has_no_room_for_follows() {
         assert!(!rig.session.may_have_output());
         assert_eq!(rig.reconnect(true, ConnackProperties::default()).len(), 600);
         assert!(!rig.session.may_have_output());
+    }
+}
+
+/// One that could never be sent is refused at once, whatever is to be done without room.
+#[test]
+fn what_is_larger_than_all_that_may_wait() {
+    for outgoing_overflow in [OutgoingOverflow::Refuse, OutgoingOverflow::DropOldest] {
+        let options = ConnectOptions { outgoing_bytes_max: 1_000, outgoing_overflow, ..v5() };
+        let mut rig = Rig::new(options);
+        rig.session.publish(rig.now, message("a", QoS::AtLeastOnce)).unwrap();
+        let large = Message::new("b", vec![b'x'; 1_000]).qos(QoS::AtLeastOnce);
+        let (back, refused) = rig.session.publish(rig.now, large.clone()).unwrap_err();
+        assert_eq!(back, large);
+        assert!(matches!(refused, PublishRefused::TooLarge { outgoing_bytes_max: 1_000, .. }), "{refused}");
+        assert_eq!((rig.session.outgoing_len(), rig.events().len()), (1, 0));
     }
 }

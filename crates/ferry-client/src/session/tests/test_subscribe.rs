@@ -104,3 +104,22 @@ fn an_answer_with_another_number_of_codes_is_an_error() {
     rig.sent();
     assert_eq!(rig.says(suback(61_441, &[0, 0])), ["DISCONNECT 82"]);
 }
+
+/// A server has one subscription to a filter, however often it is made.
+#[test]
+fn a_filter_is_wanted_once() {
+    for options in both() {
+        let mut rig = Rig::connected(persistent(options));
+        for number in 0..100 {
+            rig.session.subscribe(rig.now, vec!["a".into(), "b".into()]).unwrap();
+            rig.says(suback(61_441 + number, &[1, if number < 99 { 1 } else { 0x80 }]));
+        }
+        rig.events();
+        // The last one was refused for b: that of the one before is in force.
+        let again = rig.reconnect(false, ConnackProperties::default());
+        assert_eq!(again.len(), 2, "{again:?}");
+        assert!(
+            !rig.session.is_subscribed(98) && rig.session.is_subscribed(99) && rig.session.is_subscribed(100)
+        );
+    }
+}
