@@ -248,7 +248,7 @@ impl ClientOptions {
 impl From<ServerAddress> for ClientOptions {
     fn from(server: ServerAddress) -> Self {
         let mut options = Self::without_server();
-        options.servers.push(server);
+        options.servers.push(Server { address: server, credentials: None });
         options
     }
 }
