@@ -94,7 +94,7 @@ impl Events {
         std::future::poll_fn(|context| self.poll_recv(context)).await
     }
 
-    fn poll_recv(&mut self, context: &Context<'_>) -> Poll<Option<Event>> {
+    fn poll_recv(&self, context: &Context<'_>) -> Poll<Option<Event>> {
         let mut queue = lock(&self.queue);
         match queue.events.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
@@ -163,11 +163,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_told_in_its_place() {
         let mut sources = EventSources::default();
-        let mut events = sources.subscribe();
+        let events = sources.subscribe();
         let numbered = |number: u64| Event::Unclaimed { topic: number.to_string() };
         let all = WAITING_MAX as u64 + 5;
         (0..all).for_each(|number| sources.send(&numbered(number)));
-        let mut next = || match events.poll_recv(&mut Context::from_waker(Waker::noop())) {
+        let next = || match events.poll_recv(&Context::from_waker(Waker::noop())) {
             Poll::Ready(event) => event,
             Poll::Pending => None,
         };

@@ -151,14 +151,14 @@ fn the_same_server_is_tried_first_after_a_good_connection() {
 
 /// Takes one CONNECT and closes the connection: user name and password.
 async fn credentials_said(listener: TcpListener) -> (Option<String>, Option<Vec<u8>>) {
-    let (mut stream, _) = listener.accept().await.unwrap();
+    let (mut stream, _) = listener.accept().await.expect("a connection");
     let mut bytes = Vec::new();
     loop {
-        stream.read_buf(&mut bytes).await.unwrap();
+        stream.read_buf(&mut bytes).await.expect("bytes");
         if let Ok(Some(length)) = frame_length(&bytes, &DecodeLimits::UNLIMITED)
             && length <= bytes.len()
         {
-            let connect = decode_connect(&bytes[..length], &DecodeLimits::UNLIMITED).unwrap();
+            let connect = decode_connect(&bytes[..length], &DecodeLimits::UNLIMITED).expect("a CONNECT");
             return (connect.user_name.map(str::to_owned), connect.password.map(<[u8]>::to_vec));
         }
     }
