@@ -1,3 +1,5 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
@@ -62,5 +64,6 @@ fn signed(
     parameters.use_authority_key_identifier_extension = true;
     let certificate = parameters.signed_by(&key, issuer).expect("a certificate");
     let key_file = directory.write(&format!("{name}-key.pem"), &key.serialize_pem());
+    std::fs::set_permissions(&key_file, Permissions::from_mode(0o600)).expect("the file is ours");
     (directory.write(&format!("{name}.pem"), &certificate.pem()), key_file)
 }

@@ -109,6 +109,10 @@ impl Ferry {
         let mut command = Command::new(ferry_binary());
         command.arg("serve").args(arguments).arg("--config").arg(file);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        if rustix::process::geteuid().is_root() {
+            // The files of a test are its own, whatever users the machine has.
+            command.env("FERRY_SERVER_USER", "root");
+        }
         let mut child = command.spawn().expect("the binary is there");
         let log = Arc::<Log>::default();
         let (addresses, ports_told) = mpsc::channel();

@@ -201,7 +201,8 @@ fn pkcs12_error(error: p12_keystore::error::Error) -> String {
     use p12_keystore::error::Error;
     const AGAIN: &str = "openssl pkcs12 -in OLD -nodes -legacy | openssl pkcs12 -export -out NEW writes it in one that it reads";
     match error {
-        Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError => {
+        // Without a checksum in the file, what a wrong password makes of it may look like data, but not like a key.
+        Error::MacError(_) | Error::Pkcs5Error(_) | Error::UnpadError | Error::InvalidPrivateKey => {
             format!("the password is wrong, or the file is damaged ({error})")
         }
         Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm => {

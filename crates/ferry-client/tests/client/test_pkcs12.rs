@@ -81,7 +81,9 @@ fn files_of_openssl_are_read() {
                 // What is not protected needs no password.
                 if how != "-keypbe NONE -certpbe NONE" {
                     let error = attempt(&certificates, port, &file, "wrong").await.unwrap_err().to_string();
-                    assert!(error.contains("client.p12: the password is wrong, or"), "{how:?}: {error}");
+                    // Without a checksum, what it makes of the file looks like data one time in 256, and damaged then.
+                    let cause = if how == "-nomac" { "" } else { "the password is wrong, or" };
+                    assert!(error.contains(&format!("client.p12: {cause}")), "{how:?}: {error}");
                 }
             }
         }
