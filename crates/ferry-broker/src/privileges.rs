@@ -14,8 +14,11 @@ use crate::start_error::StartError;
 /// Who is looked for if the configuration names nobody.
 const USUAL_USER: &str = "ferry";
 
+/// Where the usual user is looked for; one that the configuration names may be known from elsewhere.
+const PASSWD_FILE: &str = "/etc/passwd";
+
 /// What a data directory has in it. One with anything else may be of use to others, and is left to who it belongs to.
-const ENTRIES: [&str; 4] = ["FORMAT", "LOCK", "admin.sock", "log"];
+const ENTRIES: [&str; 5] = ["FORMAT", "LOCK", "admin.sock", "log", "users"];
 
 /// The files in it with what operators have said at run time, and those that are to take their places.
 const EXTENSIONS: [&str; 3] = ["json", "jsonl", "new"];
@@ -50,6 +53,9 @@ impl Identity {
     pub(crate) fn of(user: Option<&str>) -> Result<Self, StartError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(Self::Unprivileged);
+        }
+        if user.is_none() && !is_in_passwd_file(USUAL_USER) {
+            return Ok(Self::Root { wanted: false });
         }
         let name = user.unwrap_or(USUAL_USER);
         match Account::known(name)? {
@@ -225,6 +231,14 @@ impl Account {
         }
         Ok(setgid(self.group_id)?)
     }
+}
+
+/// Whether a user is in the file of this machine's own. To ask the system for one that is not there costs two thirds of a
+/// mebibyte for the libraries of its other sources.
+fn is_in_passwd_file(name: &str) -> bool {
+    let file = std::fs::read(PASSWD_FILE).unwrap_or_default();
+    file.split(|byte| *byte == b'\n')
+        .any(|line| line.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.first() == Some(&b':')))
 }
 
 /// How to make a user for the broker.

@@ -41,7 +41,7 @@ section! {
         reference: Option<String> = None, Kind::Or("", &Kind::Text), Live;
 
         /// The user that `ferry serve` becomes when it is started by root, as soon as its ports are bound. `"auto"`: the user
-        /// `ferry`, if there is one. `"root"`: it stays root. Started by anybody else, it stays who it is.
+        /// `ferry`, if `/etc/passwd` has it. `"root"`: it stays root. Started by anybody else, it stays who it is.
         user: Option<String> = None, Kind::Or("auto", &Kind::Text), Restart;
 
         /// Threads that serve clients. `"auto"`: one on up to 2 cores, else one for each core.

@@ -132,11 +132,17 @@ fn a_data_directory_of_roots_becomes_the_users() {
     publish(&host, "of root");
     serving.end("KILL");
     assert_eq!(std::fs::metadata(&data).expect("made").uid(), 0);
+    for managed in ["users", "bans.jsonl"] {
+        std::fs::write(format!("{data}/{managed}"), "").expect("root may");
+        set_mode(&format!("{data}/{managed}"), 0o600);
+    }
     let serving = Serving::with_file(&configuration(&scratch, &host, USER, &data));
     assert!(serving.said().contains("belonged to root and is nobody's now"), "{}", serving.said());
     assert_eq!(retained(&host), "of root");
     publish(&host, "of nobody");
     assert_is_the_users(&format!("{data}/LOCK"), 0o600);
+    assert_is_the_users(&format!("{data}/users"), 0o600);
+    assert_is_the_users(&format!("{data}/bans.jsonl"), 0o600);
     assert_is_the_users(&format!("{data}/log/00000000000000000001.log"), 0o600);
     serving.end("TERM");
 }
