@@ -134,7 +134,7 @@ fn a_data_directory_of_roots_becomes_the_users() {
     assert_eq!(std::fs::metadata(&data).expect("made").uid(), 0);
     for managed in ["users", "bans.jsonl"] {
         std::fs::write(format!("{data}/{managed}"), "").expect("root may");
-        set_mode(&format!("{data}/{managed}"), 0o600);
+        set_mode(format!("{data}/{managed}"), 0o600);
     }
     let serving = Serving::with_file(&configuration(&scratch, &host, USER, &data));
     assert!(serving.said().contains("belonged to root and is nobody's now"), "{}", serving.said());
