@@ -115,6 +115,9 @@ impl UserPropertiesBuf {
     }
 
     /// Appends a pair. Name and value are at most 65,535 bytes each; what is longer is cut.
+    ///
+    /// Precondition: U+0000 is in neither `[MQTT-1.5.4-2]`. It is not looked for here: who has the text from outside
+    /// has to, for a packet with it is refused by its receiver, and [`UserProperties::iter`] ends at that pair.
     pub fn push(&mut self, name: &str, value: &str) {
         self.encoded.put_byte(property::USER_PROPERTY);
         self.encoded.put_string(name);

@@ -5,7 +5,7 @@
 //! connection is an append and a few bytes.
 
 use crate::encode::{
-    Body, Properties, append, header_length, header_length_of, variable_byte_integer_length,
+    Body, Properties, Sink, append, header_length, header_length_of, variable_byte_integer_length,
 };
 use crate::{PacketId, ProtocolVersion, Publish, QoS};
 
@@ -39,6 +39,13 @@ pub fn encode_publish(publish: &Publish<'_>, version: ProtocolVersion, out: &mut
             .saturating_add(1)
     });
     PublishLayout { length, packet_id_offset: has_packet_id.then_some(behind_topic), topic_alias_offset }
+}
+
+/// Appends `publish` without its payload, whose bytes have to follow it: for one that is too large to be copied.
+pub fn encode_publish_head(publish: &Publish<'_>, version: ProtocolVersion, out: &mut Vec<u8>) {
+    out.put_byte(publish.first_byte());
+    out.put_length(publish.length(version));
+    Publish { payload: &[], ..*publish }.write(version, out);
 }
 
 /// The bytes that [`encode_publish`] would append.

@@ -52,6 +52,8 @@ pub(crate) struct Inflight {
     publishes: List,
     pubrels: List,
     len: u16,
+    /// Of the messages that are held, in the sense of [`Delivery::size_bytes`].
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -135,11 +137,17 @@ impl Inflight {
             publishes: List::EMPTY,
             pubrels: List::EMPTY,
             len: 0,
+            bytes: 0,
         }
     }
 
     pub(crate) fn len(&self) -> u16 {
         self.len
+    }
+
+    /// What the unacknowledged PUBLISHes hold, in the sense of [`Delivery::size_bytes`].
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(crate) fn contains(&self, packet_id: PacketId) -> bool {
@@ -162,6 +170,7 @@ impl Inflight {
         delivery: Delivery,
         sent: Sent,
     ) -> SlotIndex {
+        self.bytes += delivery.size_bytes();
         self.push_slot(packet_id, state, Held::Copy(delivery), sent)
     }
 
@@ -187,7 +196,9 @@ impl Inflight {
         self.list_of(InflightState::AwaitPubcomp, |list, slots| list.push(slots, at.0));
         let slot = &mut self.slots[usize::from(at.0)];
         slot.state = InflightState::AwaitPubcomp;
-        slot.held.release()
+        let delivery = slot.held.release();
+        self.bytes -= delivery.as_ref().map_or(0, Delivery::size_bytes);
+        delivery
     }
 
     /// The exchange is complete: frees the packet id. With what is left of the message, and its name in the store.
@@ -203,6 +214,7 @@ impl Inflight {
         let stored = slot.held.stored_copy();
         self.unused = at.0;
         self.len -= 1;
+        self.bytes -= delivery.as_ref().map_or(0, Delivery::size_bytes);
         if self.len == 0 && self.slots.capacity() > EMPTY_CAPACITY_MAX {
             *self = Self::new();
         }

@@ -21,6 +21,7 @@ mod subscription;
 mod timestamp;
 mod topic_alias_in;
 mod topic_alias_out;
+mod trace_context;
 mod will;
 
 pub use delivery::{Delivery, Dropped, StoredCopy, StoredParts, SubscriptionIdList};
@@ -38,4 +39,5 @@ pub use subscription::Subscription;
 pub use timestamp::Timestamp;
 pub use topic_alias_in::TopicAliasIn;
 pub use topic_alias_out::{AliasChoice, TopicAliasOut};
+pub use trace_context::{InvalidTraceParent, TRACEPARENT, TRACESTATE, TraceParent, trace_state};
 pub use will::{PendingWill, StoredWill};

@@ -38,6 +38,8 @@ pub struct Sender {
     receive_maximum: u16,
     /// Exchanges that occupy the receiver: PUBLISHes sent on this connection and every owed PUBREL.
     occupied: u16,
+    /// Of the messages of open exchanges: with as many no other begins.
+    inflight_bytes_max: u32,
 }
 
 /// What is to be sent again on this connection before anything new. The index is the next to be sent.
@@ -155,6 +157,7 @@ impl Sender {
             last_sequence: 0,
             receive_maximum: 0,
             occupied: 0,
+            inflight_bytes_max: u32::MAX,
         }
     }
 
@@ -162,6 +165,13 @@ impl Sender {
     /// which share the ids with PUBLISH `[MQTT-2.2.1-3]`, `[MQTT3-2.3.1-2]`.
     pub fn limit_packet_ids(&mut self, packet_id_max: NonZeroU16) {
         self.packet_id_max = packet_id_max.get();
+    }
+
+    /// Begins no exchange from now on while the messages of those that are unacknowledged have `inflight_bytes_max`
+    /// or more, in the sense of [`Delivery::size_bytes`]: what a receiver that acknowledges nothing holds, to one
+    /// message. Without this, 4 GiB.
+    pub fn limit_inflight_bytes(&mut self, inflight_bytes_max: u32) {
+        self.inflight_bytes_max = inflight_bytes_max;
     }
 
     /// A connection for this session begins. `receive_maximum` is that of its CONNECT, or less if the server
@@ -452,6 +462,12 @@ impl Sender {
         usize::from(self.inflight.len())
     }
 
+    /// Bytes of the messages whose PUBLISH is unacknowledged, in the sense of [`Delivery::size_bytes`].
+    #[must_use]
+    pub fn inflight_bytes(&self) -> usize {
+        self.inflight.bytes()
+    }
+
     /// Copies that wait in the queue.
     #[must_use]
     pub fn queue_len(&self) -> usize {
@@ -622,7 +638,8 @@ impl Sender {
 
     /// Whether a new exchange may begin `[MQTT-4.9.0-2]`, `[MQTT-3.3.4-9]`.
     fn may_begin(&self) -> bool {
-        self.resend == Resend::Done && self.quota() > 0
+        let has_room = self.inflight.bytes() < self.inflight_bytes_max.max(1) as usize;
+        self.resend == Resend::Done && self.quota() > 0 && has_room
     }
 
     fn begin(&mut self, packet_id: PacketId, delivery: Delivery) -> Outgoing<'_> {

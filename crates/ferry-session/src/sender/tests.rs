@@ -112,6 +112,34 @@ fn new_messages_get_unused_ids_and_no_dup() {
     assert_eq!(pump(&mut sender), ["PUBLISH 1 qos=1 a", "PUBLISH 2 qos=2 b", "PUBLISH 3 qos=1 c"]);
 }
 
+#[test]
+fn what_is_on_its_way_is_bounded_in_bytes() {
+    let size = u32::try_from(copy("a", 1).size_bytes()).unwrap();
+    let mut sender = connected(10);
+    sender.limit_inflight_bytes(2 * size);
+    queue(&mut sender, [copy("a", 1), copy("b", 2), copy("c", 1)]);
+    assert_eq!(pump(&mut sender), ["PUBLISH 1 qos=1 a", "PUBLISH 2 qos=2 b"]);
+    assert_eq!(text(&sender.send_now(copy("d", 0)).unwrap()), "PUBLISH - qos=0 d");
+    assert_eq!(sender.inflight_bytes(), 2 * size as usize);
+    // A QoS 2 message is the receiver's with the PUBREC.
+    sender.pubrec(PacketId::new(2).unwrap(), ReasonCode::SUCCESS);
+    assert_eq!(pump(&mut sender), ["PUBLISH 3 qos=1 c"]);
+    sender.puback(PacketId::new(1).unwrap());
+    sender.pubcomp(PacketId::new(2).unwrap());
+    sender.puback(PacketId::new(3).unwrap());
+    assert_eq!((sender.inflight_len(), sender.inflight_bytes()), (0, 0));
+    // One message is sent however large it is.
+    sender.limit_inflight_bytes(0);
+    queue(&mut sender, [copy("f", 1), copy("g", 1)]);
+    assert_eq!(pump(&mut sender), ["PUBLISH 4 qos=1 f"]);
+    sender.puback(PacketId::new(4).unwrap());
+    assert_eq!(pump(&mut sender), ["PUBLISH 5 qos=1 g"]);
+    // Sent again after a lost connection, and counted once.
+    sender.resume(NonZeroU16::MAX);
+    assert_eq!(pump(&mut sender), ["PUBLISH 5 qos=1 dup g"]);
+    assert_eq!(sender.inflight_bytes(), size as usize);
+}
+
 /// [MQTT-2.2.1-2], [MQTT-3.3.1-2], [MQTT-4.3.1-1], [MQTT-3.3.4-10]
 #[test]
 fn qos_0_needs_no_id_and_no_quota() {
