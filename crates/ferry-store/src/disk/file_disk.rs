@@ -8,6 +8,10 @@ use crate::OpenError;
 
 const LOCK_NAME: &str = "LOCK";
 
+/// A file that is there from the beginning of a load to its end. What a load has left behind that was stopped could not be
+/// told from all of it otherwise.
+const LOADING_NAME: &str = "LOADING";
+
 /// A directory of the machine's own, which belongs to this process as long as it is open: one of the same process,
 /// or of another one, cannot open it meanwhile.
 #[derive(Debug)]
@@ -21,8 +25,17 @@ impl FileDisk {
     /// Takes a data directory into use; makes it if there is none, for the owner's eyes only.
     ///
     /// # Errors
-    /// [`OpenError::Locked`] if it is in use, [`OpenError::ReadOnly`] if it cannot be written to.
+    /// [`OpenError::Locked`] if it is in use, [`OpenError::HalfLoaded`] if not all is in it,
+    /// [`OpenError::ReadOnly`] if it cannot be written to.
     pub fn open(directory: impl Into<PathBuf>) -> Result<Self, OpenError> {
+        Self::open_to_load(directory)?.if_whole()
+    }
+
+    /// As [`open`](Self::open), also if a load has left part of a dump in it.
+    ///
+    /// # Errors
+    /// [`OpenError::Locked`] if it is in use, [`OpenError::ReadOnly`] if it cannot be written to.
+    pub fn open_to_load(directory: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let directory = directory.into();
         let refused = |action, file: &Path, error: io::Error| match error.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -56,7 +69,8 @@ impl FileDisk {
     /// Takes a data directory to look at. Nothing in it can be changed.
     ///
     /// # Errors
-    /// [`OpenError::Locked`] if a process uses it to write; [`OpenError::Io`] if there is none.
+    /// [`OpenError::Locked`] if a process uses it to write; [`OpenError::HalfLoaded`] if not all is in it;
+    /// [`OpenError::Io`] if there is none.
     pub fn open_read_only(directory: impl Into<PathBuf>) -> Result<Self, OpenError> {
         let directory = directory.into();
         let path = directory.join(LOCK_NAME);
@@ -71,7 +85,44 @@ impl FileDisk {
                 return Err(OpenError::Io { action: "open", file, error });
             }
         };
-        Ok(Self { directory, is_read_only: true, lock })
+        Self { directory, is_read_only: true, lock }.if_whole()
+    }
+
+    /// Whether a load has begun that has not ended.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn is_half_loaded(&self) -> io::Result<bool> {
+        self.path(LOADING_NAME).try_exists()
+    }
+
+    /// Until [`end_load`](Self::end_load) nobody opens the directory, but to load anew. When this returns that is on the disk.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn begin_load(&self) -> io::Result<()> {
+        self.create(LOADING_NAME)?.sync_data()?;
+        self.sync_directory()
+    }
+
+    /// All is in the directory. When this returns that is on the disk.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub fn end_load(&self) -> io::Result<()> {
+        self.remove(LOADING_NAME)?;
+        self.sync_directory()
+    }
+
+    fn if_whole(self) -> Result<Self, OpenError> {
+        match self.is_half_loaded() {
+            Ok(false) => Ok(self),
+            Ok(true) => Err(OpenError::HalfLoaded { directory: self.directory.clone() }),
+            Err(error) => {
+                let file = self.path(LOADING_NAME).display().to_string();
+                Err(OpenError::Io { action: "look for", file, error })
+            }
+        }
     }
 
     /// The data directory.

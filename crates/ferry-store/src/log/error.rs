@@ -11,6 +11,11 @@ pub enum OpenError {
         /// Its process identifier, if it says so.
         process_id: Option<u32>,
     },
+    /// A dump was being loaded into it, and not to its end: part of it may be there.
+    HalfLoaded {
+        /// The data directory.
+        directory: PathBuf,
+    },
     /// The directory cannot be written to.
     ReadOnly {
         /// The data directory.
@@ -42,6 +47,9 @@ impl fmt::Display for OpenError {
             }
             Self::Locked { directory, process_id: None } => {
                 write!(f, "{} is in use by another process", directory.display())
+            }
+            Self::HalfLoaded { directory } => {
+                write!(f, "{} has a dump that was not loaded to its end", directory.display())
             }
             Self::ReadOnly { directory } => write!(f, "{} cannot be written to", directory.display()),
             Self::WrongVersion { found, expected } => {

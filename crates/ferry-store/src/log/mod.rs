@@ -198,12 +198,13 @@ impl<D: Disk> Log<D> {
         &self.segments.disk
     }
 
-    /// Makes everything durable and known to be, and gives back what is allocated ahead.
+    /// Makes everything durable and known to be, gives back what is allocated ahead, and returns the disk below.
     ///
     /// # Errors
     /// As [`Log::sync`].
-    pub fn close(mut self) -> io::Result<()> {
-        self.close_now()
+    pub fn close(mut self) -> io::Result<D> {
+        self.close_now()?;
+        Ok(self.segments.disk)
     }
 
     /// As [`Log::close`], for one who may want to try again.
