@@ -46,7 +46,7 @@ pub use listener::{Accepted, BindError, BindOptions, BoundListener, Listener, Li
 pub use peer::{PeerAddress, PeerInfo, Transport};
 pub use stream::{CloseCode, Stream};
 pub use tls::{
-    ClientCertificates, PskOptions, TlsAcceptor, TlsError, TlsExpiry, TlsExpiryKind, TlsOptions, TlsPeer,
-    TlsVersion,
+    CertificateNames, ClientCertificates, PskOptions, TlsAcceptor, TlsError, TlsExpiry, TlsExpiryKind,
+    TlsOptions, TlsPeer, TlsVersion,
 };
 pub use websocket::origin::{OriginError, OriginRule};

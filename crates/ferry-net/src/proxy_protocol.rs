@@ -9,7 +9,7 @@ use crate::peer::PeerAddress;
 /// The longest version 1 header, with its line end.
 const V1_BYTES_MAX: usize = 107;
 /// The longest version 2 header accepted. The format allows 65,551; a client's certificate name and a host
-/// name need a few hundred.
+/// name need a few hundred, its certificate a thousand or two.
 const V2_BYTES_MAX: usize = 4096;
 /// The longest header of either version: what [`parse`] may ask to be kept.
 pub const HEADER_BYTES_MAX: usize = V2_BYTES_MAX;
@@ -22,6 +22,8 @@ const TYPE_SSL: u8 = 0x20;
 const TYPE_AUTHORITY: u8 = 0x02;
 const SUBTYPE_SSL_VERSION: u8 = 0x21;
 const SUBTYPE_SSL_COMMON_NAME: u8 = 0x22;
+/// PP2_SUBTYPE_SSL_CLIENT_CERT: in HAProxy's list since 2025, so few proxies send it.
+const SUBTYPE_SSL_CERTIFICATE: u8 = 0x28;
 const CLIENT_SSL: u8 = 0x01;
 const CLIENT_CERTIFICATE: u8 = 0x02 | 0x04;
 
@@ -43,6 +45,8 @@ pub struct ProxyTls {
     pub version: Option<String>,
     /// The common name of the client's certificate; only told if the proxy has verified one.
     pub common_name: Option<String>,
+    /// The client's certificate (X.509 in DER); only told if the proxy has verified it, and by few proxies.
+    pub certificate: Option<Vec<u8>>,
     /// The host name that the client asked for (SNI).
     pub server_name: Option<String>,
     /// Whether the client showed a certificate and the proxy found it valid.
@@ -223,6 +227,7 @@ fn v2_ssl(value: &[u8]) -> Result<Option<ProxyTls>, ProxyError> {
         match extension? {
             (SUBTYPE_SSL_VERSION, value) => tls.version = text(value),
             (SUBTYPE_SSL_COMMON_NAME, value) if verified => tls.common_name = text(value),
+            (SUBTYPE_SSL_CERTIFICATE, value) if verified => tls.certificate = Some(value.to_vec()),
             _ => {}
         }
     }

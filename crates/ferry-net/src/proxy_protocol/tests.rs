@@ -91,7 +91,8 @@ fn version_2_tells_the_source() {
 #[test]
 fn version_2_tells_the_tls_client() {
     let ssl = |client: u8, verify: [u8; 4]| {
-        let names = [extension(0x21, b"TLSv1.3"), extension(0x22, b"sensor-7")].concat();
+        let names =
+            [extension(0x21, b"TLSv1.3"), extension(0x22, b"sensor-7"), extension(0x28, b"DER")].concat();
         extension(0x20, &[&[client][..], &verify, &names].concat())
     };
     let header = |ssl: &[u8]| {
@@ -101,13 +102,15 @@ fn version_2_tells_the_tls_client() {
     let verified = ProxyTls {
         version: Some("TLSv1.3".to_owned()),
         common_name: Some("sensor-7".to_owned()),
+        certificate: Some(b"DER".to_vec()),
         server_name: Some("broker.example".to_owned()),
         certificate_verified: true,
     };
     assert_eq!(header(&ssl(0x03, [0; 4])), Some(verified.clone()));
     assert_eq!(header(&ssl(0x05, [0; 4])), Some(verified.clone()));
     // A name that the proxy has not verified must not become an identity.
-    let unverified = ProxyTls { common_name: None, certificate_verified: false, ..verified };
+    let unverified =
+        ProxyTls { common_name: None, certificate: None, certificate_verified: false, ..verified };
     assert_eq!(header(&ssl(0x03, [0, 0, 0, 1])), Some(unverified.clone()));
     assert_eq!(header(&ssl(0x01, [0; 4])), Some(unverified));
     assert_eq!(header(&ssl(0x00, [0; 4])), None);

@@ -1,6 +1,7 @@
 //! Reading distinguished encoding rules (X.690): a tag, a length, a value, and so on.
 
 pub(super) const INTEGER: u8 = 0x02;
+pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(super) const UTF8_STRING: u8 = 0x0C;
 pub(super) const PRINTABLE_STRING: u8 = 0x13;

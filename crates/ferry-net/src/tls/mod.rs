@@ -1,6 +1,7 @@
 //! TLS: with certificates by rustls with the ring provider, with pre-shared keys by OpenSSL; client certificates, ALPN, reload.
 
 mod acceptor;
+mod certificate_names;
 mod der;
 mod error;
 mod expiry;
@@ -13,6 +14,7 @@ mod session;
 mod subject;
 
 pub use acceptor::TlsAcceptor;
+pub use certificate_names::CertificateNames;
 pub use error::TlsError;
 pub use expiry::{TlsExpiry, TlsExpiryKind};
 pub use options::{ClientCertificates, PskOptions, TlsOptions, TlsVersion};

@@ -34,7 +34,7 @@ pub(super) fn common_name_of(mut name: Der<'_>) -> Option<String> {
     found
 }
 
-fn text(tag: u8, value: &[u8]) -> Option<String> {
+pub(super) fn text(tag: u8, value: &[u8]) -> Option<String> {
     match tag {
         UTF8_STRING | PRINTABLE_STRING | IA5_STRING => String::from_utf8(value.to_vec()).ok(),
         TELETEX_STRING => Some(value.iter().copied().map(char::from).collect()),
