@@ -31,8 +31,19 @@ impl DecoySecret {
 
     /// The secret of a line of a password file.
     pub(crate) fn of_line(line: &str) -> Option<Self> {
-        let text = line.trim().strip_prefix(LINE_START)?;
-        Some(Self(STANDARD.decode(text.trim()).ok()?.try_into().ok()?))
+        Self::from_base64(line.trim().strip_prefix(LINE_START)?.trim())
+    }
+
+    /// The secret of a text that [`to_base64`](Self::to_base64) has made; `None` if it is none.
+    #[must_use]
+    pub fn from_base64(text: &str) -> Option<Self> {
+        Some(Self(STANDARD.decode(text).ok()?.try_into().ok()?))
+    }
+
+    /// The secret as text.
+    #[must_use]
+    pub fn to_base64(&self) -> String {
+        STANDARD.encode(self.0)
     }
 
     /// So many bytes, always the same for the same parts and length.
@@ -53,7 +64,7 @@ impl DecoySecret {
 impl fmt::Display for DecoySecret {
     /// The line of a password file.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{LINE_START}{}", STANDARD.encode(self.0))
+        write!(formatter, "{LINE_START}{}", self.to_base64())
     }
 }
 

@@ -21,6 +21,8 @@ pub enum Step {
         user_name: Option<Box<str>>,
         /// Authentication Data of the last answer, by which some methods prove the server.
         data: Option<Box<[u8]>>,
+        /// When what was proven expires, and the connection is to end unless the client authenticates again; `None` for never.
+        until_unix_seconds: Option<u64>,
     },
     /// Not proven: CONNACK with the reason code, or DISCONNECT after re-authentication [MQTT-4.12.0-4].
     Refuse {

@@ -53,6 +53,12 @@ impl Grants {
         Ok(Some(Arc::new(Self { roles, rules })))
     }
 
+    /// Roles alone.
+    #[must_use]
+    pub fn of_roles<'a>(roles: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { roles: roles.into_iter().map(Into::into).collect(), rules: None }
+    }
+
     /// Whether the client has a role.
     pub(crate) fn has_role(&self, name: &str) -> bool {
         self.roles.iter().any(|role| **role == *name)

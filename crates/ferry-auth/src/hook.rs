@@ -64,28 +64,23 @@ impl std::error::Error for HookFault {}
 pub fn hook_question(credentials: &Credentials) -> String {
     let password = credentials.password.as_deref();
     let password_text = password.and_then(|password| std::str::from_utf8(password).ok());
+    let certificate = credentials.certificate.as_deref();
     let mut question = json!({
         "client_id": credentials.client_id,
         "user_name": credentials.user_name,
         "password": password_text,
-        "address": host_of(&credentials.peer_address),
+        "address": credentials.host(),
         "listener": credentials.listener,
         "certificate_common_name": credentials.certificate_common_name,
+        "certificate_subject": certificate.map(|certificate| &certificate.subject),
+        "certificate_alternative_names": certificate.map(|certificate| &certificate.alternative_names),
+        "certificate_fingerprint": certificate.map(|certificate| &certificate.fingerprint),
         "protocol_version": credentials.protocol_version,
     });
     if let (Some(password), None) = (password, password_text) {
         question["password_base64"] = STANDARD.encode(password).into();
     }
     question.to_string()
-}
-
-/// Without the port, which differs each time and means nothing: then the same client asks the same question.
-fn host_of(peer_address: &str) -> &str {
-    if peer_address.starts_with("unix") {
-        return "unix";
-    }
-    let host = peer_address.rsplit_once(':').map_or(peer_address, |(host, _)| host);
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 impl HookAnswer {
@@ -129,18 +124,6 @@ fn present<'a>(answer: &'a Map<String, Value>, name: &str) -> Option<&'a Value> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_have_no_port() {
-        for (address, host) in [
-            ("192.0.2.7:5000", "192.0.2.7"),
-            ("[2001:db8::1]:5000", "2001:db8::1"),
-            ("unix:pid=7", "unix"),
-            ("", ""),
-        ] {
-            assert_eq!(host_of(address), host);
-        }
-    }
 
     #[test]
     fn answers() {

@@ -14,7 +14,9 @@ mod acl_file;
 mod authenticator;
 mod certificate_link;
 mod chain;
+mod client_certificate;
 mod credentials;
+mod decoy_hashes;
 mod decoy_secret;
 mod exchange;
 mod fetched_keys;
@@ -26,6 +28,9 @@ mod jwt;
 mod jwt_algorithm;
 mod jwt_keys;
 mod jwt_link;
+#[cfg(feature = "kerberos")]
+mod kerberos_link;
+mod managed_roles;
 mod managed_users;
 mod password_file;
 mod password_hash;
@@ -41,9 +46,11 @@ mod verdict;
 
 pub use acl_file::{Access, AclDecision, AclFile, AclProblem, AclReason};
 pub use authenticator::Authenticator;
-pub use certificate_link::CertificateLink;
+pub use certificate_link::{CertificateLink, CertificateUser};
 pub use chain::{Chain, Judgement, Link};
+pub use client_certificate::ClientCertificate;
 pub use credentials::Credentials;
+pub use decoy_hashes::DecoyHashes;
 pub use decoy_secret::DecoySecret;
 pub use exchange::{Exchange, Step};
 pub use ferry_scram::ScramHash;
@@ -56,6 +63,9 @@ pub use jwt::{JwtFault, JwtIdentity, JwtRules};
 pub use jwt_algorithm::JwtAlgorithm;
 pub use jwt_keys::{JwtKeys, JwtKeysError};
 pub use jwt_link::JwtLink;
+#[cfg(feature = "kerberos")]
+pub use kerberos_link::{KerberosLink, KerberosRules};
+pub use managed_roles::{ManagedGroup, ManagedRole, ManagedRoles, ManagedRolesError};
 pub use managed_users::{ManagedUser, ManagedUsers};
 pub use password_file::{
     PasswordFile, PasswordFileFault, PasswordFileProblem, PasswordFileText, UserNameError,

@@ -99,6 +99,17 @@ impl ManagedUsers {
         self.users.remove(name).is_some()
     }
 
+    /// What answers about names that are not there are made of.
+    #[must_use]
+    pub fn decoy_secret(&self) -> &DecoySecret {
+        &self.decoy_secret
+    }
+
+    /// From now on they are made of this.
+    pub fn set_decoy_secret(&mut self, decoy_secret: DecoySecret) {
+        self.decoy_secret = decoy_secret;
+    }
+
     /// The users as those who judge them want them.
     #[must_use]
     pub fn password_file(&self) -> PasswordFile {

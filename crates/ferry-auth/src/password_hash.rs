@@ -1,6 +1,6 @@
 use std::fmt;
 
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use ferry_scram::{ITERATIONS_MAX, ITERATIONS_MIN, ScramCredentials};
@@ -170,6 +170,22 @@ impl PasswordHash {
 }
 
 impl PasswordHash {
+    /// Whether comparing a password with the other takes as long.
+    pub(crate) fn costs_as(&self, other: &Self) -> bool {
+        self.cost() == other.cost()
+    }
+
+    /// The text before what is random in it.
+    fn cost(&self) -> String {
+        let text = self.to_string();
+        let start = match self.0 {
+            Kind::Scram(_) => text.split(':').next(),
+            Kind::Bcrypt(_) => text.rsplitn(2, '$').last(),
+            _ => text.rsplitn(3, '$').last(),
+        };
+        start.unwrap_or_default().to_owned()
+    }
+
     /// What SCRAM needs, if the password is kept so.
     pub(crate) fn scram(&self) -> Option<&ScramCredentials> {
         match &self.0 {
@@ -190,8 +206,9 @@ impl Kind {
         match self {
             Self::Argon2 { algorithm, version, parameters, salt, hash } => {
                 let mut computed = vec![0; hash.len()];
+                let mut blocks = argon2_memory(parameters.block_count());
                 let argon2 = Argon2::new(*algorithm, *version, parameters.clone());
-                match argon2.hash_password_into(password, salt, &mut computed) {
+                match argon2.hash_password_into_with_memory(password, salt, &mut computed, &mut blocks[..]) {
                     Ok(()) => computed.into(),
                     Err(_) => Box::default(),
                 }
@@ -309,6 +326,16 @@ fn parse_scrypt(parameters: &str, salt: &str, hash: &str) -> Result<Kind, HashEr
     }
     // At most 24: checked above.
     Ok(Kind::Scrypt { log_n: log_n as u8, block, parallelism, salt, hash })
+}
+
+/// So many blocks that the system is asked for them, and gets them back at once: glibc keeps smaller ones, on 64 bits those of
+/// up to 32 MiB (`DEFAULT_MMAP_THRESHOLD_MAX`), and does not find them again, since they are aligned. A dozen logins
+/// would leave 220 MiB. What is not used is only reserved, not resident.
+fn argon2_memory(count: usize) -> Vec<Block> {
+    const KEPT_BYTES_MAX: usize = 32 << 20;
+    let mut blocks = Vec::with_capacity(count.max(KEPT_BYTES_MAX / Block::SIZE + 1));
+    blocks.resize(count, Block::default());
+    blocks
 }
 
 fn argon2_parameters(memory_kib: u32, iterations: u32, parallelism: u32) -> Result<Params, HashError> {

@@ -7,11 +7,13 @@ mod granted;
 mod parse;
 mod reach;
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use crate::Grants;
+use crate::{ClientCertificate, Grants, ManagedRoles};
 
-use condition::Conditions;
+use condition::{Conditions, Members};
 use filter::{Names, RuleFilter};
 use filter_trie::{FilterTrie, NONE, RuleIndex};
 use reach::{Reached, reach};
@@ -26,6 +28,8 @@ pub use parse::RuleProblem;
 pub struct RulesFile {
     rules: Vec<Rule>,
     trie: FilterTrie,
+    /// The users that `[roles]` lists.
+    roles: HashMap<Box<str>, Members>,
     judges_origin: bool,
     /// Clients may have grants, so that one whose connection is not known may have any.
     expects_grants: bool,
@@ -49,6 +53,8 @@ pub struct RuleOrigin<'a> {
     pub peer_address: &'a str,
     /// Common name of its verified certificate.
     pub certificate_common_name: Option<&'a str>,
+    /// The whole of it, if it is known.
+    pub certificate: Option<&'a ClientCertificate>,
     /// What its authenticator has granted.
     pub grants: Option<&'a Grants>,
 }
@@ -116,6 +122,8 @@ impl Actions {
 struct Rule {
     /// From 1.
     line: usize,
+    /// The role whose rules it is one of; `None`: it is one of the file.
+    role: Option<Arc<str>>,
     allows: bool,
     actions: Actions,
     filters: Vec<RuleFilter>,
@@ -149,6 +157,40 @@ impl RulesFile {
         self.rules.get(rule).map(ToString::to_string).unwrap_or_default()
     }
 
+    /// The role that a rule belongs to, in which its [line](Self::line) is counted; `None` if it is one of the file.
+    #[must_use]
+    pub fn role(&self, rule: usize) -> Option<&str> {
+        self.rules.get(rule)?.role.as_deref()
+    }
+
+    /// The same rules, and behind them those of the roles, in the order of their names. Who is a member of a role that the
+    /// file names has it there too.
+    #[must_use]
+    pub fn with_roles(&self, roles: &ManagedRoles) -> Self {
+        let mut all = Self { trie: FilterTrie::default(), ..self.clone() };
+        for (_, role) in roles.iter() {
+            all.rules.extend(role.rules().rules.iter().cloned());
+        }
+        let mut known: HashMap<Box<str>, Members> = HashMap::new();
+        for role in all.rules.iter_mut().flat_map(|rule| &mut rule.conditions.roles) {
+            let members = known.entry(role.name.clone()).or_insert_with(|| {
+                let of_file = self.roles.get(&role.name).into_iter().flat_map(|users| users.iter());
+                Arc::new(
+                    of_file.map(|user| &**user).chain(roles.members(&role.name)).map(Into::into).collect(),
+                )
+            });
+            role.users = Arc::clone(members);
+        }
+        all.index();
+        all
+    }
+
+    /// Whether `[roles]` names this role.
+    #[must_use]
+    pub fn has_role(&self, name: &str) -> bool {
+        self.roles.contains_key(name)
+    }
+
     /// The same rules for clients that may have [`Grants`]. Their own rules are asked where none of these matches.
     #[must_use]
     pub fn with_grants(self) -> Self {
@@ -165,6 +207,14 @@ impl RulesFile {
             }
             _ => decision,
         }
+    }
+
+    /// Prepares what is derived from the rules; the trie is empty before.
+    fn index(&mut self) {
+        for (number, rule) in (0..NONE).zip(&self.rules) {
+            rule.filters.iter().for_each(|filter| self.trie.insert(filter, number));
+        }
+        self.judges_origin = self.rules.iter().any(|rule| rule.conditions.judge_origin());
     }
 
     fn publish_decision(&self, client: &RuleClient<'_>, topic: &str, qos: u8, retain: bool) -> RuleDecision {

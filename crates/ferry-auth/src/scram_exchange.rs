@@ -54,7 +54,11 @@ impl ScramExchange {
                 let words = format!("it is {}, and says that it is somebody else", shown(&user_name));
                 refuse(Refusal::NotAuthorized, words)
             }
-            Ok(proof) => Step::Accept { user_name: Some(user_name), data: Some(proof.into_bytes().into()) },
+            Ok(proof) => Step::Accept {
+                user_name: Some(user_name),
+                data: Some(proof.into_bytes().into()),
+                until_unix_seconds: None,
+            },
             Err(ScramError::Proof) if is_known => {
                 let words = format!("wrong password for user {}", shown(&user_name));
                 refuse(Refusal::BadUserNameOrPassword, words)

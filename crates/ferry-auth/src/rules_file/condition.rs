@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::RuleClient;
+use crate::ClientCertificate;
 
 /// Which clients a rule is for: all conditions that it names must hold, and of each one of its values.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,9 @@ pub(super) struct Conditions {
     pub(super) client_ids: Vec<NamePattern>,
     pub(super) addresses: Vec<Network>,
     pub(super) certificates: Vec<NamePattern>,
+    pub(super) subjects: Vec<NamePattern>,
+    pub(super) alternative_names: Vec<NamePattern>,
+    pub(super) fingerprints: Vec<NamePattern>,
     pub(super) anonymous: Option<bool>,
 }
 
@@ -40,12 +44,30 @@ impl Conditions {
             && (!self.judge_origin()
                 || client.origin.map_or(of_unknown, |origin| {
                     is_one(&self.certificates, origin.certificate_common_name)
+                        && self.name_certificate(origin.certificate)
                         && (self.addresses.is_empty() || self.name_address(origin.peer_address))
                 }))
     }
 
     pub(super) fn judge_origin(&self) -> bool {
-        !self.addresses.is_empty() || !self.certificates.is_empty()
+        !self.addresses.is_empty() || !self.certificates.is_empty() || self.judge_certificate()
+    }
+
+    /// More of a certificate than its common name.
+    fn judge_certificate(&self) -> bool {
+        !self.subjects.is_empty() || !self.alternative_names.is_empty() || !self.fingerprints.is_empty()
+    }
+
+    fn name_certificate(&self, certificate: Option<&ClientCertificate>) -> bool {
+        let Some(certificate) = certificate else { return !self.judge_certificate() };
+        let is_one = |patterns: &[NamePattern], names: &[Box<str>]| {
+            patterns.is_empty()
+                || names.iter().any(|name| patterns.iter().any(|pattern| pattern.matches(name)))
+        };
+        (self.subjects.is_empty()
+            || self.subjects.iter().any(|pattern| pattern.matches_subject(&certificate.subject)))
+            && is_one(&self.alternative_names, &certificate.alternative_names)
+            && is_one(&self.fingerprints, std::slice::from_ref(&certificate.fingerprint))
     }
 
     fn name_address(&self, peer_address: &str) -> bool {
@@ -60,6 +82,9 @@ impl Conditions {
             && includes(&self.client_ids, &others.client_ids)
             && includes(&self.addresses, &others.addresses)
             && includes(&self.certificates, &others.certificates)
+            && includes(&self.subjects, &others.subjects)
+            && includes(&self.alternative_names, &others.alternative_names)
+            && includes(&self.fingerprints, &others.fingerprints)
             && (self.anonymous.is_none() || self.anonymous == others.anonymous)
     }
 }
@@ -75,6 +100,9 @@ impl fmt::Display for Conditions {
         list(formatter, "client id", &self.client_ids)?;
         list(formatter, "address", &self.addresses)?;
         list(formatter, "certificate", &self.certificates)?;
+        list(formatter, "subject", &self.subjects)?;
+        list(formatter, "alternative name", &self.alternative_names)?;
+        list(formatter, "fingerprint", &self.fingerprints)?;
         match self.anonymous {
             Some(true) => formatter.write_str(", if anonymous"),
             Some(false) => formatter.write_str(", if not anonymous"),
@@ -109,6 +137,40 @@ impl NamePattern {
         }
         name.ends_with(last)
     }
+
+    /// As [`matches`](Self::matches), for the subject of a certificate (RFC 4514): what is written in a pattern is never an escaped
+    /// character, unless the pattern escapes it too. So nobody whose common name is `pump,O=Example` is of `CN=*,O=Example`.
+    pub(super) fn matches_subject(&self, subject: &str) -> bool {
+        let Some((first, rest)) = self.0.split_once('*') else { return *self.0 == *subject };
+        if !subject.starts_with(first) {
+            return false;
+        }
+        let mut from = first.len();
+        let (middle, last) = rest.rsplit_once('*').unwrap_or(("", rest));
+        for part in middle.split('*').filter(|part| !part.is_empty()) {
+            let Some(at) = find_unescaped(subject, part, from) else { return false };
+            from = at + part.len();
+        }
+        let end = subject.len().checked_sub(last.len()).filter(|end| *end >= from);
+        last.is_empty() || end.is_some_and(|end| subject.ends_with(last) && !is_escaped(subject, end))
+    }
+}
+
+/// The first place of a part at `from` or behind it that begins with no escaped character.
+fn find_unescaped(subject: &str, part: &str, from: usize) -> Option<usize> {
+    let mut from = from;
+    loop {
+        let at = from + subject.get(from..)?.find(part)?;
+        if !is_escaped(subject, at) {
+            return Some(at);
+        }
+        from = at + subject.get(at..)?.chars().next()?.len_utf8();
+    }
+}
+
+/// Whether the character there stands behind a backslash that means it.
+fn is_escaped(subject: &str, at: usize) -> bool {
+    subject.as_bytes()[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 impl fmt::Display for NamePattern {
@@ -121,11 +183,14 @@ impl fmt::Display for NamePattern {
 #[derive(Clone, Debug)]
 pub(super) struct Role {
     pub(super) name: Box<str>,
-    pub(super) users: Arc<HashSet<Box<str>>>,
+    pub(super) users: Members,
 }
 
+/// The users of a role.
+pub(super) type Members = Arc<HashSet<Box<str>>>;
+
 impl PartialEq for Role {
-    /// A file has one role of a name.
+    /// There is one role of a name.
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
     }
@@ -224,6 +289,21 @@ mod tests {
         assert!(matches("*-7", "pump-7") && !matches("*-7", "pump-70"));
         assert!(matches("a*b*c", "a-b-b-c") && !matches("a*b*c", "ac") && !matches("ab*bc", "abc"));
         assert!(matches("a*b*b", "abb") && !matches("a*b*b", "ab"));
+    }
+
+    #[test]
+    fn no_value_of_a_subject_passes_for_several() {
+        let matches = |pattern: &str, subject| NamePattern(pattern.into()).matches_subject(subject);
+        assert!(matches("CN=pump-*,O=Example", "CN=pump-7,O=Example"));
+        assert!(matches("CN=pump-*,O=Example", "CN=pump-7,OU=plant,O=Example"));
+        assert!(!matches("CN=pump-*,O=Example", "CN=pump-7\\,O=Example"));
+        assert!(!matches("CN=pump-*,O=Example,*", "CN=pump-7\\,O=Example,O=Other"));
+        assert!(matches("CN=pump-*,O=Example,*", "CN=pump-7\\,O=Example,O=Example,C=DE"));
+        // A backslash at the end of a value is escaped itself.
+        assert!(matches("CN=pump-*,O=Example", "CN=pump-\\\\,O=Example"));
+        assert!(matches("CN=*\\,O=Example", "CN=pump\\,O=Example") && matches("*", "") && matches("*a", "a"));
+        assert!(matches("CN=a,O=b", "CN=a,O=b") && !matches("CN=a,O=b", "CN=a\\,O=b") && !matches("é*", "e"));
+        assert!(!matches("ab*b", "ab") && matches("*é*", "aéb") && !matches("*,*", "\\,"));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::condition::Conditions;
 use super::filter::RuleFilter;
-use super::filter_trie::NONE;
 use super::{Actions, Rule, RulesFile};
 
 /// Rules of one client.
@@ -32,9 +31,7 @@ impl RulesFile {
         if file.rules.iter().map(|rule| rule.filters.len()).sum::<usize>() > FILTERS_MAX {
             return None;
         }
-        for (number, rule) in (0..NONE).zip(&file.rules) {
-            rule.filters.iter().for_each(|filter| file.trie.insert(filter, number));
-        }
+        file.index();
         Some(file)
     }
 }
@@ -77,7 +74,7 @@ fn of_lists(lists: &Map<String, Value>) -> Option<Vec<Rule>> {
 
 fn new_rule(allows: bool, actions: Actions, filters: Vec<RuleFilter>, line: usize) -> Rule {
     let conditions = Conditions::default();
-    Rule { line, allows, actions, filters, conditions, maximum_qos: 2, retain: true }
+    Rule { line, role: None, allows, actions, filters, conditions, maximum_qos: 2, retain: true }
 }
 
 fn actions(name: &str) -> Option<Actions> {

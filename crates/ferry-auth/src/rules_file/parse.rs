@@ -1,6 +1,6 @@
 //! The text of a rules file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,9 +8,8 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::condition::{Conditions, NamePattern, Network, Role};
+use super::condition::{Conditions, Members, NamePattern, Network, Role};
 use super::filter::RuleFilter;
-use super::filter_trie::NONE;
 use super::{Actions, Rule, RulesFile};
 
 /// What is wrong with a rules file, or doubtful, and what to do about it.
@@ -26,7 +25,7 @@ pub struct RuleProblem {
     pub remedy: Box<str>,
 }
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 14] = [
     "allow",
     "deny",
     "topic",
@@ -35,12 +34,17 @@ const KEYS: [&str; 11] = [
     "client_id",
     "address",
     "certificate",
+    "certificate_subject",
+    "certificate_san",
+    "certificate_fingerprint",
     "anonymous",
     "maximum_qos",
     "retain",
 ];
 
 const FORM: &str = "write [[rule]] with allow or deny, topic, and for whom it is";
+
+const OF_ROLE: &str = "remove it: the rules of a role are for those who have it";
 
 const ACTIONS: [(&str, Actions); 4] = [
     ("publish", Actions::PUBLISH),
@@ -55,7 +59,16 @@ impl RulesFile {
     /// missing may be what denies.
     #[must_use]
     pub fn parse(text: &str) -> (Self, Vec<RuleProblem>) {
-        let mut reader = Reader::new(text);
+        Self::parse_for(text, None)
+    }
+
+    /// Reads rules that belong to a role: they are for those who have it, so they name no roles.
+    pub(crate) fn parse_of_role(text: &str, role: &str) -> (Self, Vec<RuleProblem>) {
+        Self::parse_for(text, Some(role))
+    }
+
+    fn parse_for(text: &str, owner: Option<&str>) -> (Self, Vec<RuleProblem>) {
+        let mut reader = Reader::new(text, owner);
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut file = Self::default();
         if errors.is_empty() {
@@ -65,10 +78,8 @@ impl RulesFile {
             let message = format!("not valid TOML: {}", error.message());
             reader.problem(error.span().unwrap_or_default(), &message, FORM);
         }
-        for (number, rule) in (0..NONE).zip(&file.rules) {
-            rule.filters.iter().for_each(|filter| file.trie.insert(filter, number));
-        }
-        file.judges_origin = file.rules.iter().any(|rule| rule.conditions.judge_origin());
+        file.index();
+        file.roles = std::mem::take(&mut reader.roles);
         reader.problems.sort_by_key(|problem| (problem.line, problem.column));
         // One mistake often makes several errors on its line; the first names it.
         reader.problems.dedup_by_key(|problem| problem.line);
@@ -97,7 +108,9 @@ struct Reader {
     /// Where each line begins.
     line_starts: Vec<usize>,
     text: Box<str>,
-    roles: HashMap<Box<str>, Arc<HashSet<Box<str>>>>,
+    roles: HashMap<Box<str>, Members>,
+    /// The role that the rules belong to.
+    owner: Option<Arc<str>>,
     problems: Vec<RuleProblem>,
 }
 
@@ -105,9 +118,10 @@ struct Reader {
 type Text<'a> = (&'a str, Range<usize>);
 
 impl Reader {
-    fn new(text: &str) -> Self {
+    fn new(text: &str, owner: Option<&str>) -> Self {
+        let owner = owner.map(Into::into);
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { line_starts, text: text.into(), roles: HashMap::new(), problems: Vec::new() }
+        Self { line_starts, text: text.into(), roles: HashMap::new(), owner, problems: Vec::new() }
     }
 
     fn line(&self, span: &Range<usize>) -> usize {
@@ -124,6 +138,9 @@ impl Reader {
     fn document(&mut self, table: &DeTable<'_>, file: &mut RulesFile) {
         for (name, value) in table {
             match (&**name.get_ref(), value.get_ref()) {
+                ("roles", _) if self.owner.is_some() => {
+                    self.problem(name.span(), "a role says nothing of other roles", OF_ROLE);
+                }
                 ("roles", DeValue::Table(roles)) => self.roles(roles),
                 ("roles", _) => self.problem(name.span(), "expected a section", "write [roles]"),
                 ("rule", DeValue::Array(_)) => {}
@@ -171,6 +188,7 @@ impl Reader {
         let problems_before = self.problems.len();
         let mut rule = Rule {
             line: self.line(&span),
+            role: self.owner.clone(),
             allows: keys.contains_key("allow"),
             actions: Actions::default(),
             filters: Vec::new(),
@@ -188,6 +206,8 @@ impl Reader {
         for (key, value) in keys {
             self.key(&mut rule, key, value);
         }
+        let owner = self.owner.as_deref().map(|name| Role { name: name.into(), users: Members::default() });
+        rule.conditions.roles.extend(owner);
         (self.problems.len() == problems_before).then_some(rule)
     }
 
@@ -207,11 +227,24 @@ impl Reader {
             "user" => conditions.users = self.each(value, "", pattern),
             "client_id" => conditions.client_ids = self.each(value, "", pattern),
             "certificate" => conditions.certificates = self.each(value, "", pattern),
+            "certificate_subject" => conditions.subjects = self.each(value, "", pattern),
+            "certificate_san" => {
+                let remedy =
+                    "write such as \"DNS:pump-7.example\", \"URI:urn:pump:*\" or \"email:ada@example.com\"";
+                conditions.alternative_names = self.each(value, remedy, alternative_name);
+            }
+            "certificate_fingerprint" => {
+                let remedy = "write the 64 hexadecimal digits of its SHA-256, with or without colons";
+                conditions.fingerprints = self.each(value, remedy, fingerprint);
+            }
             "address" => {
                 let remedy = "write such as \"192.0.2.7\", \"10.0.0.0/8\", \"2001:db8::/32\" or \"unix\"";
                 conditions.addresses = self.each(value, remedy, |text| {
                     Network::from_str(text).map_err(|error| format!("{text:?}: {error}"))
                 });
+            }
+            "role" if self.owner.is_some() => {
+                self.problem(key.span(), "a rule of a role names no role", OF_ROLE);
             }
             "role" => conditions.roles = self.role(value),
             "anonymous" => conditions.anonymous = self.flag(value),
@@ -321,6 +354,22 @@ impl Reader {
 #[expect(clippy::unnecessary_wraps, reason = "as the other parsers of values")]
 fn pattern(text: &str) -> Result<NamePattern, String> {
     Ok(NamePattern(text.into()))
+}
+
+fn alternative_name(text: &str) -> Result<NamePattern, String> {
+    match ["DNS:", "URI:", "email:", "*"].iter().any(|kind| text.starts_with(kind)) {
+        true => Ok(NamePattern(text.into())),
+        false => Err(format!("{text:?} has no kind of name")),
+    }
+}
+
+/// As it is known: lower-case digits alone.
+fn fingerprint(text: &str) -> Result<NamePattern, String> {
+    let digits = text.replace(':', "").to_ascii_lowercase();
+    match digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(NamePattern(digits.into())),
+        false => Err(format!("{text:?} is no SHA-256 fingerprint")),
+    }
 }
 
 /// The candidate that `text` was most likely meant to be, if any is near.

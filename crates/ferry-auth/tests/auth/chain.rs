@@ -23,7 +23,7 @@ fn users(names_and_passwords: &[(&str, &[u8])]) -> PasswordFile {
 fn chain(file: PasswordFile, queue: Arc<HashQueue>) -> Chain {
     Chain::new()
         .with("password_file", Arc::new(PasswordLink::new(Arc::new(file), queue, &DecoySecret::random())))
-        .with("certificate", Arc::new(CertificateLink))
+        .with("certificate", Arc::new(CertificateLink::default()))
         .with("psk", Arc::new(PskLink))
 }
 

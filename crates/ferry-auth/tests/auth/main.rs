@@ -4,6 +4,7 @@ mod acl_file;
 mod chain;
 mod grants;
 mod jwt;
+mod managed_roles;
 mod password_file;
 mod password_hash;
 mod rules_file;
