@@ -10,7 +10,7 @@ use crate::connect::PendingConnect;
 use crate::disconnect::WillFate;
 use crate::fault::Fault;
 use crate::filter_set::FilterSet;
-use crate::rates::Rates;
+use crate::rates::{Rates, check_connect_rate};
 use crate::response::Response;
 use crate::session::{Session, SessionId};
 use crate::shard::Shard;
@@ -44,6 +44,11 @@ impl Shard {
             self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
             return self.name_refused_client(turn, &identity.client_id);
         }
+        let rates = self.rates_of(id, &identity, turn.now);
+        if let Err(fault) = check_connect_rate(rates.as_deref(), turn.now) {
+            self.reject_connect(turn, id, fault.reason_code, Some(fault.detail), None);
+            return self.name_refused_client(turn, &identity.client_id);
+        }
         let records_before = turn.effects.recorded();
         let existing = self.sessions.find(&identity.client_id);
         let resumed = existing.and_then(|existing| self.take_over(turn, existing, id, pending.clean_start));
@@ -52,7 +57,7 @@ impl Shard {
             None => self.new_session(identity.clone()),
         };
         let client_id = Arc::clone(&identity.client_id);
-        self.begin_connection(turn, id, session_id, identity, &pending);
+        self.begin_connection(turn, id, session_id, identity, &pending, rates);
         let connack = self.connack(id, session_id, &pending, resumed.is_some(), authentication_data);
         self.move_will(turn, session_id, *pending);
         let recorded = turn.effects.recorded() > records_before;
@@ -122,6 +127,7 @@ impl Shard {
         session_id: SessionId,
         identity: Identity,
         pending: &PendingConnect,
+        rates: Option<Box<Rates>>,
     ) {
         let config = Arc::clone(&self.config);
         let Some(conn) = self.conns.get_mut(id) else { return };
@@ -141,7 +147,7 @@ impl Shard {
             let aliases_out = pending.topic_alias_maximum.min(config.topic_aliases_out_max);
             conn.alias_out = (aliases_out > 0).then(|| Box::new(TopicAliasOut::new(aliases_out)));
         }
-        conn.rates = Rates::new(&config);
+        conn.rates = rates;
 
         session.identity = identity;
         session.rights = None;
@@ -150,6 +156,7 @@ impl Shard {
         session.expiry = limited_expiry(&config, pending.expiry);
         session.ends_at = Timestamp::NEVER;
         self.timers.disarm(TimerKey::Session(session_id), &mut session.armed);
+        session.sender.limit_inflight_bytes(config.inflight_bytes_max);
         session.sender.resume(pending.receive_maximum.min(config.inflight_messages_max));
         let exchanges_max = NonZeroU16::new(config.qos2_awaiting_release_max).unwrap_or(NonZeroU16::MIN);
         // A 3.x client has no way to know it.
@@ -160,6 +167,7 @@ impl Shard {
         self.set_shares_online(session_id, true);
         self.counters.client_connected(version);
         self.note_presence(turn, id, session_id, None);
+        self.limit_newcomer(turn, id, pending.will.as_deref());
     }
 
     /// The will belongs to the session from now on [MQTT-3.1.2-7] [MQTT3-3.1.2-8].

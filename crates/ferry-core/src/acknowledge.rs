@@ -5,6 +5,7 @@ use crate::fault::Fault;
 use crate::response::{Response, Wait};
 use crate::session::SessionId;
 use crate::shard::Shard;
+use crate::spans::SpanKey;
 use crate::turn::Turn;
 use crate::{ConnId, Record};
 
@@ -33,6 +34,7 @@ impl Shard {
         let packet_id = ack.packet_id;
         match session.sender.pubrec(ack.packet_id, ack.reason_code) {
             Acknowledged::SendPubrel(first) => {
+                let sequence = first.as_ref().map(|delivery| delivery.sequence);
                 let first = first.filter(|delivery| delivery.stored.any());
                 if let (Some(number), Some(delivery)) = (session.recorded, first) {
                     let (copy, order) = (delivery.stored_copy(), session.sender.next_sequence());
@@ -43,6 +45,11 @@ impl Shard {
                 // After a restart the PUBLISH must not be sent again once the client has seen PUBREL
                 // [MQTT-4.3.3-6].
                 let is_recorded = session.recorded.is_some();
+                if self.spans.is_some()
+                    && let Some(sequence) = sequence
+                {
+                    self.end_span(turn, SpanKey::Delivered(session_id, sequence), ack.reason_code);
+                }
                 let wait = self.exchange_wait(turn, is_recorded);
                 // [MQTT-4.3.3-4] [MQTT3-4.3.3-1]
                 let response = Response::Pubrel { packet_id, reason_code: ReasonCode::SUCCESS, reason: None };
@@ -117,6 +124,11 @@ impl Shard {
         match done {
             Acknowledged::Complete { delivery, stored } => {
                 self.counters.inflight_messages -= 1;
+                if self.spans.is_some()
+                    && let Some(delivery) = &delivery
+                {
+                    self.end_span(turn, SpanKey::Delivered(session_id, delivery.sequence), ack.reason_code);
+                }
                 let Some(session) = self.sessions.get(session_id) else { return Ok(()) };
                 if let (true, Some(delivery)) = (ack.reason_code.is_error(), delivery) {
                     let topic = &delivery.message.topic;

@@ -247,6 +247,7 @@ impl Shard {
                 password: None,
                 peer_address: conn.info.peer_address().into(),
                 certificate_common_name: conn.info.certificate_common_name().map(Into::into),
+                certificate: conn.info.certificate().cloned(),
                 protocol_version: conn.version as u8,
                 listener: conn.info.listener.name.clone(),
                 psk_identity: conn.info.psk_identity().map(Into::into),

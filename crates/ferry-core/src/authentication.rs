@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ferry_session::Timestamp;
 
-use crate::{ConnId, Grants};
+use crate::{Certificate, ConnId, Grants};
 
 /// Asks the driver to judge a client. It answers, at once or later, with
 /// [`Event::Authenticated`](crate::Event::Authenticated).
@@ -51,6 +51,8 @@ pub struct Credentials {
     pub peer_address: Box<str>,
     /// As in [`ConnInfo`](crate::ConnInfo).
     pub certificate_common_name: Option<Box<str>>,
+    /// As in [`ConnInfo`](crate::ConnInfo).
+    pub certificate: Option<Certificate>,
     /// Protocol Version of the CONNECT: 3, 4 or 5.
     pub protocol_version: u8,
     /// As the name in [`ListenerPolicy`](crate::ListenerPolicy).

@@ -23,9 +23,24 @@ pub struct ClientOrigin {
     pub peer_address: Box<str>,
     /// See [`ConnInfo::certificate_common_name`](crate::ConnInfo::certificate_common_name).
     pub certificate_common_name: Option<Box<str>>,
+    /// See [`ConnInfo::certificate`](crate::ConnInfo::certificate).
+    pub certificate: Option<Certificate>,
     /// What the authenticator has granted.
     pub grants: Option<Grants>,
 }
+
+/// The verified certificate of a client. Only the authenticator and the authorizer know what is in it.
+#[derive(Clone, Debug)]
+pub struct Certificate(pub Arc<dyn Any + Send + Sync>);
+
+impl PartialEq for Certificate {
+    /// The same, not others that are alike.
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Certificate {}
 
 /// What an authenticator grants to one client. Only the authorizer knows what it means.
 #[derive(Clone, Debug)]

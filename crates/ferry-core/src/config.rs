@@ -1,11 +1,13 @@
+use core::net::IpAddr;
 use std::num::NonZeroU16;
+use std::ops::RangeInclusive;
 
 use ferry_codec::topic::matches;
 use ferry_codec::{DecodeLimits, QoS};
 use ferry_router::RetainedLimits;
 use ferry_session::OverflowPolicy;
 
-use crate::Durability;
+use crate::{Durability, RateLimits, SpanConfig};
 
 /// Every limit and choice of a shard. What counts for all shards together is divided by their number unless it
 /// says otherwise.
@@ -43,13 +45,14 @@ pub struct CoreConfig {
     pub receive_maximum_strict: bool,
     /// QoS 2 messages of one session that wait for PUBREL; above: 0x97.
     pub qos2_awaiting_release_max: u16,
-    /// PUBLISH packets of one connection in one second; above, it is not read for a while. 0: no limit.
-    pub publishes_per_second_max: u32,
-    /// Bytes of the packets of one connection in one second; above, it is not read for a while. 0: no limit.
-    pub received_bytes_per_second_max: u32,
-    /// Topic filters that one connection subscribes to and unsubscribes from in one second; above, it is not read for a
-    /// while. 0: no limit.
-    pub subscribes_per_second_max: u32,
+    /// How much may come from one client identifier.
+    pub client_rates: RateLimits,
+    /// How much may come from all clients of one user, on all shards together.
+    pub user_rates: RateLimits,
+    /// How much may come from all clients of one address, on all shards together.
+    pub address_rates: RateLimits,
+    /// Addresses that have no such limit.
+    pub exempt_addresses: Vec<RangeInclusive<IpAddr>>,
     /// Topic aliases a client may define.
     pub topic_alias_maximum: u16,
     /// Whether a payload marked as UTF-8 is checked; if it is not: 0x99.
@@ -63,6 +66,8 @@ pub struct CoreConfig {
 
     /// QoS 1 and 2 messages on the way to one client; the lower of this and its Receive Maximum holds.
     pub inflight_messages_max: NonZeroU16,
+    /// Bytes of these messages, beyond which no other is begun.
+    pub inflight_bytes_max: u32,
     /// Topic aliases defined towards a client that allows as many.
     pub topic_aliases_out_max: u16,
     /// Messages waiting for one session.
@@ -107,6 +112,8 @@ pub struct CoreConfig {
     pub connack_user_properties: Vec<(Box<str>, Box<str>)>,
     /// Tell of clients that come and go, in [`Effects::presence`](crate::Effects::presence).
     pub presence: bool,
+    /// Which messages are followed, in [`Effects::spans`](crate::Effects::spans). `None`: none, at no cost.
+    pub spans: Option<SpanConfig>,
 }
 
 impl CoreConfig {
@@ -164,15 +171,17 @@ impl Default for CoreConfig {
             receive_maximum: NonZeroU16::MIN.saturating_add(1023),
             receive_maximum_strict: true,
             qos2_awaiting_release_max: 1024,
-            publishes_per_second_max: 0,
-            received_bytes_per_second_max: 0,
-            subscribes_per_second_max: 0,
+            client_rates: RateLimits::default(),
+            user_rates: RateLimits::default(),
+            address_rates: RateLimits::default(),
+            exempt_addresses: Vec::new(),
             topic_alias_maximum: 32,
             payload_format_check: false,
             denied_v3_publish: DeniedPublish::Acknowledge,
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,
-            inflight_messages_max: NonZeroU16::MIN.saturating_add(127),
+            inflight_messages_max: NonZeroU16::MIN.saturating_add(1023),
+            inflight_bytes_max: 16 * MIB as u32,
             topic_aliases_out_max: 32,
             queue_messages_max: 10_000,
             queue_bytes_max: 16 * MIB,
@@ -193,6 +202,7 @@ impl Default for CoreConfig {
             response_information_prefix: None,
             connack_user_properties: Vec::new(),
             presence: false,
+            spans: None,
         }
     }
 }

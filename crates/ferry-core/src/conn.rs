@@ -10,7 +10,7 @@ use crate::origin::Origin;
 use crate::rates::Rates;
 use crate::response::Responses;
 use crate::session::SessionId;
-use crate::{ListenerPolicy, OutputBuffer};
+use crate::{ListenerPolicy, OutputBuffer, Traffic};
 
 /// Names one connection of a shard; never used again for another one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,6 +66,8 @@ pub struct ConnInfo {
     pub peer_address: Box<str>,
     /// Common name of the verified client certificate.
     pub certificate_common_name: Option<Box<str>>,
+    /// The whole of it; behind a proxy only if that tells it.
+    pub certificate: Option<crate::Certificate>,
     /// Identity whose pre-shared key the client has shown in the TLS handshake.
     pub psk_identity: Option<Box<str>>,
     /// How it is connected.
@@ -81,6 +83,9 @@ pub(crate) struct Conn {
     pub(crate) info: Origin,
     pub(crate) output: OutputBuffer,
     pub(crate) responses: Responses,
+    /// Bytes of packets, and PUBLISH packets, that have come; the output knows what was sent.
+    pub(crate) bytes_received: u64,
+    pub(crate) messages_received: u64,
     pub(crate) keep_alive: KeepAlive,
     /// Until when the CONNECT, or the end of an authentication, must have come; else how long the client may stay connected.
     pub(crate) deadline: Timestamp,
@@ -168,6 +173,8 @@ impl Conn {
             info: Origin::new(info),
             output: OutputBuffer::default(),
             responses: Responses::default(),
+            bytes_received: 0,
+            messages_received: 0,
             keep_alive: KeepAlive::new(0, now),
             deadline,
             output_full_since: Timestamp::NEVER,
@@ -206,6 +213,13 @@ impl Conn {
     /// Bytes that wait to be sent or written.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.output.len() + self.responses.bytes()
+    }
+
+    /// What has passed since it was opened.
+    pub(crate) fn traffic(&self) -> Traffic {
+        let (bytes_sent, messages_sent) = self.output.sent();
+        let Self { bytes_received, messages_received, .. } = *self;
+        Traffic { bytes_received, bytes_sent, messages_received, messages_sent }
     }
 
     /// No packet is too large for the client: it has named no maximum, and none can have more bytes than that.
@@ -299,6 +313,6 @@ mod tests {
 
     #[test]
     fn an_idle_connection_is_small() {
-        assert!(size_of::<Conn>() <= 192, "{}", size_of::<Conn>());
+        assert!(size_of::<Conn>() <= 232, "{}", size_of::<Conn>());
     }
 }

@@ -145,6 +145,7 @@ impl Shard {
             password: connect.password.map(Into::into),
             peer_address: conn.info.peer_address().into(),
             certificate_common_name: conn.info.certificate_common_name().map(Into::into),
+            certificate: conn.info.certificate().cloned(),
             protocol_version: connect.protocol_version as u8,
             listener: conn.info.listener.name.clone(),
             psk_identity: conn.info.psk_identity().map(Into::into),

@@ -20,6 +20,8 @@ pub struct Counters {
     pub sessions: usize,
     /// Sessions that ended because their expiry interval passed.
     pub sessions_expired: u64,
+    /// Subscriptions whose maximum QoS was lowered because the rights of their client became fewer.
+    pub subscriptions_lowered: u64,
     /// Connections that were taken over.
     pub takeovers: u64,
     /// Connections closed because nothing came for one and a half keep-alive times.
@@ -32,6 +34,10 @@ pub struct Counters {
     pub connects_ignored: u64,
     /// Pauses in the reading of a connection that sent more than it may in a second.
     pub rate_pauses: u64,
+    /// Those of them that the rate of a user has asked for.
+    pub rate_pauses_by_user: u64,
+    /// Those of them that the rate of an address has asked for.
+    pub rate_pauses_by_address: u64,
     /// More QoS 1 and 2 messages than Receive Maximum came from a client and were tolerated.
     pub receive_maximum_excesses: u64,
 
@@ -59,6 +65,9 @@ pub struct Counters {
     pub wills_published: u64,
     /// Retained messages that were not kept because of a limit.
     pub retained_refused: u64,
+    /// Messages that were not followed because too many were in this second; see
+    /// [`CoreConfig::spans`](crate::CoreConfig::spans).
+    pub spans_limited: u64,
 
     /// Subscriptions, without the shared ones.
     pub subscriptions: usize,

@@ -112,7 +112,25 @@ impl Shard {
     }
 
     /// Gives one copy to one session. Returns what its publisher is to be told, if anything.
+    #[inline]
     pub(crate) fn deliver(
+        &mut self,
+        turn: &mut Turn<'_>,
+        publication: &mut Publication<'_>,
+        shapes: &mut WireShapes,
+        target: &Target,
+    ) -> Option<Refusal> {
+        let before = if self.spans.is_some() { self.before_delivery(target.session) } else { None };
+        let refused = self.deliver_copy(turn, publication, shapes, target);
+        if let Some(before) = before {
+            self.delivered(turn, publication, target, &before, refused);
+        }
+        refused
+    }
+
+    /// As [`deliver`](Self::deliver), whether the message is followed or not.
+    #[inline]
+    fn deliver_copy(
         &mut self,
         turn: &mut Turn<'_>,
         publication: &mut Publication<'_>,

@@ -161,6 +161,9 @@ impl Shard {
         let Some(mut conn) = self.conns.remove(id) else { return };
         self.timers.disarm(TimerKey::Conn(id.place()), &mut conn.armed);
         self.counters.connections -= 1;
+        if self.spans.is_some() {
+            self.end_spans_of_conn(turn, id);
+        }
         if cause == CloseCause::Stalled && !conn.is_closing() {
             self.counters.output_stalls += 1;
         }

@@ -1,4 +1,6 @@
-use crate::{AuthRequest, ConnId, Durability, LoadRequest, Outbox, Presence, Record, RefusedClient};
+use crate::{
+    AuthRequest, ConnId, Durability, LoadRequest, Outbox, Presence, Record, RefusedClient, SlowedClient, Span,
+};
 
 /// What a shard wants done. The driver owns it, drains it at the end of each turn and uses it again.
 #[derive(Debug, Default)]
@@ -28,8 +30,12 @@ pub struct Effects {
     pub authenticate: Vec<AuthRequest>,
     /// For the log: clients that were refused or disconnected.
     pub refused_clients: Vec<RefusedClient>,
+    /// For the log: clients that are faster than they may be, each connection once a minute.
+    pub slowed_clients: Vec<SlowedClient>,
     /// Clients that came or went, if [`CoreConfig::presence`](crate::CoreConfig::presence).
     pub presence: Vec<Presence>,
+    /// What became of messages, if [`CoreConfig::spans`](crate::CoreConfig::spans).
+    pub spans: Vec<Span>,
 }
 
 impl Effects {
@@ -57,6 +63,8 @@ impl Effects {
             && self.load.is_empty()
             && self.authenticate.is_empty()
             && self.refused_clients.is_empty()
+            && self.slowed_clients.is_empty()
             && self.presence.is_empty()
+            && self.spans.is_empty()
     }
 }

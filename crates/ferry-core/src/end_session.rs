@@ -22,6 +22,9 @@ impl Shard {
         let Some(mut session) = self.sessions.remove(session_id) else { return };
         self.timers.disarm(TimerKey::Session(session_id), &mut session.armed);
         self.counters.sessions -= 1;
+        if self.spans.is_some() {
+            self.end_spans_of_session(turn, session_id);
+        }
         let before = (session.sender.queue_len(), session.sender.queue_bytes());
         self.counters.queue_changed(before, (0, 0));
         self.counters.inflight_changed(session.sender.inflight_len(), 0);

@@ -93,6 +93,11 @@ pub enum Event<'a> {
         /// The permissions.
         authorizer: Arc<dyn Authorizer>,
     },
+    /// New permissions alone.
+    Rights {
+        /// They.
+        authorizer: Arc<dyn Authorizer>,
+    },
     /// The broker is about to shut down: publish the wills that its end causes, while subscribers are still
     /// connected. To all shards before the first gets [`Event::Shutdown`].
     PublishWills,

@@ -9,7 +9,7 @@ use ferry_session::Timestamp;
 use crate::filter_set::SubscribedFilter;
 use crate::session::{Session, SessionId};
 use crate::shard::Shard;
-use crate::{ConnId, ListenerPolicy, SessionView, Transport};
+use crate::{Certificate, ConnId, ListenerPolicy, SessionView, Traffic, Transport};
 
 /// Where a walk over the sessions of a shard, and their subscriptions, stands. Whatever comes and goes meanwhile, what stays
 /// is seen once.
@@ -28,6 +28,8 @@ pub struct ConnView<'a> {
     pub peer_address: &'a str,
     /// Common name of the verified client certificate.
     pub certificate_common_name: Option<&'a str>,
+    /// See [`ConnInfo::certificate`](crate::ConnInfo::certificate).
+    pub certificate: Option<&'a Certificate>,
     /// How it is connected.
     pub transport: Transport,
     /// What it may do.
@@ -40,6 +42,8 @@ pub struct ConnView<'a> {
     pub last_received_at: Timestamp,
     /// Bytes that wait to be written.
     pub unwritten_bytes: usize,
+    /// What has passed since it was opened.
+    pub traffic: Traffic,
     /// It has sent too many messages in too short a time, or does not take what it is sent, so it is not read.
     pub is_paused: bool,
 }
@@ -128,12 +132,14 @@ impl Shard {
         Some(ConnView {
             peer_address: conn.info.peer_address(),
             certificate_common_name: conn.info.certificate_common_name(),
+            certificate: conn.info.certificate(),
             transport: conn.info.transport(),
             listener: &conn.info.listener,
             protocol_version: conn.version,
             keep_alive_seconds: conn.keep_alive.keep_alive_seconds(),
             last_received_at: conn.keep_alive.last_received_at(),
             unwritten_bytes: conn.unwritten_bytes(),
+            traffic: conn.traffic(),
             is_paused: conn.paused.is_paused(),
         })
     }

@@ -11,7 +11,7 @@ use crate::record::share_filter;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, Durability, Record, Refusal, SessionNumber};
+use crate::{ConnId, Durability, Record, Refusal, SessionNumber, SpanContext};
 
 /// What one shard sends another. Mail between two shards stays in order and is never lost.
 #[derive(Clone, Debug)]
@@ -55,6 +55,14 @@ pub enum Mail {
     },
     /// Messages that nobody waits for: each as [`Publish`](Self::Publish) or [`SharePick`](Self::SharePick).
     Packed(PackedMessages),
+    /// A [`Publish`](Self::Publish) or [`SharePick`](Self::SharePick) of a message that is followed: see
+    /// [`CoreConfig::spans`](crate::CoreConfig::spans).
+    Followed {
+        /// By what it is known.
+        context: Box<SpanContext>,
+        /// The mail itself.
+        mail: Box<Mail>,
+    },
     /// The copies of a message are durable, or owed to nobody durable.
     Accepted {
         /// As received.
@@ -103,6 +111,7 @@ impl Mail {
             Self::Publish { message, .. }
             | Self::SharePick { message, .. }
             | Self::ShareReturned { message, .. } => size_of::<Self>() + message.size_bytes(),
+            Self::Followed { mail, .. } => size_of::<Self>() + mail.size_bytes(),
             Self::Packed(pack) => size_of::<Self>() + pack.size_bytes(),
             Self::Settle { .. } | Self::Accepted { .. } => size_of::<Self>(),
         }
@@ -149,6 +158,9 @@ impl Shard {
                 return self.receipt_came(turn, receipt, refused);
             }
             Mail::Packed(pack) => return self.unpack(turn, from, pack),
+            Mail::Followed { context, mail } => {
+                return self.followed_mail_came(turn, from, *context, *mail);
+            }
         };
         self.give_receipt_when_durable(turn, from, receipt, refused, records_before);
         turn.effects.records.extend(arrived(forwarded));

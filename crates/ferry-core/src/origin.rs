@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::{ClientOrigin, ConnInfo, Grants, ListenerPolicy, Transport};
+use crate::{Certificate, ClientOrigin, ConnInfo, Grants, ListenerPolicy, Transport};
 
 /// Where a connection comes from: [`ConnInfo`] as it is kept, in less memory.
 pub(crate) struct Origin {
@@ -25,6 +25,7 @@ struct OtherPeer {
     transport: Transport,
     address: Box<str>,
     certificate_common_name: Option<Box<str>>,
+    certificate: Option<Certificate>,
     psk_identity: Option<Box<str>>,
 }
 
@@ -34,19 +35,26 @@ impl Origin {
             listener,
             peer_address: address,
             certificate_common_name,
+            certificate,
             psk_identity,
             transport,
             connect_deadline: _,
         } = info;
         let mut bytes = [0; SHORT_BYTES_MAX];
         let peer = match bytes.get_mut(..address.len()) {
-            Some(short) if certificate_common_name.is_none() && psk_identity.is_none() => {
+            Some(short)
+                if certificate_common_name.is_none() && certificate.is_none() && psk_identity.is_none() =>
+            {
                 short.copy_from_slice(address.as_bytes());
                 Peer::Short { transport, length: address.len() as u8, bytes }
             }
-            _ => {
-                Peer::Other(Box::new(OtherPeer { transport, address, certificate_common_name, psk_identity }))
-            }
+            _ => Peer::Other(Box::new(OtherPeer {
+                transport,
+                address,
+                certificate_common_name,
+                certificate,
+                psk_identity,
+            })),
         };
         Self { listener, peer }
     }
@@ -67,6 +75,13 @@ impl Origin {
         }
     }
 
+    pub(crate) fn certificate(&self) -> Option<&Certificate> {
+        match &self.peer {
+            Peer::Short { .. } => None,
+            Peer::Other(other) => other.certificate.as_ref(),
+        }
+    }
+
     pub(crate) fn psk_identity(&self) -> Option<&str> {
         match &self.peer {
             Peer::Short { .. } => None,
@@ -79,6 +94,7 @@ impl Origin {
         ClientOrigin {
             peer_address: self.peer_address().into(),
             certificate_common_name: self.certificate_common_name().map(Into::into),
+            certificate: self.certificate().cloned(),
             grants,
         }
     }
@@ -95,6 +111,7 @@ impl Origin {
         ConnInfo {
             peer_address: self.peer_address().into(),
             certificate_common_name: self.certificate_common_name().map(Into::into),
+            certificate: self.certificate().cloned(),
             psk_identity: self.psk_identity().map(Into::into),
             transport: self.transport(),
             listener: self.listener,

@@ -6,6 +6,12 @@ use std::mem::take;
 pub struct OutputBuffer {
     bytes: Vec<u8>,
     written: usize,
+    /// Bytes written since the connection was opened.
+    bytes_sent: u64,
+    /// PUBLISH packets appended since then.
+    messages_sent: u64,
+    /// Those that [`take_new_messages`](Self::take_new_messages) has told of.
+    messages_told: u64,
 }
 
 /// The first packet of an empty buffer reserves this much. Most have none after it; what a burst needs more, it gets a few
@@ -30,7 +36,9 @@ impl OutputBuffer {
 
     /// The first `count` bytes have been written.
     pub fn advance(&mut self, count: usize) {
-        self.written = self.written.saturating_add(count).min(self.bytes.len());
+        let count = count.min(self.len());
+        self.written += count;
+        self.bytes_sent += count as u64;
         if self.written == self.bytes.len() {
             self.bytes.clear();
             self.written = 0;
@@ -50,6 +58,23 @@ impl OutputBuffer {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// PUBLISH packets appended since this was last called, whether written by now or not.
+    pub fn take_new_messages(&mut self) -> u64 {
+        let new = self.messages_sent - self.messages_told;
+        self.messages_told = self.messages_sent;
+        new
+    }
+
+    /// A PUBLISH was appended.
+    pub(crate) fn count_message(&mut self) {
+        self.messages_sent += 1;
+    }
+
+    /// Bytes written, and PUBLISH packets appended, since the connection was opened.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        (self.bytes_sent, self.messages_sent)
     }
 
     /// Bytes of memory held.
@@ -165,5 +190,15 @@ mod tests {
         output.appending().push(1);
         output.advance(5);
         assert!(output.is_empty());
+        assert_eq!(output.sent(), (1, 0));
+    }
+
+    #[test]
+    fn messages_are_new_once() {
+        let mut output = OutputBuffer::default();
+        (0..3).for_each(|_| output.count_message());
+        assert_eq!((output.take_new_messages(), output.take_new_messages()), (3, 0));
+        output.count_message();
+        assert_eq!((output.take_new_messages(), output.sent()), (1, (0, 4)));
     }
 }

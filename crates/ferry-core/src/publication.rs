@@ -187,7 +187,8 @@ impl Shard {
             }
             let message = self.message_of(publication, turn.now);
             let forwarded = self.forwards(publication).then(|| self.forward(turn, shard, None, &message));
-            turn.effects.mail.push(shard, Mail::Publish { message, receipt, forwarded });
+            let mail = self.followed_mail(Mail::Publish { message, receipt, forwarded });
+            turn.effects.mail.push(shard, mail);
             routed.matched = true;
             routed.receipts += u32::from(receipt.is_some());
         }
@@ -198,6 +199,7 @@ impl Shard {
     /// pack has.
     fn is_packed(&self, publication: &Publication<'_>, receipt: Option<Receipt>) -> bool {
         receipt.is_none()
+            && self.spans.as_ref().is_none_or(|spans| !spans.is_following())
             && (publication.qos == QoS::AtMostOnce || !publication.is_stored(&self.config))
             && PackedMessages::takes(publication)
     }
@@ -230,7 +232,8 @@ impl Shard {
             let message = self.message_of(publication, turn.now);
             let forwards = self.forwards(publication);
             let forwarded = forwards.then(|| self.forward(turn, shard, Some(group), &message));
-            turn.effects.mail.push(shard, Mail::SharePick { group, message, receipt, forwarded });
+            let mail = self.followed_mail(Mail::SharePick { group, message, receipt, forwarded });
+            turn.effects.mail.push(shard, mail);
             routed.receipts += u32::from(receipt.is_some());
         }
     }

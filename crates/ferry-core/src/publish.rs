@@ -67,10 +67,23 @@ impl Shard {
             let topic = if aliased { &*topic } else { publish.topic };
             let mut incoming = Incoming { conn, session, publish: *publish, topic };
             self.check_capabilities(&mut incoming)?;
-            match publish.packet_id {
+            // One way for all messages, so that those that are not followed cost no more than this.
+            let followed =
+                if self.spans.is_some() { self.follow(turn, conn, session, publish, topic) } else { None };
+            if let Some(followed) = &followed
+                && !followed.added.as_user_properties().is_empty()
+            {
+                // A 3.x client cannot have sent any: what a publisher has sent is never changed [MQTT-3.3.2-17].
+                incoming.publish.properties.user_properties = followed.added.as_user_properties();
+            }
+            let result = match publish.packet_id {
                 None => self.publish_qos0(turn, &incoming),
                 Some(packet_id) => self.publish_qos1_2(turn, &incoming, packet_id),
+            };
+            if let Some(followed) = &followed {
+                self.unfollow(turn, followed, publish.packet_id, &result);
             }
+            result
         });
         self.topic = topic;
         self.check_output(turn, conn);
@@ -350,6 +363,9 @@ impl Shard {
     fn count_refused(&mut self, answer: &Answer) {
         self.counters.publish_refused += 1;
         self.counters.refusals.count(answer.reason_code);
+        if self.spans.is_some() {
+            self.followed_is_refused(answer.reason_code);
+        }
     }
 
     /// A message of the broker itself.

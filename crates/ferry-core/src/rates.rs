@@ -1,157 +1,279 @@
-//! How fast one client may go. Whoever is faster is read more slowly, so that nothing it has sent is lost.
+//! How fast a client, a user and an address may go. Whoever is faster is read more slowly, so that nothing it has sent is
+//! lost; and who connects anew has used up already what it had used up before.
 
-use std::num::NonZeroU32;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use ferry_session::Timestamp;
+use ferry_codec::ReasonCode;
+use ferry_session::{StoredWill, Timestamp};
 
 use crate::conn::Paused;
+use crate::fault::Fault;
+use crate::meter::{Meter, MeterTable, Rate};
 use crate::shard::Shard;
 use crate::turn::Turn;
-use crate::{ConnId, CoreConfig};
+use crate::{ConnId, CoreConfig, Identity, ListenerPolicy, RateKind, RateLimits, RateScope};
 
 /// The type of a PUBLISH in the fixed header (Table 2-1).
 const PUBLISH: u8 = 3;
 
-const SECOND_MICROSECONDS: u64 = 1_000_000;
+/// After a client was told of as one that is too fast, it is not told of again for so long.
+const TOLD_SECONDS: u32 = 60;
 
-/// What one connection may send in one second, of all that has a limit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Rates {
-    publishes: Option<Pace>,
-    received_bytes: Option<Pace>,
-    subscribes: Option<Pace>,
+/// A client that is read more slowly than it sends: words for the log. The counters have it already.
+#[derive(Clone, Debug)]
+pub struct SlowedClient {
+    /// Where it came in.
+    pub listener: Arc<ListenerPolicy>,
+    /// Who it is, as far as the network knows.
+    pub peer_address: Box<str>,
+    /// Who it is.
+    pub client_id: Arc<str>,
+    /// The name that was proven.
+    pub user_name: Option<Arc<str>>,
+    /// Whose rate was exceeded.
+    pub scope: RateScope,
+    /// What there was too much of.
+    pub kind: RateKind,
 }
 
-/// So much in one second. What was not used of the last second may come at once, and what was too much is made up for
-/// by waiting, however large it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Pace {
-    per_second_max: NonZeroU32,
-    /// When all that has come would have come at an even pace.
-    spread_until_microseconds: u64,
+/// What a connection counts for: its client, the user, the address, as far as they have limits.
+pub(crate) struct Rates {
+    counted: Vec<Counted>,
+    /// Until when nobody is told again that the connection is too fast.
+    told_until: Timestamp,
+}
+
+struct Counted {
+    scope: RateScope,
+    limits: RateLimits,
+    meter: Arc<Meter>,
+}
+
+/// When the next packet may be taken, and which of the limits says so.
+type Next = Option<(Timestamp, RateScope, RateKind)>;
+
+/// The meters of users and addresses, who may be on all shards at the same time. Asked once for each connection.
+pub(crate) struct SharedMeters {
+    users: Mutex<MeterTable<Arc<str>>>,
+    addresses: Mutex<MeterTable<Address>>,
+}
+
+/// One address of IPv4, or 64 bits of one of IPv6: the least that a customer of a provider gets (RFC 6177).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Address(IpAddr);
+
+impl From<&Address> for Address {
+    fn from(address: &Address) -> Self {
+        *address
+    }
+}
+
+impl Address {
+    fn of(address: IpAddr) -> Self {
+        Self(match address {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+            address @ IpAddr::V4(_) => address,
+        })
+    }
+}
+
+impl SharedMeters {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { users: Mutex::new(MeterTable::new(seed)), addresses: Mutex::new(MeterTable::new(!seed)) }
+    }
+
+    fn of_user(&self, user_name: &str, now: Timestamp) -> Option<Arc<Meter>> {
+        self.users.lock().unwrap_or_else(PoisonError::into_inner).meter(user_name, now)
+    }
+
+    fn of_address(&self, address: Address, now: Timestamp) -> Option<Arc<Meter>> {
+        self.addresses.lock().unwrap_or_else(PoisonError::into_inner).meter(&address, now)
+    }
+}
+
+impl Counted {
+    /// Counts, and tells when the next may come.
+    fn charge(&self, kind: RateKind, amount: usize, now: Timestamp) -> Next {
+        let (max, pace) = match kind {
+            RateKind::Publishes => (self.limits.publishes_per_second_max, &self.meter.publishes),
+            RateKind::ReceivedBytes => {
+                (self.limits.received_bytes_per_second_max, &self.meter.received_bytes)
+            }
+            RateKind::Subscribes => (self.limits.subscribes_per_second_max, &self.meter.subscribes),
+        };
+        let next = pace.charge(amount, Rate::per_second(max?), now);
+        (next > now).then_some((next, self.scope, kind))
+    }
 }
 
 impl Rates {
-    /// `None` if nothing has a limit.
-    pub(crate) fn new(config: &CoreConfig) -> Option<Box<Self>> {
-        let rates = Self {
-            publishes: Pace::new(config.publishes_per_second_max),
-            received_bytes: Pace::new(config.received_bytes_per_second_max),
-            subscribes: Pace::new(config.subscribes_per_second_max),
-        };
-        let is_limited =
-            rates.publishes.is_some() || rates.received_bytes.is_some() || rates.subscribes.is_some();
-        is_limited.then(|| Box::new(rates))
+    fn charge(&self, kind: RateKind, amount: usize, now: Timestamp) -> Next {
+        self.counted.iter().filter_map(|counted| counted.charge(kind, amount, now)).max_by_key(|next| next.0)
     }
 
-    /// A whole packet has come: when the next one may be taken, which is `now` or later.
-    fn charge_packet(&mut self, frame: &[u8], now: Timestamp) -> Timestamp {
-        let of = |pace: &mut Option<Pace>, amount| pace.as_mut().map_or(now, |pace| pace.charge(amount, now));
-        let next = of(&mut self.received_bytes, frame.len());
+    /// A whole packet has come.
+    fn charge_packet(&self, frame: &[u8], now: Timestamp) -> Next {
+        let by_bytes = self.charge(RateKind::ReceivedBytes, frame.len(), now);
         let is_publish = frame.first().is_some_and(|first| first >> 4 == PUBLISH);
-        if is_publish { next.max(of(&mut self.publishes, 1)) } else { next }
+        let by_publishes = if is_publish { self.charge(RateKind::Publishes, 1, now) } else { None };
+        by_bytes.into_iter().chain(by_publishes).max_by_key(|next| next.0)
+    }
+
+    /// Its client has connected, maybe not for the first time. A will counts like the PUBLISH that it may become: those who
+    /// connect only to leave one are no faster by that.
+    fn charge_connect(&self, will: Option<&StoredWill>, now: Timestamp) -> Next {
+        let will_bytes = will.map_or(0, |will| will.topic.len() + will.payload.len());
+        let amounts = [
+            (RateKind::Publishes, usize::from(will.is_some())),
+            (RateKind::ReceivedBytes, will_bytes),
+            (RateKind::Subscribes, 0),
+        ];
+        let next = amounts.into_iter().filter_map(|(kind, amount)| self.charge(kind, amount, now));
+        next.max_by_key(|next| next.0)
     }
 }
 
-impl Pace {
-    fn new(per_second_max: u32) -> Option<Self> {
-        Some(Self { per_second_max: NonZeroU32::new(per_second_max)?, spread_until_microseconds: 0 })
+impl CoreConfig {
+    /// The limits that count for `address`; those of no address if it is exempt.
+    fn address_rates_of(&self, address: IpAddr) -> RateLimits {
+        let is_exempt = self.exempt_addresses.iter().any(|range| range.contains(&address));
+        if is_exempt { RateLimits::default() } else { self.address_rates }
     }
 
-    /// Counts `amount`, and tells when one more may come.
-    fn charge(&mut self, amount: usize, now: Timestamp) -> Timestamp {
-        let now_microseconds = now.0.saturating_mul(1000);
-        let time_of = |amount: u64| {
-            amount.saturating_mul(SECOND_MICROSECONDS).div_ceil(u64::from(self.per_second_max.get()))
-        };
-        let begin = self.spread_until_microseconds.max(now_microseconds);
-        self.spread_until_microseconds = begin.saturating_add(time_of(amount as u64));
-        let next = self.spread_until_microseconds.saturating_add(time_of(1));
-        now.max(Timestamp(next.saturating_sub(SECOND_MICROSECONDS).div_ceil(1000)))
+    fn has_rates(&self) -> bool {
+        [self.client_rates, self.user_rates, self.address_rates].iter().any(RateLimits::is_limited)
     }
 }
 
 impl Shard {
+    /// What a client counts for from now on; `None` if nothing has a limit.
+    pub(crate) fn rates_of(&mut self, id: ConnId, identity: &Identity, now: Timestamp) -> Option<Box<Rates>> {
+        if !self.config.has_rates() {
+            return None;
+        }
+        let mut counted = Vec::new();
+        let mut count = |scope, limits: RateLimits, meter: Option<Arc<Meter>>| {
+            // Who is not remembered counts for this connection.
+            counted.push(Counted { scope, limits, meter: meter.unwrap_or_default() });
+        };
+        if self.config.client_rates.is_limited() {
+            let meter = self.client_meters.meter(&*identity.client_id, now);
+            count(RateScope::Client, self.config.client_rates, meter);
+        }
+        if let Some(user_name) = &identity.user_name
+            && self.config.user_rates.is_limited()
+        {
+            count(RateScope::User, self.config.user_rates, self.shared.meters.of_user(user_name, now));
+        }
+        let address = self.conns.get(id).and_then(|conn| conn.info.peer_address().parse::<SocketAddr>().ok());
+        if let Some(address) = address.map(|address| address.ip().to_canonical()) {
+            let limits = self.config.address_rates_of(address);
+            if limits.is_limited() {
+                let meter = self.shared.meters.of_address(Address::of(address), now);
+                count(RateScope::Address, limits, meter);
+            }
+        }
+        let rates = Rates { counted, told_until: Timestamp(0) };
+        (!rates.counted.is_empty()).then(|| Box::new(rates))
+    }
+
     /// Reads no further from a client that sends more than it may in a second, until it may again.
     pub(crate) fn limit_rate(&mut self, turn: &mut Turn<'_>, id: ConnId, frame: &[u8]) {
-        let Some(conn) = self.conns.get_mut(id) else { return };
-        let Some(rates) = &mut conn.rates else { return };
-        let next = rates.charge_packet(frame, turn.now);
+        let rates = self.conns.get(id).and_then(|conn| conn.rates.as_deref());
+        let next = rates.and_then(|rates| rates.charge_packet(frame, turn.now));
         self.read_again_at(turn, id, next);
     }
 
     /// The same for the filters that it subscribes to or unsubscribes from.
     pub(crate) fn limit_subscribes(&mut self, turn: &mut Turn<'_>, id: ConnId, filters: usize) {
-        let rates = self.conns.get_mut(id).and_then(|conn| conn.rates.as_deref_mut());
-        let Some(pace) = rates.and_then(|rates| rates.subscribes.as_mut()) else { return };
-        let next = pace.charge(filters, turn.now);
+        let rates = self.conns.get(id).and_then(|conn| conn.rates.as_deref());
+        let next = rates.and_then(|rates| rates.charge(RateKind::Subscribes, filters, turn.now));
         self.read_again_at(turn, id, next);
     }
 
-    fn read_again_at(&mut self, turn: &mut Turn<'_>, id: ConnId, next: Timestamp) {
+    /// The same for what its client had used up before it connected.
+    pub(crate) fn limit_newcomer(&mut self, turn: &mut Turn<'_>, id: ConnId, will: Option<&StoredWill>) {
+        let rates = self.conns.get(id).and_then(|conn| conn.rates.as_deref());
+        let next = rates.and_then(|rates| rates.charge_connect(will, turn.now));
+        self.read_again_at(turn, id, next);
+    }
+
+    fn read_again_at(&mut self, turn: &mut Turn<'_>, id: ConnId, next: Next) {
+        let Some((next, scope, kind)) = next else { return };
         let Some(conn) = self.conns.get_mut(id).filter(|conn| !conn.is_closing()) else { return };
-        if next <= turn.now {
-            return;
-        }
         conn.rate_limited_until =
             if conn.rate_limited_until.is_never() { next } else { conn.rate_limited_until.max(next) };
         self.counters.rate_pauses += 1;
+        match scope {
+            RateScope::Client => {}
+            RateScope::User => self.counters.rate_pauses_by_user += 1,
+            RateScope::Address => self.counters.rate_pauses_by_address += 1,
+        }
+        self.note_slowed_client(turn, id, scope, kind);
         self.pause(turn, id, Paused::RATE);
         self.arm_conn(id);
     }
 
+    /// Tells of a client that is too fast, once a minute: it may be paused many times a second.
+    fn note_slowed_client(&mut self, turn: &mut Turn<'_>, id: ConnId, scope: RateScope, kind: RateKind) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let Some(session) = conn.session().and_then(|session| self.sessions.get(session)) else { return };
+        let Some(rates) = conn.rates.as_deref_mut().filter(|rates| rates.told_until <= turn.now) else {
+            return;
+        };
+        rates.told_until = turn.now.plus_seconds(TOLD_SECONDS);
+        turn.effects.slowed_clients.push(SlowedClient {
+            listener: Arc::clone(&conn.info.listener),
+            peer_address: conn.info.peer_address().into(),
+            client_id: Arc::clone(session.client_id()),
+            user_name: session.identity.user_name.clone(),
+            scope,
+            kind,
+        });
+    }
+
     /// New limits hold for the connections that are there too: no client was told of them.
     pub(crate) fn renew_rates(&mut self, before: &CoreConfig) {
-        let rates = Rates::new(&self.config);
-        if rates == Rates::new(before) {
+        let of = |config: &CoreConfig| {
+            let exempt_addresses = config.exempt_addresses.clone();
+            (config.client_rates, config.user_rates, config.address_rates, exempt_addresses)
+        };
+        if of(&self.config) == of(before) {
             return;
         }
         for id in self.conns.ids() {
-            if let Some(conn) = self.conns.get_mut(id).filter(|conn| conn.session().is_some()) {
-                conn.rates.clone_from(&rates);
+            let session = self.conns.get(id).and_then(|conn| conn.session());
+            let Some(session) = session.and_then(|session| self.sessions.get(session)) else { continue };
+            let identity = session.identity.clone();
+            let rates = self.rates_of(id, &identity, self.now);
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.rates = rates;
             }
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn a_second_at_once_and_then_an_even_pace() {
-        let mut pace = Pace::new(10).expect("a limit");
-        assert!((0..9).all(|_| pace.charge(1, Timestamp(5_000)) == Timestamp(5_000)));
-        assert_eq!(pace.charge(1, Timestamp(5_000)), Timestamp(5_100));
-        assert_eq!(pace.charge(1, Timestamp(5_100)), Timestamp(5_200));
-        assert_eq!(pace.charge(1, Timestamp(9_000)), Timestamp(9_000));
+/// Whether one more may connect, and counts it. Of who it is there is proof: nobody can use up what others may.
+pub(crate) fn check_connect_rate(rates: Option<&Rates>, now: Timestamp) -> Result<(), Fault> {
+    let counted = rates.map_or(&[][..], |rates| &rates.counted);
+    let limited = || {
+        counted.iter().filter_map(|counted| {
+            let rate = Rate::per_minute(counted.limits.connects_per_minute_max?);
+            Some((counted, rate))
+        })
+    };
+    let too_fast = limited().find(|(counted, rate)| counted.meter.connects.next(*rate, now) > now);
+    if let Some((counted, _)) = too_fast {
+        let detail = match counted.scope {
+            RateScope::Client => "the client identifier connects too often",
+            RateScope::User => "the user connects too often",
+            RateScope::Address => "the address connects too often",
+        };
+        return Err(Fault::new(ReasonCode::CONNECTION_RATE_EXCEEDED, detail));
     }
-
-    #[test]
-    fn what_is_larger_than_a_second_is_waited_for() {
-        let mut pace = Pace::new(1_000).expect("a limit");
-        assert_eq!(pace.charge(61_000, Timestamp(0)), Timestamp(60_001));
-        assert_eq!(Pace::new(1).expect("a limit").charge(usize::MAX, Timestamp(0)).0, u64::MAX / 1000 - 999);
-        assert_eq!(Pace::new(0), None);
+    for (counted, rate) in limited() {
+        counted.meter.connects.charge(1, rate, now);
     }
-
-    proptest! {
-        /// Whoever waits as told gets no more than the rate, with a second's worth at once and the last packet.
-        #[test]
-        fn never_more_than_allowed(
-            per_second_max in 1..2_000_u32,
-            amounts in prop::collection::vec(1..500_usize, 1..100),
-        ) {
-            let mut pace = Pace::new(per_second_max).expect("a limit");
-            let (mut now, mut passed) = (Timestamp(1_000), 0);
-            for amount in amounts {
-                // What has come before the packet that was one too many.
-                prop_assert!(passed * 1_000 <= u64::from(per_second_max) * (now.0 - 1_000 + 1_000));
-                passed += amount as u64;
-                now = pace.charge(amount, now);
-            }
-        }
-    }
+    Ok(())
 }

@@ -12,6 +12,9 @@ use crate::{ConnId, Effects};
 /// The first byte of every CONNECT (section 3.1.1).
 pub(crate) const CONNECT_FIRST_BYTE: u8 = 0x10;
 
+/// The packet type of PUBLISH (Table 2-1).
+const PUBLISH: usize = 3;
+
 impl Shard {
     /// Takes what a client sent and returns how many of the bytes were used; the driver keeps the others and
     /// gives them again with what follows. Bytes are left over when the last packet is incomplete, and when the
@@ -21,6 +24,7 @@ impl Shard {
         self.now = self.now.max(now);
         let turn = &mut Turn { now: self.now, effects };
         let mut used = 0;
+        let messages_before = self.counters.packets_received[PUBLISH];
         while let Some((length, has_rates)) = self.next_frame(turn, conn, &bytes[used..]) {
             let frame = &bytes[used..used + length];
             used += length;
@@ -32,11 +36,11 @@ impl Shard {
             self.settle(turn);
         }
         self.settle(turn);
-        match self.conns.get(conn) {
-            Some(conn) if !conn.is_closing() => used,
-            // What follows the end of a connection is of no interest [MQTT-3.1.4-6] [MQTT3-3.1.4-5].
-            _ => bytes.len(),
-        }
+        let Some(conn) = self.conns.get_mut(conn) else { return bytes.len() };
+        conn.bytes_received += used as u64;
+        conn.messages_received += self.counters.packets_received[PUBLISH] - messages_before;
+        // What follows the end of a connection is of no interest [MQTT-3.1.4-6] [MQTT3-3.1.4-5].
+        if conn.is_closing() { bytes.len() } else { used }
     }
 
     /// The length of the next packet, if it is complete and may be taken now, and whether the connection may only be so

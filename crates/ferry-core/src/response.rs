@@ -7,6 +7,7 @@ use crate::counters::packet_type;
 use crate::deferred::Deferred;
 use crate::mailbox::ReceivedExchange;
 use crate::shard::Shard;
+use crate::spans::SpanKey;
 use crate::turn::Turn;
 use crate::write_packet::mark_dirty;
 use crate::{ConnId, Durability, Receipt, Record, Refusal};
@@ -309,6 +310,9 @@ impl Shard {
             Response::Puback { .. } | Response::Pubrec { .. } if withholds => {}
             Response::Withheld { exchange } => self.withhold(turn, id, exchange),
             Response::Puback { packet_id, reason_code, reason } => {
+                if self.spans.is_some() {
+                    self.end_span(turn, SpanKey::Received(id, Some(packet_id)), reason_code);
+                }
                 if let Some(session) = self.session_of_mut(id) {
                     session.receiver.puback_sent();
                 }
@@ -317,6 +321,9 @@ impl Shard {
             }
             Response::Pubrec { packet_id, reason_code, reason }
             | Response::RefusedPubrec { packet_id, reason_code, reason } => {
+                if self.spans.is_some() {
+                    self.end_span(turn, SpanKey::Received(id, Some(packet_id)), reason_code);
+                }
                 if let Some(session) = self.session_of_mut(id).filter(|_| reason_code.is_error()) {
                     session.receiver.refusal_sent(packet_id);
                 }

@@ -10,11 +10,13 @@ use crate::commit::Commit;
 use crate::conn::{Conn, ConnState, Conns};
 use crate::deferred::Deferred;
 use crate::deliver::Matches;
+use crate::meter::MeterTable;
 use crate::output_buffer::SpareBuffers;
 use crate::random::Random;
 use crate::rights_cache::Answers;
 use crate::session::{Session, SessionId, SessionView, Sessions};
 use crate::session_ends::SessionEnds;
+use crate::spans::Spans;
 use crate::subscribe::Grant;
 use crate::timers::{TimerKey, Timers};
 use crate::turn::Turn;
@@ -40,12 +42,16 @@ pub struct Shard {
     pub(crate) share_groups: SharedGroups<SessionId, Grant>,
     pub(crate) route_cache: RouteCache,
     pub(crate) timers: Timers,
+    /// What has come lately from each client.
+    pub(crate) client_meters: MeterTable<Arc<str>>,
     pub(crate) counters: Counters,
     pub(crate) commit: Commit,
     pub(crate) session_ends: SessionEnds,
     pub(crate) deferred: VecDeque<Deferred>,
     /// Sessions whose replay of retained messages can go on.
     pub(crate) replaying: VecDeque<SessionId>,
+    /// Sessions whose subscriptions the present rules have not judged yet.
+    pub(crate) unjudged: Vec<SessionId>,
     pub(crate) matches: Matches,
     pub(crate) shapes: WireShapes,
     pub(crate) spare_buffers: SpareBuffers,
@@ -59,6 +65,8 @@ pub struct Shard {
     /// For topics that compete for aliases.
     pub(crate) hasher: RandomState,
     pub(crate) now: Timestamp,
+    /// `None`: no message is followed.
+    pub(crate) spans: Option<Box<Spans>>,
     pub(crate) shutting_down: bool,
     /// See [`Event::StoreHealth`].
     pub(crate) store_writable: bool,
@@ -94,6 +102,7 @@ impl Shard {
             session_ends: SessionEnds::default(),
             deferred: VecDeque::new(),
             replaying: VecDeque::new(),
+            unjudged: Vec::new(),
             matches: Matches::default(),
             shapes: WireShapes::default(),
             spare_buffers: SpareBuffers::default(),
@@ -101,9 +110,11 @@ impl Shard {
             last_topic: Arc::from(""),
             connect_quota: None,
             retained_sweep: crate::wake::RetainedSweep::default(),
+            client_meters: MeterTable::new(seed),
             hasher: RandomState::with_seeds(random.next(), random.next(), random.next(), random.next()),
             random,
             now,
+            spans: None,
             shutting_down: false,
             store_writable: true,
             config: Arc::default(),
@@ -163,6 +174,7 @@ impl Shard {
                 self.configure(config, now);
                 self.renew_rates(&before);
             }
+            Event::Rights { authorizer } => self.replace_authorizer(turn, authorizer),
             Event::PublishWills => self.publish_wills(turn),
             Event::Shutdown { server_reference } => self.shut_down(turn, server_reference),
         }
@@ -187,7 +199,14 @@ impl Shard {
     /// When to send [`Event::Tick`] at the latest; it may be in the past: there is work left.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        if self.replaying.is_empty() { self.timers.next_deadline() } else { Some(self.now) }
+        if !self.replaying.is_empty() || !self.unjudged.is_empty() {
+            return Some(self.now);
+        }
+        let timers = self.timers.next_deadline();
+        match &self.spans {
+            None => timers,
+            Some(spans) => [timers, spans.next_deadline()].into_iter().flatten().min(),
+        }
     }
 
     /// What the shard has done and what it holds.
@@ -222,6 +241,15 @@ impl Shard {
         Some(self.sessions.get(session)?.client_id())
     }
 
+    /// The client identifier of a connection, whether its client is let in yet or not; `None` before its CONNECT.
+    #[must_use]
+    pub fn named_client_id(&self, conn: ConnId) -> Option<&str> {
+        match &self.conns.get(conn)?.state {
+            ConnState::Authenticating(pending) => Some(&pending.client_id),
+            _ => self.client_id(conn),
+        }
+    }
+
     /// Number of shards.
     pub(crate) fn shard_count(&self) -> u16 {
         self.shared.route_table.shard_count()
@@ -238,11 +266,12 @@ impl Shard {
         if self.authorizer.judges_origin() {
             self.learn_origins();
         }
+        self.unjudged.clear();
         if self.authorizer.restricts_subscribing() {
             // Those of clients that are not here are judged when they come back.
             let connected = self.sessions.iter().filter(|(_, session)| session.conn.is_some());
-            let connected: Vec<SessionId> = connected.map(|(session_id, _)| session_id).collect();
-            connected.into_iter().for_each(|session_id| self.recheck_subscriptions(turn, session_id));
+            self.unjudged.extend(connected.map(|(session_id, _)| session_id));
+            self.judge_subscriptions(turn);
         }
     }
 
@@ -258,6 +287,15 @@ impl Shard {
     fn configure(&mut self, config: Arc<CoreConfig>, now: Timestamp) {
         let rate = config.connects_per_second_max.div_ceil(u32::from(self.shard_count()));
         self.connect_quota = (rate > 0).then(|| Quota::new(rate, rate, now));
+        let shard_count = self.shard_count();
+        match (&mut self.spans, config.spans) {
+            (Some(spans), Some(config)) => spans.configure(config, shard_count, now),
+            (None, Some(config)) => {
+                let seed = self.random.next();
+                self.spans = Some(Box::new(Spans::new(config, shard_count, seed, now)));
+            }
+            (_, None) => self.spans = None,
+        }
         self.config = config;
     }
 }

@@ -7,6 +7,7 @@ use ferry_router::{Retained, RetainedBody, RouteTable};
 use ferry_session::Message;
 
 use crate::authorizer::is_sys_topic;
+use crate::rates::SharedMeters;
 use crate::{Authorizer, CoreConfig, Record, SessionNumber};
 
 /// What all shards of a broker share. There is nothing else.
@@ -21,6 +22,8 @@ pub struct Shared {
     pub authorizer: Arc<dyn Authorizer>,
     /// The last number given to a session, a body or a retained message of the store.
     last_number: AtomicU64,
+    /// What has come lately from each user and each address.
+    pub(crate) meters: SharedMeters,
     /// Changes of retained messages that are not yet with the store, in the order in which they happened.
     retained_records: Mutex<Vec<Record>>,
 }
@@ -42,6 +45,7 @@ impl Shared {
             config,
             authorizer,
             last_number: AtomicU64::new(0),
+            meters: SharedMeters::new(seed),
             retained_records: Mutex::new(Vec::new()),
         }
     }

@@ -123,16 +123,7 @@ impl Shard {
         let highest_qos = self.authorizer.granted_qos(&session.identity, plain);
         let grant = self.grant(conn, wanted.options, highest_qos, subscription_id);
         let subscribed = self.add_filter(session_id, filter, shared, grant);
-        if let Some(session) = self.sessions.get_mut(session_id) {
-            let number = session.filters.insert(subscribed);
-            turn.effects.records.extend(session.recorded.map(|session| Record::Subscribed {
-                session,
-                number,
-                filter: filter.into(),
-                options: grant.options,
-                subscription_id: grant.subscription_id,
-            }));
-        }
+        self.record_subscription(turn, session_id, subscribed, filter, grant);
         let replay = match grant.options.retain_handling {
             // [MQTT-3.3.1-9] [MQTT-3.8.4-4] [MQTT3-3.8.4-3]
             RetainHandling::SendAtSubscribe => true,
@@ -146,6 +137,40 @@ impl Shard {
             self.add_replay(session_id, filter, grant);
         }
         Ok(grant.options.maximum_qos)
+    }
+
+    /// The session has this subscription from now on, as new or instead of one with the same filter.
+    pub(crate) fn record_subscription(
+        &mut self,
+        turn: &mut Turn<'_>,
+        session_id: SessionId,
+        subscribed: SubscribedFilter<'_>,
+        filter: &str,
+        grant: Grant,
+    ) {
+        let Some(session) = self.sessions.get_mut(session_id) else { return };
+        let number = session.filters.insert(subscribed);
+        turn.effects.records.extend(session.recorded.map(|session| Record::Subscribed {
+            session,
+            number,
+            filter: filter.into(),
+            options: grant.options,
+            subscription_id: grant.subscription_id,
+        }));
+    }
+
+    /// What a session was granted with one of its filters.
+    pub(crate) fn grant_of(
+        &self,
+        session_id: SessionId,
+        subscribed: SubscribedFilter<'_>,
+        shared: Option<SharedFilter<'_>>,
+    ) -> Option<&Grant> {
+        match (subscribed, shared) {
+            (SubscribedFilter::Plain(filter), _) => self.subscriptions.get(filter, session_id),
+            (_, Some(shared)) => self.share_groups.get(shared.group, shared.filter, session_id),
+            _ => None,
+        }
     }
 
     /// The server may grant less than was asked for, never more [MQTT-3.2.2-10].

@@ -62,6 +62,10 @@ impl Shard {
             self.settle(turn);
         }
         self.replay_retained(turn);
+        self.judge_subscriptions(turn);
+        if self.spans.is_some() {
+            self.end_old_spans(turn);
+        }
     }
 
     /// Sets the timer of a connection to the first of its deadlines.

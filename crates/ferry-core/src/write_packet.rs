@@ -52,7 +52,7 @@ pub(crate) fn write_live(
         packet.subscription_ids = SubscriptionIds::from_slice(&target.subscription_ids);
         write_aliased(conn, packet, alias);
     }
-    count_publish(counters, qos, publication.payload.len(), conn.output.len() - before);
+    count_publish(conn, counters, qos, publication.payload.len(), conn.output.len() - before);
 }
 
 /// Encodes a copy that was kept: out of a queue, a re-send or a retained message.
@@ -77,7 +77,7 @@ pub(crate) fn write_queued(
     let alias = choose_alias(conn.alias_out.as_deref_mut(), &message.topic, topic_hash);
     let before = conn.output.len();
     write_aliased(conn, packet, alias);
-    count_publish(counters, delivery.qos, message.payload.len(), conn.output.len() - before);
+    count_publish(conn, counters, delivery.qos, message.payload.len(), conn.output.len() - before);
     Ok(())
 }
 
@@ -148,7 +148,14 @@ fn choose_alias(
     aliases.map_or(AliasChoice::None, |aliases| aliases.choose(topic, topic_hash()))
 }
 
-fn count_publish(counters: &mut Counters, qos: QoS, payload_bytes: usize, packet_bytes: usize) {
+fn count_publish(
+    conn: &mut Conn,
+    counters: &mut Counters,
+    qos: QoS,
+    payload_bytes: usize,
+    packet_bytes: usize,
+) {
+    conn.output.count_message();
     counters.packets_sent[3] += 1;
     counters.bytes_sent += packet_bytes as u64;
     counters.publish_sent_by_qos[usize::from(qos.to_byte())] += 1;

@@ -67,6 +67,9 @@ pub(super) struct Broker {
     writers: Vec<Writer>,
     /// All that the shards said for the log.
     pub(super) refused_clients: Vec<RefusedClient>,
+    pub(super) slowed_clients: Vec<SlowedClient>,
+    /// What became of messages that were followed.
+    pub(super) spans: Vec<Span>,
     pub(super) mail_count: usize,
     /// Mail arrives at the end of the turn. If not, it gathers in `mail`.
     pub(super) delivers: bool,
@@ -172,6 +175,8 @@ impl Broker {
             tickets: Vec::new(),
             records: Vec::new(),
             refused_clients: Vec::new(),
+            slowed_clients: Vec::new(),
+            spans: Vec::new(),
             mail_count: 0,
             delivers: true,
             mail: Vec::new(),
@@ -477,6 +482,8 @@ impl Broker {
             }
         }
         self.refused_clients.extend(effects.refused_clients);
+        self.slowed_clients.extend(effects.slowed_clients);
+        self.spans.extend(effects.spans);
         for client in self.clients_of(shard, &effects.pause) {
             self.clients[client].paused = true;
         }

@@ -28,6 +28,8 @@ mod test_rights;
 mod test_session;
 mod test_shards;
 mod test_shared;
+mod test_shared_rates;
+mod test_spans;
 mod test_spill;
 mod test_store_health;
 mod test_subscribe;

@@ -336,6 +336,7 @@ fn credentials_are_handed_on() {
             password: Some(b"secret"[..].into()),
             peer_address: "192.0.2.1:5".into(),
             certificate_common_name: Some("device".into()),
+            certificate: None,
             protocol_version: 5,
             listener: "".into(),
             psk_identity: Some("identity".into()),

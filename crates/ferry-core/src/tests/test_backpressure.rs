@@ -185,6 +185,24 @@ fn payloads(broker: &mut Broker, client: Client) -> Vec<String> {
 }
 
 #[test]
+fn who_acknowledges_nothing_gets_only_so_many_bytes() {
+    let mut broker = Broker::with(|config| config.inflight_bytes_max = 20_000);
+    let client = broker.online(&resume("c"));
+    broker.subscribe(client, "t", 1);
+    let publisher = broker.client("p");
+    for packet_id in 1..=5 {
+        broker.publish(publisher, "t", 1, packet_id, &packet_id.to_string().repeat(8_000));
+    }
+    assert_eq!(broker.read(publisher).last().unwrap(), "PUBACK 5");
+    assert_eq!(broker.read(client).len(), 3);
+    broker.puback(client, 1);
+    assert_eq!(broker.read(client).len(), 1);
+    broker.puback(client, 2);
+    broker.puback(client, 3);
+    assert_eq!(broker.read(client).len(), 1);
+}
+
+#[test]
 fn drop_the_oldest() {
     let (mut broker, client, publisher) = overflowing(OverflowPolicy::DropOldest);
     assert_eq!(broker.read(publisher).last().unwrap(), "PUBACK 5");

@@ -1,5 +1,6 @@
 //! Clients that are faster than they may be wait; they lose nothing.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use ferry_codec::Packet;
@@ -7,9 +8,13 @@ use ferry_codec::Packet;
 use super::harness::*;
 use crate::*;
 
+fn max(max: u32) -> Option<NonZeroU32> {
+    NonZeroU32::new(max)
+}
+
 #[test]
 fn a_publish_rate_is_held() {
-    let mut broker = Broker::with(|config| config.publishes_per_second_max = 10);
+    let mut broker = Broker::with(|config| config.client_rates.publishes_per_second_max = max(10));
     let client = broker.client("c");
     let watcher = broker.client("w");
     broker.subscribe(watcher, "t", 0);
@@ -26,7 +31,7 @@ fn a_publish_rate_is_held() {
 
 #[test]
 fn bytes_are_counted_whatever_they_say() {
-    let mut broker = Broker::with(|config| config.received_bytes_per_second_max = 100);
+    let mut broker = Broker::with(|config| config.client_rates.received_bytes_per_second_max = max(100));
     let client = broker.client("c");
     let watcher = broker.client("w");
     broker.subscribe(watcher, "t", 0);
@@ -46,7 +51,7 @@ fn bytes_are_counted_whatever_they_say() {
 
 #[test]
 fn each_filter_counts() {
-    let mut broker = Broker::with(|config| config.subscribes_per_second_max = 2);
+    let mut broker = Broker::with(|config| config.client_rates.subscribes_per_second_max = max(2));
     let client = broker.client("c");
     assert_eq!(broker.subscribe(client, "a", 0).len(), 1);
     assert_eq!(broker.unsubscribe(client, "a").len(), 1);
@@ -58,7 +63,7 @@ fn each_filter_counts() {
 #[test]
 fn a_client_that_waits_is_not_silent() {
     // [MQTT-3.1.2-22] [MQTT3-3.1.2-24]: what it sends meanwhile is not looked at.
-    let mut broker = Broker::with(|config| config.received_bytes_per_second_max = 10);
+    let mut broker = Broker::with(|config| config.client_rates.received_bytes_per_second_max = max(10));
     let mut packet = connect("c");
     packet.keep_alive_seconds = 2;
     let client = broker.online(&packet);
@@ -74,7 +79,9 @@ fn a_reload_changes_the_rates_of_those_who_are_there() {
     let mut broker = Broker::new();
     let client = broker.client("c");
     let reload = |broker: &mut Broker, publishes_per_second_max| {
-        let config = CoreConfig { publishes_per_second_max, ..CoreConfig::default() };
+        let client_rates =
+            RateLimits { publishes_per_second_max: max(publishes_per_second_max), ..RateLimits::default() };
+        let config = CoreConfig { client_rates, ..CoreConfig::default() };
         broker.handle(0, Event::Reload { config: Arc::new(config), authorizer: Arc::new(AllowAll) });
     };
     let pauses_after = |broker: &mut Broker| {

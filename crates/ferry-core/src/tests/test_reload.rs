@@ -93,3 +93,25 @@ fn a_client_that_is_away_is_judged_when_it_comes_back() {
     broker.publish(publisher, "a/x", 0, 0, "no");
     assert!(broker.read(again).is_empty());
 }
+
+#[test]
+fn many_subscriptions_are_judged_in_several_turns() {
+    let mut broker = Broker::new();
+    for client in 0..4 {
+        let client = broker.client(&format!("c{client}"));
+        for filter in 0..400 {
+            broker.subscribe(client, &format!("old/{filter}"), 0);
+        }
+    }
+    broker.advance(1);
+    let is_busy =
+        |broker: &Broker| broker.shards[0].next_deadline().is_some_and(|deadline| deadline <= broker.now);
+    assert!(!is_busy(&broker));
+    reload(&mut broker, Without("old"));
+    assert_eq!((broker.counters().subscriptions, is_busy(&broker)), (400, true));
+    // Rules that come meanwhile judge everything anew.
+    reload(&mut broker, Without("new"));
+    assert_eq!((broker.counters().subscriptions, is_busy(&broker)), (400, false));
+    reload(&mut broker, Without("old"));
+    assert_eq!((broker.counters().subscriptions, is_busy(&broker)), (0, false));
+}

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ferry_codec::{Connect, MessageProperties, Packet, ProtocolVersion, QoS, Will};
 
-use super::harness::{Broker, Client, connect};
+use super::harness::{Broker, Client, connect, resume};
 use crate::{AllowAll, Authorizer, ConnInfo, Event, Identity};
 
 /// Counts how often it is asked. Nobody may do anything on topics that start with `denied`.
@@ -203,4 +203,59 @@ fn rules_may_grant_a_lower_qos() {
     assert_eq!(broker.subscribe(client, "a", 2), ["SUBACK 60000 [01]"]);
     assert_eq!(broker.subscribe(client, "$share/g/low/#", 1), ["SUBACK 60000 [00]"]);
     assert_eq!(broker.subscribe(client, "b", 0), ["SUBACK 60000 [00]"]);
+}
+
+/// Everything with this QoS at most.
+struct Up(QoS);
+
+impl Authorizer for Up {
+    fn may_publish(&self, _: &Identity, _: &str, _: QoS, _: bool) -> bool {
+        true
+    }
+
+    fn may_subscribe(&self, _: &Identity, _: &str) -> bool {
+        true
+    }
+
+    fn granted_qos(&self, _: &Identity, _: &str) -> QoS {
+        self.0
+    }
+}
+
+#[test]
+fn a_lower_qos_holds_for_subscriptions_that_are_there() {
+    let mut broker = Broker::with_rules(Up(QoS::ExactlyOnce));
+    let publisher = broker.client("publisher");
+    let client = broker.client("c");
+    broker.subscribe(client, "plain", 2);
+    broker.subscribe(client, "low", 0);
+    broker.subscribe(client, "$share/g/shared", 1);
+    let away = broker.online(&resume("away"));
+    broker.subscribe(away, "plain", 2);
+    broker.disconnect(away);
+    let publish = |broker: &mut Broker, id| {
+        broker.publish(publisher, "plain", 1, id, "x");
+        broker.publish(publisher, "low", 1, id + 1, "x");
+        broker.publish(publisher, "shared", 1, id + 2, "x");
+    };
+    broker.handle(0, Event::Rights { authorizer: Arc::new(Up(QoS::AtMostOnce)) });
+    broker.read(publisher);
+    publish(&mut broker, 1);
+    assert_eq!(broker.read(client), ["PUBLISH plain q0 x", "PUBLISH low q0 x", "PUBLISH shared q0 x"]);
+    assert_eq!(broker.counters().subscriptions_lowered, 2);
+    // Of who is not here it is lowered when it is back.
+    let away = broker.connect(&resume("away"));
+    broker.read(away);
+    assert_eq!(broker.counters().subscriptions_lowered, 3);
+    broker.publish(publisher, "plain", 1, 7, "y");
+    assert_eq!(broker.read(away), ["PUBLISH plain q0 y"]);
+    // What was lowered stays so until the client subscribes again.
+    broker.handle(0, Event::Rights { authorizer: Arc::new(Up(QoS::ExactlyOnce)) });
+    broker.read(client);
+    publish(&mut broker, 11);
+    assert_eq!(broker.read(client), ["PUBLISH plain q0 x", "PUBLISH low q0 x", "PUBLISH shared q0 x"]);
+    broker.subscribe(client, "plain", 2);
+    broker.publish(publisher, "plain", 1, 21, "z");
+    assert_eq!(broker.read(client).len(), 1);
+    assert_eq!(broker.counters().subscriptions_lowered, 3);
 }

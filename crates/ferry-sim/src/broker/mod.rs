@@ -383,6 +383,7 @@ impl Broker {
         self.commit(now, shard, since, agenda, watch);
         let host = &mut self.hosts[shard];
         host.effects.refused_clients.clear();
+        host.effects.slowed_clients.clear();
         for request in host.effects.authenticate.drain(..) {
             let delay = self.random.between(0, self.conditions.authentication_milliseconds_max);
             let done = Timestamp(now.0 + delay);

@@ -20,8 +20,8 @@ pub(super) struct RetainedLastWins {
     uncertain: BTreeSet<String>,
     /// When the broker took each retained message, by counting them; `None` if more than once.
     taken: BTreeMap<MessageId, Option<u64>>,
-    /// The latest of them that each client was sent as a live message, by topic and QoS.
-    live: BTreeMap<(usize, String, QoS), u64>,
+    /// The latest of them that each client was sent as a live message, by topic and QoS, and when.
+    live: BTreeMap<(usize, String, QoS), (u64, Timestamp)>,
     /// When each topic's was set or cleared, and with what that somebody may be told to be durable.
     changed: BTreeMap<String, (Timestamp, Option<MessageId>)>,
     acknowledged: BTreeSet<MessageId>,
@@ -58,8 +58,8 @@ impl RetainedLastWins {
         }
         let live = self.live.entry((client, topic.clone(), copy.qos)).or_default();
         if !copy.retain {
-            *live = (*live).max(*taken);
-        } else if taken < live {
+            *live = (*live).max((*taken, model.network_now));
+        } else if *taken < live.0 {
             return Err(format!(
                 "client {client} was sent {message:?} as retained after a newer one on {topic}"
             ));
@@ -84,6 +84,12 @@ impl RetainedLastWins {
                 self.live.retain(|(_, other, _), _| other != topic);
             }
         }
+    }
+
+    /// That a copy was sent lately may have been forgotten: then all that waited is sent once more, from the first one on and
+    /// without DUP.
+    fn forget_sent(&mut self, durable_through: Timestamp) {
+        self.live.retain(|_, (_, sent_at)| *sent_at < durable_through);
     }
 
     /// That a will was cancelled or published lately may have been forgotten: then it is published.
@@ -163,6 +169,7 @@ impl Oracle for RetainedLastWins {
                 self.crashed(*survival);
                 let durable_through = survival.of(model.durability_of_sessions()).unwrap_or_default();
                 self.forget_gone(model, durable_through);
+                self.forget_sent(durable_through);
             }
             Fact::StoreHealth { writable: false } => self.crashed(Survival::of_all(Timestamp::default())),
             _ => {}
