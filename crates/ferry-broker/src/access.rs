@@ -1,15 +1,17 @@
-//! Who may connect, as the configuration and operators at run time have said.
+//! Who may connect and do what, as the configuration and operators at run time have said.
 
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ferry_auth::{Authenticator, HashQueue, ManagedUsers};
+use ferry_auth::{Authenticator, HashQueue, ManagedRoles, ManagedUsers};
+use ferry_core::Authorizer;
 
 use crate::authenticators::{Authenticators, Made};
 use crate::config::{Config, Problems};
 use crate::driver::{Command, Mailbox};
+use crate::rights::{Rights, RightsInForce};
 use crate::start_error::StartError;
 use crate::user_store::UserStore;
 
@@ -18,7 +20,23 @@ use crate::user_store::UserStore;
 pub(crate) struct Access {
     /// `None`: the program has an authenticator of its own.
     authenticators: Option<Mutex<Authenticators>>,
+    /// `None`: the program has an authorizer of its own. Locked after the authenticators, if both are.
+    rights: Option<Mutex<RightsInForce>>,
     mailboxes: Arc<[Mailbox]>,
+}
+
+/// Judges and rights of a configuration that is not in force yet; `None` where the program has its own.
+pub(crate) struct MadeAccess {
+    judges: Option<Made>,
+    rights: Option<Rights>,
+}
+
+/// What shards are told of judges and rights that are in force; `None` where the program has its own.
+pub(crate) struct AccessInForce {
+    pub(crate) authenticator: Option<Arc<dyn Authenticator>>,
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
+    /// Users whose connections end.
+    pub(crate) ended_users: HashSet<Box<str>>,
 }
 
 impl Access {
@@ -28,6 +46,7 @@ impl Access {
     /// Their file cannot be used.
     pub(crate) fn open(
         authenticators: Option<Authenticators>,
+        rights: Option<RightsInForce>,
         directory: Option<&Path>,
         mailboxes: Arc<[Mailbox]>,
     ) -> Result<Self, StartError> {
@@ -35,7 +54,13 @@ impl Access {
             authenticators.users = UserStore::open(directory)?;
             Ok::<_, StartError>(Mutex::new(authenticators))
         };
-        Ok(Self { authenticators: authenticators.map(with_users).transpose()?, mailboxes })
+        let rights = rights.map(Mutex::new);
+        Ok(Self { authenticators: authenticators.map(with_users).transpose()?, rights, mailboxes })
+    }
+
+    fn lock_rights(&self) -> Option<MutexGuard<'_, RightsInForce>> {
+        // Nothing under the lock can panic halfway through a change.
+        self.rights.as_ref().map(|rights| rights.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn lock(&self) -> Option<MutexGuard<'_, Authenticators>> {
@@ -53,12 +78,14 @@ impl Access {
         self.lock().map(|authenticators| authenticators.authenticator())
     }
 
-    /// The judges of a configuration that is not in force yet; `None` if the program has its own.
+    /// The judges and rights of a configuration that is not in force yet.
     ///
     /// # Errors
     /// A file cannot be read, or something in it is wrong.
-    pub(crate) fn make(&self, config: &Config) -> Result<Option<Made>, Problems> {
-        self.lock().map(|authenticators| authenticators.make(config)).transpose()
+    pub(crate) fn make(&self, config: &Config) -> Result<MadeAccess, Problems> {
+        let judges = self.lock().map(|authenticators| authenticators.make(config)).transpose()?;
+        let rights = self.rights.as_ref().map(|_| Rights::read(config)).transpose()?;
+        Ok(MadeAccess { judges, rights })
     }
 
     /// Begins to ask servers, if anything is configured that needs it.
@@ -69,22 +96,56 @@ impl Access {
         self.lock().map_or(Ok(()), |authenticators| authenticators.begin())
     }
 
-    /// Puts judges in force; `tell` tells the shards of them, and of the users whose connections end.
-    pub(crate) fn put_in_force(
-        &self,
-        made: Option<Made>,
-        tell: impl FnOnce(Option<Arc<dyn Authenticator>>, HashSet<Box<str>>),
-    ) {
-        match (self.lock(), made) {
-            (Some(mut authenticators), Some(made)) => {
-                let ended = authenticators.put_in_force(made);
-                tell(Some(authenticators.authenticator()), ended);
-                if let Err(error) = authenticators.begin() {
-                    tracing::error!(%error, "no server can be asked who a client is");
-                }
-            }
-            _ => tell(None, HashSet::new()),
+    /// Puts judges and rights in force; `tell` tells the shards of them.
+    pub(crate) fn put_in_force(&self, made: MadeAccess, tell: impl FnOnce(AccessInForce)) {
+        let mut authenticators = self.lock();
+        let mut rights = self.lock_rights();
+        let (mut authenticator, mut authorizer, mut ended_users) = (None, None, HashSet::new());
+        if let (Some(authenticators), Some(made)) = (&mut authenticators, made.judges) {
+            ended_users = authenticators.put_in_force(made);
+            authenticator = Some(authenticators.authenticator());
         }
+        if let (Some(in_force), Some(made)) = (&mut rights, made.rights) {
+            in_force.rights = made;
+            authorizer = Some(in_force.authorizer());
+        }
+        tell(AccessInForce { authenticator, authorizer, ended_users });
+        if let Some(Err(error)) = authenticators.map(|authenticators| authenticators.begin()) {
+            tracing::error!(%error, "no server can be asked who a client is");
+        }
+    }
+
+    /// What of the rights in force is wanted; `None` if the program has its own authorizer.
+    pub(crate) fn rights<T>(&self, look: impl FnOnce(&RightsInForce) -> T) -> Option<T> {
+        self.lock_rights().map(|rights| look(&rights))
+    }
+
+    /// Changes roles, which have at most `bytes_max` bytes as a text. What `change` fails with is returned, or what `fail`
+    /// makes of it that they would be too large, or could not be kept: then nothing has changed. They hold at once.
+    pub(crate) fn change_roles<E>(
+        &self,
+        bytes_max: usize,
+        change: impl FnOnce(&mut ManagedRoles) -> Result<(), E>,
+        fail: impl FnOnce(RolesNotChanged) -> E,
+    ) -> Result<(), E> {
+        let Some(mut in_force) = self.lock_rights() else { return Ok(()) };
+        let mut roles = in_force.roles.roles().clone();
+        change(&mut roles)?;
+        let text = roles.to_string();
+        // What takes something away is not refused because of what is there.
+        if text.len() > bytes_max && text.len() > in_force.roles.bytes() {
+            return Err(fail(RolesNotChanged::TooLarge));
+        }
+        if let Err(words) = in_force.roles.replace(roles, &text) {
+            return Err(fail(RolesNotChanged::NotKept(words)));
+        }
+        if in_force.rights.has_roles {
+            let authorizer = in_force.authorizer();
+            for mailbox in &*self.mailboxes {
+                mailbox.command(Command::Rights(Arc::clone(&authorizer)));
+            }
+        }
+        Ok(())
     }
 
     /// What of the users that are managed at run time is wanted, and whether clients are judged by them; `None` if the
@@ -122,4 +183,13 @@ impl Access {
         }
         Ok(())
     }
+}
+
+/// Why roles have not changed.
+#[derive(Debug)]
+pub(crate) enum RolesNotChanged {
+    /// All of them together would have more bytes than they may.
+    TooLarge,
+    /// They cannot be written, with the words of the reason.
+    NotKept(String),
 }

@@ -13,6 +13,8 @@ use ferry_auth::{
 
 use hyper::HeaderMap;
 
+#[cfg(feature = "kerberos")]
+use crate::config::kerberos_rules;
 use crate::config::{
     Authentication, AuthenticatorKind, Config, JwksServer, JwtSetup, Place, Problem, Problems, read_hook,
     read_jwt_rules, read_password_file, read_system_users,
@@ -20,10 +22,20 @@ use crate::config::{
 use crate::hook::{ANSWER_BYTES_MAX, HookLimits, HookLink};
 use crate::http_client::{HttpClient, HttpThread};
 use crate::jwks::{Jwks, JwksTimes, KEYS_BYTES_MAX};
+#[cfg(feature = "postgresql")]
+use crate::sql::Postgresql;
+#[cfg(feature = "sqlite")]
+use crate::sql::Sqlite;
 use crate::user_store::UserStore;
+#[cfg(any(feature = "postgresql", feature = "sqlite"))]
+use crate::{
+    config::{SqlSource, read_sql},
+    sql::{Database, SqlLimits, SqlLink},
+};
 
 /// Who judges passwords: what one does not know is left to the next.
-const PASSWORD_JUDGES: [&str; 2] = [AuthenticatorKind::PasswordFile.name(), AuthenticatorKind::Users.name()];
+const PASSWORD_JUDGES: [&str; 3] =
+    [AuthenticatorKind::PasswordFile.name(), AuthenticatorKind::Users.name(), AuthenticatorKind::Sql.name()];
 
 /// Makes the judges of a configuration, and makes them anew when it is reloaded; all of them share one queue.
 pub(crate) struct Authenticators {
@@ -74,8 +86,9 @@ impl Authenticators {
     /// A file cannot be read, or something in it is wrong.
     pub(crate) fn make(&self, config: &Config) -> Result<Made, Problems> {
         let mut password_file = None;
+        let certificate_user = config.authentication.certificate_user.of_certificate();
         let mut chain = Chain::new()
-            .with(AuthenticatorKind::Certificate.name(), Arc::new(CertificateLink))
+            .with(AuthenticatorKind::Certificate.name(), Arc::new(CertificateLink(certificate_user)))
             .with(AuthenticatorKind::Psk.name(), Arc::new(PskLink));
         let kind = AuthenticatorKind::Peer;
         if config
@@ -104,8 +117,19 @@ impl Authenticators {
             };
             chain = chain.with(AuthenticatorKind::Jwt.name(), Arc::new(link));
         }
+        #[cfg(feature = "kerberos")]
+        if let Some(rules) =
+            kerberos_rules(&config.authentication).map_err(|problem| Problems(vec![problem]))?
+        {
+            let link = ferry_auth::KerberosLink::new(rules, Arc::clone(&self.queue));
+            chain = chain.with(AuthenticatorKind::Kerberos.name(), Arc::new(link));
+        }
         if let Some(link) = self.hook(&config.authentication)? {
             chain = chain.with(AuthenticatorKind::Hook.name(), Arc::new(link));
+        }
+        #[cfg(any(feature = "postgresql", feature = "sqlite"))]
+        if let Some(link) = self.sql(&config.authentication)? {
+            chain = chain.with(AuthenticatorKind::Sql.name(), Arc::new(link));
         }
         self.queue.set_jobs_max(config.limits.password_checks_waiting_max as usize);
         Ok(Made { chain, password_file, jwks, has_users: config.authentication.users })
@@ -144,6 +168,35 @@ impl Authenticators {
             when_unavailable: authentication.hook_unavailable,
         };
         Ok(Some(HookLink::new(client, self.http()?.handle(), limits)))
+    }
+
+    #[cfg(any(feature = "postgresql", feature = "sqlite"))]
+    fn sql(&self, authentication: &Authentication) -> Result<Option<SqlLink>, Problems> {
+        let source = read_sql(authentication, &|_| Place::Default, &mut Vec::new()).map_err(Problems)?;
+        let seconds = |seconds: u32| Duration::from_secs(u64::from(seconds));
+        let timeout = seconds(authentication.sql_timeout_seconds);
+        let Some(source) = source else { return Ok(None) };
+        let runtime = self.http()?.handle();
+        let (database, query) = match source {
+            #[cfg(feature = "postgresql")]
+            SqlSource::Postgresql(url, query) => {
+                let server = Postgresql::new(*url, timeout);
+                let server = server.map_err(|fault| problem("authentication.sql_ca_file", fault))?;
+                (Database::Postgresql(Box::new(server)), query)
+            }
+            #[cfg(feature = "sqlite")]
+            SqlSource::Sqlite(path, query) => (Database::Sqlite(Arc::new(Sqlite::new(path))), query),
+        };
+        let limits = SqlLimits {
+            timeout,
+            connections_max: authentication.sql_connections_max as usize,
+            waiting_max: authentication.sql_waiting_max as usize,
+            cache_lifetime: seconds(authentication.sql_cache_seconds),
+            cache_entries_max: authentication.sql_cache_entries_max as usize,
+            when_unavailable: authentication.sql_unavailable,
+        };
+        let names: (_, &'static [_]) = (AuthenticatorKind::Sql.name(), &PASSWORD_JUDGES);
+        Ok(Some(SqlLink::new(database, query, runtime, limits, Arc::clone(&self.queue), names)))
     }
 
     /// The thread that asks servers, which is made if it is not there.

@@ -7,23 +7,23 @@ use std::thread;
 
 use ferry_auth::Authenticator;
 use ferry_core::persistence::Restored;
-use ferry_core::{AllowAll, Authorizer, Shard, ShardId, Shared};
+use ferry_core::{Authorizer, Shard, ShardId, Shared};
 use ferry_store::Disk;
 use tokio::sync::watch;
 
 use crate::accept::{Accepting, BANS_FILE, BanKeeper, BanList};
 use crate::access::Access;
-use crate::acl_authorizer::AclAuthorizer;
 use crate::admin_api::{AdminServer, AdminSockets, AdminState, InForce, Tokens};
 use crate::authenticators::Authenticators;
-use crate::config::{Config, Origins, Problems, read_acl_file, read_rules_file};
+use crate::config::{Config, Origins, Problems};
 use crate::driver::{Clock, Mailbox, ShardSetup, start_shard};
 use crate::from_config::{accept_limits, core_config};
-use crate::grants_authorizer::GrantsAuthorizer;
 use crate::listeners::{ListenerHandle, Listeners};
 use crate::managed_file::ManagedFile;
+use crate::opentelemetry::{Exporter, SpanQueue};
 use crate::privileges::Account;
-use crate::rules_authorizer::RulesAuthorizer;
+use crate::rights::{Rights, RightsInForce};
+use crate::role_store::RoleStore;
 use crate::running_broker::RunningBroker;
 use crate::start_error::StartError;
 use crate::storage::{OpenArguments, OpenedStorage, Storage, StorageOpener, opener};
@@ -133,8 +133,9 @@ impl BrokerBuilder {
     pub fn start(self) -> Result<RunningBroker, StartError> {
         check(&self.config, self.authenticator.is_some())?;
         let judges = self.authenticator.is_none().then(|| Authenticators::new(&self.config)).transpose()?;
-        let authorizer = self.authorizer.clone().map_or_else(|| make_authorizer(&self.config), Ok)?;
+        let rights = self.authorizer.is_none().then(|| Rights::read(&self.config)).transpose()?;
         let tokens = Tokens::read(&self.config.admin)?;
+        let exporter = Exporter::new(&self.config)?;
         // A disk of the program's own has none.
         let data_directory = self.config.storage.directory().filter(|_| self.storage.is_none());
         let become_it = |account| bind_and_become(account, &self.config, data_directory.as_deref());
@@ -145,11 +146,14 @@ impl BrokerBuilder {
         // Keys of hash tables: different in each process, so that no client can prepare collisions.
         let seed = RandomState::new().hash_one(shard_count);
         let core_config = Arc::new(core_config(&self.config));
-        let shared = Arc::new(Shared::new(shard_count, seed, core_config, authorizer));
+        let rights = rights.map(|rights| with_roles(rights, data_directory.as_deref())).transpose()?;
+        let judge = self.authorizer.clone().or_else(|| rights.as_ref().map(RightsInForce::authorizer));
+        let judge = judge.expect("there are rights, or the program has its own");
+        let shared = Arc::new(Shared::new(shard_count, seed, core_config, judge));
         let arguments =
             OpenArguments { config: &self.config.storage, shared: &shared, mailboxes: &mailboxes };
         let (storage, restored) = open_storage(self.storage, &arguments)?;
-        let access = Access::open(judges, data_directory.as_deref(), Arc::clone(&mailboxes))?;
+        let access = Access::open(judges, rights, data_directory.as_deref(), Arc::clone(&mailboxes))?;
         let authenticator = self.authenticator.or_else(|| access.authenticator());
         let authenticator = authenticator.expect("there are judges, or the program has its own");
         let mut shards = make_shards(shard_count, &shared, seed, clock);
@@ -161,13 +165,7 @@ impl BrokerBuilder {
         admin_sockets.bind_in(&self.config, data_directory.as_deref());
         let accepting = open_accepting(&self.config, data_directory.as_deref(), clock)?;
         let (sys_interval_seconds, interval_seconds) = watch::channel(self.config.sys.interval_seconds);
-        let in_force = InForce {
-            config: self.config.clone(),
-            tokens,
-            origins: self.origins,
-            listeners: listeners.figures(),
-            expiries: expiries(&self.config),
-        };
+        let in_force = in_force(&self.config, tokens, self.origins, &listeners, exporter.queue());
         let admin_state = AdminState::new(
             clock,
             Arc::clone(&mailboxes),
@@ -189,6 +187,7 @@ impl BrokerBuilder {
             local_addresses: listeners.local_addresses(),
             listeners,
             shards: Vec::new(),
+            exporter,
             admin_state: Arc::new(admin_state),
             admin: None,
             shutdown_begun: AtomicBool::new(false),
@@ -261,6 +260,7 @@ fn start_shards(
     sys_topics: SysTopicsSetup,
 ) -> Result<(), StartError> {
     running.access.begin()?;
+    running.exporter.begin()?;
     let shared = Arc::clone(&sys_topics.shared);
     let mut sys_topics = Some(sys_topics);
     for (id, shard) in (0..).map(ShardId).zip(shards) {
@@ -275,6 +275,7 @@ fn start_shards(
             accepting: Arc::clone(&running.accepting),
             listeners: listeners.iter().map(ListenerHandle::share).collect::<Result<_, _>>()?,
             sys_topics: sys_topics.take(),
+            spans: running.exporter.queue(),
         };
         running.shards.push(start_shard(setup)?);
     }
@@ -309,27 +310,20 @@ pub(crate) fn check(config: &Config, users_known: bool) -> Result<(), Problems> 
     if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
 }
 
-/// Who may do what, as a configuration says.
-///
-/// # Errors
-/// A file cannot be read, or something in it is wrong.
-pub(crate) fn make_authorizer(config: &Config) -> Result<Arc<dyn Authorizer>, Problems> {
-    // Whoever loaded the configuration has seen the warnings.
-    let warnings = &mut Vec::new();
-    let expects_grants = config.authentication.grants();
-    if let Some(path) = &config.authorization.rules_file {
-        let file = read_rules_file(path, warnings).map_err(Problems)?;
-        let file = if expects_grants { file.with_grants() } else { file };
-        return Ok(Arc::new(RulesAuthorizer { file, expects_grants }));
-    }
-    match &config.authorization.acl_file {
-        Some(path) => {
-            let file = read_acl_file(path, warnings).map_err(Problems)?;
-            Ok(Arc::new(AclAuthorizer { file, expects_grants }))
-        }
-        None if expects_grants => Ok(Arc::new(GrantsAuthorizer)),
-        None => Ok(Arc::new(AllowAll)),
-    }
+fn in_force(
+    config: &Config,
+    tokens: Tokens,
+    origins: Origins,
+    listeners: &Listeners,
+    spans: Arc<SpanQueue>,
+) -> InForce {
+    let (listeners, expiries) = (listeners.figures(), expiries(config));
+    InForce { config: config.clone(), tokens, origins, listeners, expiries, spans }
+}
+
+/// Rights with the roles of the data directory.
+fn with_roles(rights: Rights, directory: Option<&Path>) -> Result<RightsInForce, StartError> {
+    Ok(RightsInForce { rights, roles: RoleStore::open(directory)? })
 }
 
 /// One shard on up to two cores, else one for each.

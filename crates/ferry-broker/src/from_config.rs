@@ -1,23 +1,26 @@
 //! What the parts of the broker are told, from the configuration.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ferry_codec::{DecodeLimits, ProtocolVersion, QoS};
-use ferry_core::{CoreConfig, DeniedPublish, Durability, ListenerPolicy};
+use ferry_core::{
+    CoreConfig, DeniedPublish, Durability, ListenerPolicy, RateKind, RateLimits, RateScope, SpanConfig,
+};
 use ferry_net::{HandshakeLimits, ListenerOptions, TlsAcceptor};
 use ferry_router::RetainedLimits;
 
-use crate::accept::{AcceptLimits, AddressLimits, MisbehaviourLimits};
+use crate::accept::{AcceptLimits, AddressLimits, MisbehaviourLimits, OverloadLimits};
 use crate::config::{
-    self, Authentication, Config, DeniedV3Publish, Listener, OverflowPolicy, OverlappingSubscriptions,
-    TakeoverPolicy,
+    self, Abuse, Authentication, Config, DeniedV3Publish, Listener, Network, OpenTelemetry, OverflowPolicy,
+    OverlappingSubscriptions, TakeoverPolicy,
 };
 
 /// The limits and choices of the core.
 #[must_use]
 pub fn core_config(config: &Config) -> CoreConfig {
-    let Config { limits, session, storage, .. } = config;
+    let Config { limits, session, storage, abuse, .. } = config;
     CoreConfig {
         durability: durability(storage.durability),
         durability_by_filter: durability_by_filter(storage),
@@ -35,9 +38,10 @@ pub fn core_config(config: &Config) -> CoreConfig {
         receive_maximum: limits.receive_maximum,
         receive_maximum_strict: session.receive_maximum_strict,
         qos2_awaiting_release_max: limits.qos2_awaiting_release_max,
-        publishes_per_second_max: limits.publishes_per_second_max.unwrap_or(0),
-        received_bytes_per_second_max: limits.received_bytes_per_second_max.unwrap_or(0),
-        subscribes_per_second_max: limits.subscribes_per_second_max.unwrap_or(0),
+        client_rates: client_rates(config),
+        user_rates: user_rates(abuse),
+        address_rates: address_rates(abuse),
+        exempt_addresses: abuse.exempt_networks.iter().map(Network::addresses).collect(),
         topic_alias_maximum: limits.topic_alias_maximum,
         payload_format_check: session.payload_format_check,
         denied_v3_publish: match session.denied_v3_publish {
@@ -47,6 +51,7 @@ pub fn core_config(config: &Config) -> CoreConfig {
         maximum_qos: QoS::ExactlyOnce,
         retain_available: session.retain_available,
         inflight_messages_max: limits.inflight_messages_max,
+        inflight_bytes_max: limits.inflight_bytes_max,
         topic_aliases_out_max: limits.topic_aliases_out_max,
         queue_messages_max: limits.queue_messages_max,
         queue_bytes_max: limits.queue_bytes_max,
@@ -69,8 +74,21 @@ pub fn core_config(config: &Config) -> CoreConfig {
         retained_replay_steps: CoreConfig::default().retained_replay_steps,
         response_information_prefix: session.response_information_prefix.as_deref().map(Box::from),
         presence: config.sys.presence,
+        spans: span_config(&config.opentelemetry),
         connack_user_properties: vec![("durability".into(), storage.durability.name().into())],
     }
+}
+
+/// Which messages are followed.
+fn span_config(section: &OpenTelemetry) -> Option<SpanConfig> {
+    section.endpoint.as_ref()?;
+    Some(SpanConfig {
+        sample_one_in: section.sample_one_in,
+        follow_publishers: section.follow_publishers,
+        messages_per_second_max: section.messages_per_second_max,
+        deliveries_max: section.deliveries_per_message_max,
+        add_to_v3: section.add_traceparent,
+    })
 }
 
 /// The limits of connections that come in.
@@ -89,6 +107,11 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
             duel_pause_seconds: config.abuse.duel_pause_seconds,
         },
         bans: config.abuse.ban.clone(),
+        overload: OverloadLimits {
+            lag_milliseconds_max: limits.overload_lag_milliseconds_max,
+            store_lag_milliseconds_max: limits.overload_store_lag_milliseconds_max,
+            memory_bytes_max: limits.overload_memory_bytes_max,
+        },
         address: AddressLimits {
             exempt_networks: config.abuse.exempt_networks.clone(),
             connects_per_second_max: config.abuse.connects_per_second_per_address_max,
@@ -100,6 +123,21 @@ pub(crate) fn accept_limits(config: &Config) -> AcceptLimits {
             packet_size_max: limits.packet_size_bytes_max.min(limits.connect_bytes_max),
             ..decode_limits(config)
         },
+    }
+}
+
+/// The option that sets a rate.
+pub(crate) fn rate_option(scope: RateScope, kind: RateKind) -> &'static str {
+    match (scope, kind) {
+        (RateScope::Client, RateKind::Publishes) => "limits.publishes_per_second_max",
+        (RateScope::Client, RateKind::ReceivedBytes) => "limits.received_bytes_per_second_max",
+        (RateScope::Client, RateKind::Subscribes) => "limits.subscribes_per_second_max",
+        (RateScope::User, RateKind::Publishes) => "abuse.publishes_per_second_per_user_max",
+        (RateScope::User, RateKind::ReceivedBytes) => "abuse.received_bytes_per_second_per_user_max",
+        (RateScope::User, RateKind::Subscribes) => "abuse.subscribes_per_second_per_user_max",
+        (RateScope::Address, RateKind::Publishes) => "abuse.publishes_per_second_per_address_max",
+        (RateScope::Address, RateKind::ReceivedBytes) => "abuse.received_bytes_per_second_per_address_max",
+        (RateScope::Address, RateKind::Subscribes) => "abuse.subscribes_per_second_per_address_max",
     }
 }
 
@@ -145,6 +183,38 @@ fn decode_limits(config: &Config) -> DecodeLimits {
         topic_bytes_max: limits.topic_bytes_max,
         reject_control_characters: session.reject_control_characters,
     }
+}
+
+fn client_rates(config: &Config) -> RateLimits {
+    RateLimits {
+        connects_per_minute_max: rate(config.abuse.connects_per_minute_per_client_max),
+        publishes_per_second_max: rate(config.limits.publishes_per_second_max),
+        received_bytes_per_second_max: rate(config.limits.received_bytes_per_second_max),
+        subscribes_per_second_max: rate(config.limits.subscribes_per_second_max),
+    }
+}
+
+fn user_rates(abuse: &Abuse) -> RateLimits {
+    RateLimits {
+        connects_per_minute_max: rate(abuse.connects_per_minute_per_user_max),
+        publishes_per_second_max: rate(abuse.publishes_per_second_per_user_max),
+        received_bytes_per_second_max: rate(abuse.received_bytes_per_second_per_user_max),
+        subscribes_per_second_max: rate(abuse.subscribes_per_second_per_user_max),
+    }
+}
+
+fn address_rates(abuse: &Abuse) -> RateLimits {
+    RateLimits {
+        // Kept at the door: see `accept`.
+        connects_per_minute_max: None,
+        publishes_per_second_max: rate(abuse.publishes_per_second_per_address_max),
+        received_bytes_per_second_max: rate(abuse.received_bytes_per_second_per_address_max),
+        subscribes_per_second_max: rate(abuse.subscribes_per_second_per_address_max),
+    }
+}
+
+fn rate(max: Option<u32>) -> Option<NonZeroU32> {
+    max.and_then(NonZeroU32::new)
 }
 
 fn durability(durability: config::Durability) -> Durability {

@@ -20,6 +20,20 @@ impl ManagedFile {
         &self.0
     }
 
+    /// Takes it away, and what a crash has left beside it.
+    ///
+    /// # Errors
+    /// The directory cannot be written to. That there is no such file is none.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        for path in [self.temporary(), self.0.clone()] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// What it holds; `None` if there is no file.
     ///
     /// # Errors
@@ -27,7 +41,10 @@ impl ManagedFile {
     pub(crate) fn read(&self) -> io::Result<Option<String>> {
         match std::fs::read_to_string(&self.0) {
             Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // What is wrong with the directory is for the store to say.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }
@@ -38,9 +55,7 @@ impl ManagedFile {
     /// # Errors
     /// The directory cannot be written to.
     pub(crate) fn replace(&self, text: &str) -> io::Result<()> {
-        let mut temporary = self.0.clone().into_os_string();
-        temporary.push(".new");
-        let temporary = PathBuf::from(temporary);
+        let temporary = self.temporary();
         let replaced = write(&temporary, text).and_then(|()| std::fs::rename(&temporary, &self.0));
         if replaced.is_err() {
             let _ = std::fs::remove_file(&temporary);
@@ -48,6 +63,13 @@ impl ManagedFile {
         replaced?;
         // The name is in the directory, which has to be on the disk too.
         File::open(self.0.parent().unwrap_or(Path::new(".")))?.sync_all()
+    }
+
+    /// What is to take its place.
+    fn temporary(&self) -> PathBuf {
+        let mut temporary = self.0.clone().into_os_string();
+        temporary.push(".new");
+        temporary.into()
     }
 }
 
@@ -80,6 +102,10 @@ mod tests {
         let mode = std::fs::metadata(file.path()).expect("a file").permissions().mode();
         let names = std::fs::read_dir(&directory).expect("a directory").count();
         assert_eq!((mode & 0o777, names), (MODE, 1));
+        for _ in 0..2 {
+            file.remove().expect("gone");
+            assert_eq!(std::fs::read_dir(&directory).expect("a directory").count(), 0);
+        }
         std::fs::remove_dir_all(&directory).expect("removed");
         assert!(file.replace("x").is_err());
     }

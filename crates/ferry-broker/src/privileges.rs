@@ -18,7 +18,7 @@ const USUAL_USER: &str = "ferry";
 const PASSWD_FILE: &str = "/etc/passwd";
 
 /// What a data directory has in it. One with anything else may be of use to others, and is left to who it belongs to.
-const ENTRIES: [&str; 5] = ["FORMAT", "LOCK", "admin.sock", "log", "users"];
+const ENTRIES: [&str; 6] = ["FORMAT", "LOADING", "LOCK", "admin.sock", "log", "users"];
 
 /// The files in it with what operators have said at run time, and those that are to take their places.
 const EXTENSIONS: [&str; 3] = ["json", "jsonl", "new"];

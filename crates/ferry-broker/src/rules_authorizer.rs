@@ -2,9 +2,9 @@ use ferry_auth::{Grants, RuleClient, RuleOrigin, RulesFile};
 use ferry_codec::QoS;
 use ferry_core::{AllowAll, Authorizer, Identity};
 
-/// Judges by a rules file.
+/// Judges by a rules file, and by the rules of roles behind it.
 pub(crate) struct RulesAuthorizer {
-    pub(crate) file: RulesFile,
+    pub(crate) rules: RulesFile,
     /// Whether clients may have roles and rules by their token or from the hook.
     pub(crate) expects_grants: bool,
 }
@@ -17,6 +17,7 @@ pub(crate) fn rule_client(identity: &Identity) -> RuleClient<'_> {
         origin: identity.origin.as_ref().map(|origin| RuleOrigin {
             peer_address: &origin.peer_address,
             certificate_common_name: origin.certificate_common_name.as_deref(),
+            certificate: origin.certificate.as_ref().and_then(|certificate| certificate.0.downcast_ref()),
             grants: origin.grants.as_ref().and_then(|grants| grants.0.downcast_ref::<Grants>()),
         }),
     }
@@ -25,20 +26,20 @@ pub(crate) fn rule_client(identity: &Identity) -> RuleClient<'_> {
 impl Authorizer for RulesAuthorizer {
     fn may_publish(&self, identity: &Identity, topic: &str, qos: QoS, retain: bool) -> bool {
         AllowAll.may_publish(identity, topic, qos, retain)
-            && self.file.may_publish(&rule_client(identity), topic, qos.to_byte(), retain).allowed
+            && self.rules.may_publish(&rule_client(identity), topic, qos.to_byte(), retain).allowed
     }
 
     fn may_subscribe(&self, identity: &Identity, filter: &str) -> bool {
-        self.file.may_subscribe(&rule_client(identity), filter).allowed
+        self.rules.may_subscribe(&rule_client(identity), filter).allowed
     }
 
     fn granted_qos(&self, identity: &Identity, filter: &str) -> QoS {
-        let maximum_qos = self.file.may_subscribe(&rule_client(identity), filter).maximum_qos;
+        let maximum_qos = self.rules.may_subscribe(&rule_client(identity), filter).maximum_qos;
         QoS::from_byte(maximum_qos).unwrap_or(QoS::AtMostOnce)
     }
 
     fn may_receive(&self, identity: &Identity, topic: &str) -> bool {
-        self.file.may_receive(&rule_client(identity), topic).allowed
+        self.rules.may_receive(&rule_client(identity), topic).allowed
     }
 
     fn answers_last(&self) -> bool {
@@ -50,6 +51,6 @@ impl Authorizer for RulesAuthorizer {
     }
 
     fn judges_origin(&self) -> bool {
-        self.expects_grants || self.file.judges_origin()
+        self.expects_grants || self.rules.judges_origin()
     }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use crate::admin_api::{LogLevels, ReloadRequest};
 use crate::broker::Broker;
@@ -53,15 +54,21 @@ pub fn run(
     eprintln!("{}", start_block(&broker, &identity, open_files));
     let service_manager = ServiceManager::of(&sources.environment);
     service_manager.ready();
+    let mut alarms = Alarms::new(service_manager.alive_interval());
     loop {
-        let (cause, request) = match runtime.block_on(next(&mut signals, &mut watch, &mut requests)) {
+        let wanted = runtime.block_on(next(&mut signals, &mut watch, &mut requests, &mut alarms));
+        let (cause, request) = match wanted {
             Wanted::End(name) => {
                 tracing::info!("{name}: shutting down");
                 break;
             }
             Wanted::Reload(cause, request) => (cause, request),
             Wanted::Look => {
-                log_expiries(&broker);
+                look(&broker, &mut alarms);
+                continue;
+            }
+            Wanted::Alive => {
+                runtime.block_on(tell_if_alive(&broker, &service_manager, &mut alarms));
                 continue;
             }
         };
@@ -85,11 +92,69 @@ pub fn run(
     Ok(())
 }
 
+/// When the threads of the broker have done what they do once.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+
 /// How often it is looked whether certificates end soon.
 const LOOK_INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How soon shards that have not answered are asked again.
+const ALIVE_AGAIN: Duration = Duration::from_secs(1);
+
+/// The first time everything has settled; later certificates may end soon.
+fn look(broker: &RunningBroker, alarms: &mut Alarms) {
+    if std::mem::replace(&mut alarms.has_settled, true) {
+        log_expiries(broker);
+    } else {
+        release_start_up_code();
+    }
+}
+
+/// What ran until here will hardly run again.
+fn release_start_up_code() {
+    #[cfg(target_os = "linux")]
+    match ferry_resident::release_start_up_code() {
+        Ok(bytes) => tracing::debug!("{bytes} bytes of the program are not resident any more"),
+        Err(error) => tracing::debug!("the code of the start stays resident: {error}"),
+    }
+}
+
+/// What is to be done from time to time.
+struct Alarms {
+    look: Interval,
+    has_settled: bool,
+    /// `None`: nobody wants to know.
+    alive: Option<Interval>,
+}
+
+impl Alarms {
+    /// The first look is when everything has settled, and what is to be told is told at once.
+    fn new(alive_interval: Option<Duration>) -> Self {
+        let every = |period: Duration, first: Duration| {
+            let mut interval = interval_at(Instant::now() + first, period);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        };
+        Self {
+            look: every(LOOK_INTERVAL, SETTLED_AFTER),
+            has_settled: false,
+            alive: alive_interval.map(|period| every(period, Duration::ZERO)),
+        }
+    }
+}
+
+/// The next time; never, if there is none.
+async fn tick(interval: Option<&mut Interval>) {
+    match interval {
+        Some(interval) => drop(interval.tick().await),
+        None => std::future::pending().await,
+    }
+}
+
 enum Wanted {
-    /// Certificates may end soon.
+    /// It is to be told whether all is well.
+    Alive,
+    /// Everything has settled, or certificates may end soon.
     Look,
     /// With the reason, for the log, and whoever wants to know what came of it.
     Reload(String, Option<ReloadRequest>),
@@ -116,14 +181,28 @@ async fn next(
     signals: &mut Signals,
     watch: &mut FileWatch,
     requests: &mut mpsc::Receiver<ReloadRequest>,
+    alarms: &mut Alarms,
 ) -> Wanted {
     tokio::select! {
         _ = signals.terminate.recv() => Wanted::End("SIGTERM"),
         _ = signals.interrupt.recv() => Wanted::End("SIGINT"),
         _ = signals.hangup.recv() => Wanted::Reload("SIGHUP".to_owned(), None),
         file = watch.changed() => Wanted::Reload(format!("{} has changed", file.display()), None),
-        () = tokio::time::sleep(LOOK_INTERVAL) => Wanted::Look,
+        _ = alarms.look.tick() => Wanted::Look,
+        () = tick(alarms.alive.as_mut()) => Wanted::Alive,
         Some(request) = requests.recv() => Wanted::Reload("the admin API".to_owned(), Some(request)),
+    }
+}
+
+/// Tells the service manager that all is well, if every shard takes turns. If one does not it is asked again soon: it may only be
+/// slow just now, and by the next time that is due anyway the broker would be given up.
+async fn tell_if_alive(broker: &RunningBroker, service_manager: &ServiceManager, alarms: &mut Alarms) {
+    if broker.admin_state.all_shards_answer().await {
+        return service_manager.alive();
+    }
+    tracing::error!("a shard does not answer: the service manager is not told that all is well");
+    if let Some(interval) = &mut alarms.alive {
+        interval.reset_after(interval.period().min(ALIVE_AGAIN));
     }
 }
 
@@ -135,12 +214,16 @@ fn files(sources: &Sources, config: &Config) -> Vec<PathBuf> {
         &authentication.password_file,
         &authentication.jwt_key_file,
         &authentication.jwt_jwks_ca_file,
+        &authentication.kerberos_keytab_file,
         &authentication.hook_header_file,
         &authentication.hook_ca_file,
+        &authentication.sql_password_file,
+        &authentication.sql_ca_file,
         &authorization.acl_file,
         &authorization.rules_file,
     ];
-    let access_files = access_files.into_iter().flatten();
+    let collector_files = [&config.opentelemetry.header_file, &config.opentelemetry.ca_file];
+    let access_files = access_files.into_iter().chain(collector_files).flatten();
     let files = sources.file.iter().chain(tls_files).chain(access_files).chain(config.admin.files());
     let mut files: Vec<PathBuf> = files.cloned().collect();
     files.sort();
@@ -187,4 +270,48 @@ fn log_changes(changes: &Changes, cause: &str) {
 
 fn shown(value: &str) -> &str {
     if value.is_empty() { "absent" } else { value }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::mpsc;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::config::Durability;
+    use crate::driver::Command;
+
+    #[test]
+    fn a_shard_that_was_slow_once_is_asked_again_soon() {
+        let path = std::env::temp_dir().join(format!("ferry-alive-{}", std::process::id()));
+        let socket = UnixDatagram::bind(&path).expect("a socket");
+        socket.set_nonblocking(true).expect("allowed");
+        let service_manager =
+            ServiceManager::of(&[("NOTIFY_SOCKET".to_owned(), path.to_string_lossy().into_owned())]);
+        let mut config = Config::default();
+        config.listeners.truncate(1);
+        config.listeners[0].address = "tcp://127.0.0.1:0".parse().expect("an address");
+        config.storage.durability = Durability::Memory;
+        let broker = Broker::start(config).expect("it starts");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut alarms = Alarms::new(Some(Duration::from_secs(3_600)));
+            tick(alarms.alive.as_mut()).await;
+            let (go_on, gate) = mpsc::channel::<()>();
+            broker.mailboxes[0].command(Command::Ask(Box::new(move |_| {
+                let _ended = gate.recv();
+            })));
+            tell_if_alive(&broker, &service_manager, &mut alarms).await;
+            assert!(socket.recv(&mut [0; 64]).is_err(), "a shard does not answer");
+            drop(go_on);
+            timeout(Duration::from_secs(60), tick(alarms.alive.as_mut())).await.expect("soon");
+            tell_if_alive(&broker, &service_manager, &mut alarms).await;
+            let mut state = [0; 64];
+            let length = socket.recv(&mut state).expect("told");
+            assert_eq!(&state[..length], b"WATCHDOG=1");
+        });
+        std::fs::remove_file(&path).expect("removed");
+    }
 }

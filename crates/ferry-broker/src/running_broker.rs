@@ -11,19 +11,20 @@ use tokio::sync::watch;
 use crate::accept::{Accepting, BanListFull, BanOrigin, ListenerSetup};
 use crate::access::Access;
 use crate::admin_api::{AdminServer, AdminState, InForce, Tokens};
-use crate::broker::{check, make_authorizer};
+use crate::broker::check;
 use crate::config::{Ban, Changes, Config, Origins, Problems, diff};
 use crate::driver::{Clock, Command, Mailbox};
 use crate::from_config::{accept_limits, core_config};
 use crate::listeners::{ListenerHandle, Listeners};
+use crate::opentelemetry::Exporter;
 use crate::storage::Storage;
 use crate::tls_expiry::expiries;
 
 /// How long the shards may take to publish wills before clients are disconnected.
 const WILLS_MAX: Duration = Duration::from_secs(2);
 
-/// How long the shards may take to let go of the sockets of a removed listener.
-const STOP_LISTENING_MAX: Duration = Duration::from_secs(2);
+/// How long the shards may take to let go of the sockets of a removed listener, and to take a new configuration.
+const SHARDS_ANSWER_MAX: Duration = Duration::from_secs(2);
 
 /// A broker at work. Dropping it shuts it down and waits for the end.
 pub struct RunningBroker {
@@ -31,7 +32,7 @@ pub struct RunningBroker {
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) accepting: Arc<Accepting>,
-    /// `None`: the configuration says who may do what.
+    /// The program's own; `None`: the configuration says who may do what.
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     pub(crate) access: Arc<Access>,
     /// `None`: everything is in memory.
@@ -40,6 +41,7 @@ pub struct RunningBroker {
     pub(crate) local_addresses: Vec<ListenAddress>,
     pub(crate) listeners: Listeners,
     pub(crate) shards: Vec<JoinHandle<()>>,
+    pub(crate) exporter: Exporter,
     pub(crate) admin_state: Arc<AdminState>,
     /// `None`: it is not configured.
     pub(crate) admin: Option<AdminServer>,
@@ -89,11 +91,8 @@ impl RunningBroker {
         check(&config, self.access.is_of_program())?;
         let changes = diff(&self.config, &config);
         let made = self.access.make(&config)?;
-        let authorizer = match &self.authorizer {
-            Some(authorizer) => Arc::clone(authorizer),
-            None => make_authorizer(&config)?,
-        };
         let tokens = Tokens::read(&config.admin)?;
+        let outlet = self.exporter.make(&config)?;
         self.reload_listeners(&config)?;
         self.config = self.config_in_force(config);
         self.admin_state.set_in_force(InForce {
@@ -102,26 +101,52 @@ impl RunningBroker {
             origins,
             listeners: self.listeners.figures(),
             expiries: expiries(&self.config),
+            spans: self.exporter.queue(),
         });
         if let Some(admin) = &self.admin {
             admin.reload(&self.config);
         }
+        self.exporter.put_in_force(outlet);
+        if let Err(error) = self.exporter.begin() {
+            tracing::error!(%error, "nobody can be told of traces");
+        }
         let core_config = Arc::new(core_config(&self.config));
-        self.access.put_in_force(made, |authenticator, ended_users| {
-            let ended_users = Arc::new(ended_users);
+        self.access.put_in_force(made, |in_force| {
+            let ended_users = Arc::new(in_force.ended_users);
+            let authorizer = in_force.authorizer.or_else(|| self.authorizer.clone());
+            let authorizer = authorizer.expect("there are rights, or the program has its own");
             for mailbox in &*self.mailboxes {
                 mailbox.set_bytes_max(self.config.limits.mailbox_bytes_max);
                 mailbox.command(Command::Reload {
                     config: Arc::clone(&core_config),
                     authorizer: Arc::clone(&authorizer),
-                    authenticator: authenticator.clone(),
+                    authenticator: in_force.authenticator.clone(),
                     ended_users: Arc::clone(&ended_users),
                 });
             }
         });
         self.accepting.reload(accept_limits(&self.config));
         self.sys_interval_seconds.send_replace(self.config.sys.interval_seconds);
+        // Whoever connects when this has returned gets what is new.
+        let (done, taken) = mpsc::channel();
+        for mailbox in &*self.mailboxes {
+            let done = done.clone();
+            mailbox.command(Command::Ask(Box::new(move |_| {
+                // Whoever waited may have given up.
+                let _ = done.send(());
+            })));
+        }
+        self.await_shards(&taken);
         Ok(changes)
+    }
+
+    /// Waits for an answer of each shard, but not for ever: one may be held up by its disk.
+    fn await_shards(&self, answers: &mpsc::Receiver<()>) {
+        for _ in &*self.mailboxes {
+            if answers.recv_timeout(SHARDS_ANSWER_MAX).is_err() {
+                return;
+            }
+        }
     }
 
     /// The configuration after a reload of `config`.
@@ -138,6 +163,7 @@ impl RunningBroker {
             abuse: config.abuse,
             session: config.session,
             sys: config.sys,
+            opentelemetry: config.opentelemetry,
             // What needs a restart is in the sockets.
             admin: crate::config::Admin {
                 token: config.admin.token,
@@ -257,6 +283,7 @@ impl RunningBroker {
         if let Some(storage) = &self.storage {
             storage.close();
         }
+        self.exporter.close();
     }
 
     /// Opens, changes and closes listeners; connections stay.
@@ -271,11 +298,7 @@ impl RunningBroker {
                 mailbox.command(Command::StopListening(changes.removed.clone(), done.clone()));
             }
             drop(done);
-            for _ in &*self.mailboxes {
-                if stopped.recv_timeout(STOP_LISTENING_MAX).is_err() {
-                    break;
-                }
-            }
+            self.await_shards(&stopped);
         }
         let mailboxes = &self.mailboxes;
         let opened = |handle: &ListenerHandle| {

@@ -2,29 +2,52 @@
 
 use std::io;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
 /// The variable that names the socket.
 const VARIABLE: &str = "NOTIFY_SOCKET";
 
+/// The variable that says within how many microseconds it wants to hear that all is well, each time (sd_watchdog_enabled(3)).
+const WATCHDOG_MICROSECONDS: &str = "WATCHDOG_USEC";
+
+/// The variable that says which process is meant.
+const WATCHDOG_PROCESS: &str = "WATCHDOG_PID";
+
 /// Whoever has started the process and wants to know; nobody, mostly.
 #[derive(Debug)]
-pub(crate) struct ServiceManager(Option<(UnixDatagram, SocketAddr)>);
+pub(crate) struct ServiceManager {
+    socket: Option<(UnixDatagram, SocketAddr)>,
+    watchdog: Option<Duration>,
+}
 
 impl ServiceManager {
     /// By the environment of the process.
     pub(crate) fn of(environment: &[(String, String)]) -> Self {
-        let named = environment.iter().find(|(name, value)| name == VARIABLE && !value.is_empty());
-        let Some((_, path)) = named else { return Self(None) };
+        let value_of = |name: &str| {
+            let named = environment.iter().find(|(known, value)| known == name && !value.is_empty());
+            named.map(|(_, value)| value.as_str())
+        };
+        let Some(path) = value_of(VARIABLE) else { return Self { socket: None, watchdog: None } };
         let socket = address(path).and_then(|address| Ok((UnixDatagram::unbound()?, address)));
-        match socket {
-            Ok(socket) => Self(Some(socket)),
-            Err(error) => {
-                tracing::warn!("{VARIABLE} names {path}, which is no socket: {error}");
-                Self(None)
-            }
-        }
+        let socket = socket
+            .inspect_err(|error| tracing::warn!("{VARIABLE} names {path}, which is no socket: {error}"));
+        let is_meant = value_of(WATCHDOG_PROCESS).is_none_or(|id| id == std::process::id().to_string());
+        let microseconds = value_of(WATCHDOG_MICROSECONDS).and_then(|text| text.parse().ok());
+        let microseconds = microseconds.filter(|microseconds| is_meant && *microseconds > 1);
+        Self { socket: socket.ok(), watchdog: microseconds.map(Duration::from_micros) }
+    }
+
+    /// How often [`Self::alive`] is to be called; `None`: nobody waits for it.
+    pub(crate) fn alive_interval(&self) -> Option<Duration> {
+        // As sd_watchdog_enabled(3) says: half of the time, so that one that is late is none too few.
+        self.socket.as_ref().and(self.watchdog).map(|watchdog| watchdog / 2)
+    }
+
+    /// All is well.
+    pub(crate) fn alive(&self) {
+        self.tell("WATCHDOG=1");
     }
 
     /// Clients are served, by the configuration that was read last.
@@ -45,7 +68,7 @@ impl ServiceManager {
     }
 
     fn tell(&self, state: &str) {
-        let Some((socket, address)) = &self.0 else { return };
+        let Some((socket, address)) = &self.socket else { return };
         if let Err(error) = socket.send_to_addr(state.as_bytes(), address) {
             tracing::warn!("the service manager is not told {state:?}: {error}");
         }

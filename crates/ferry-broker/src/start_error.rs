@@ -86,6 +86,9 @@ pub(crate) fn storage_remedy(error: &OpenError) -> &'static str {
         OpenError::Locked { .. } => {
             "stop the other broker, or give this one a directory of its own with --data DIR"
         }
+        OpenError::HalfLoaded { .. } => {
+            "load the dump again with `ferry store load`, which begins anew; or delete the directory, if it is the wrong one"
+        }
         OpenError::ReadOnly { .. } => {
             "let the user that runs the broker write there, name another directory with --data DIR, or keep everything \
              in memory with --memory"

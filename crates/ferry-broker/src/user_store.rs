@@ -7,7 +7,7 @@ use crate::managed_file::ManagedFile;
 use crate::start_error::StartError;
 
 /// The file's name in the data directory.
-const USERS_FILE: &str = "users";
+pub(crate) const USERS_FILE: &str = "users";
 
 /// The users that are managed at run time, and the file where they are kept, if there is a data directory.
 #[derive(Default)]
@@ -24,11 +24,9 @@ impl UserStore {
     pub(crate) fn open(directory: Option<&Path>) -> Result<Self, StartError> {
         let Some(directory) = directory else { return Ok(Self::default()) };
         let file = ManagedFile::new(directory, USERS_FILE);
-        let wrong = |message: String| StartError::Managed { file: file.path().to_owned(), message };
-        let text = file.read().map_err(|error| wrong(error.to_string()))?;
-        let users = text.map_or_else(|| Ok(ManagedUsers::default()), |text| ManagedUsers::parse(&text));
-        let users = users.map_err(|(line, words)| wrong(format!("line {line}: {words}")))?;
-        Ok(Self { file: Some(file), users })
+        let users = read_users(&file);
+        let users = users.map_err(|message| StartError::Managed { file: file.path().to_owned(), message })?;
+        Ok(Self { file: Some(file), users: users.unwrap_or_default() })
     }
 
     pub(crate) fn users(&self) -> &ManagedUsers {
@@ -51,4 +49,14 @@ impl UserStore {
         self.users = users;
         Ok(())
     }
+}
+
+/// The users of a file; `None` if there is no file.
+///
+/// # Errors
+/// Words for why it cannot be read, or what is wrong with it.
+pub(crate) fn read_users(file: &ManagedFile) -> Result<Option<ManagedUsers>, String> {
+    let text = file.read().map_err(|error| error.to_string())?;
+    let users = text.as_deref().map(ManagedUsers::parse).transpose();
+    users.map_err(|(line, words)| format!("line {line}: {words}"))
 }

@@ -12,6 +12,7 @@ use super::ban_keeper::BanKeeper;
 use super::ban_list::BanList;
 use super::gauge::{Gauge, Place};
 use super::misbehaviour::MisbehaviourLimits;
+use super::overload::{Overload, OverloadLimits};
 use super::per_minute::PerMinute;
 use super::rate_limit::RateLimit;
 use crate::config::{Ban, Network};
@@ -25,6 +26,7 @@ pub(crate) struct Accepting {
     pub(super) faults: Mutex<PerMinute<Network>>,
     pub(super) reconnects: Mutex<PerMinute<(String, Option<Network>)>>,
     pub(crate) bans: Arc<BanList>,
+    pub(crate) overload: Overload,
     /// `None`: what is banned at run time ends with the process.
     pub(super) ban_keeper: Option<BanKeeper>,
     rate: RateLimit,
@@ -41,6 +43,7 @@ pub(crate) struct AcceptLimits {
     pub(crate) address: AddressLimits,
     pub(crate) misbehaviour: MisbehaviourLimits,
     pub(crate) bans: Vec<Ban>,
+    pub(crate) overload: OverloadLimits,
     pub(crate) handshake: HandshakeLimits,
     /// From the end of the handshakes to a whole CONNECT.
     pub(crate) connect_timeout: Duration,
@@ -145,6 +148,7 @@ impl Accepting {
             faults: Mutex::default(),
             reconnects: Mutex::default(),
             bans,
+            overload: Overload::new(limits.overload),
             ban_keeper,
             rate: RateLimit::new(limits.connects_per_second_max),
             limits: RwLock::new(Arc::new(limits)),
@@ -164,6 +168,7 @@ impl Accepting {
         self.bans.configure(&limits.bans);
         self.addresses.set_limits(limits.address.clone());
         self.rate.set_max(limits.connects_per_second_max);
+        self.overload.set_limits(limits.overload);
         *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(limits);
     }
 
@@ -198,6 +203,12 @@ impl Accepting {
             true => Screened(None),
             false => self.screen(now, accepted.peer())?,
         };
+        // Others are told in CONNACK; here the handshake is what costs.
+        if listener.options.tls.is_some()
+            && let Some(strain) = self.overload.strain(now)
+        {
+            return Err(full("overload", strain.option()));
+        }
         if !self.rate.allows(now) {
             return Err(full("connect_rate", "limits.connects_per_second_max"));
         }

@@ -44,9 +44,8 @@ impl BanKeeper {
     /// The file cannot be read, or is not one of ours: without it somebody might connect who must not.
     pub(crate) fn open(file: ManagedFile, bans: Arc<BanList>, clock: Clock) -> Result<Self, StartError> {
         let wrong = |message: String| StartError::Managed { file: file.path().to_owned(), message };
-        let text = file.read().map_err(|error| wrong(error.to_string()))?;
         let now = clock.now();
-        for (ban, origin) in parse(text.as_deref().unwrap_or_default()).map_err(wrong)? {
+        for (ban, origin) in read_bans(&file).map_err(wrong)?.unwrap_or_default() {
             if !ban.has_ended(now) {
                 bans.add(now, ban, origin).map_err(|full| wrong(full.to_string()))?;
             }
@@ -96,10 +95,14 @@ impl Drop for BanKeeper {
 }
 
 fn write_all(file: &ManagedFile, bans: &BanList, clock: Clock, wants: &Receiver<oneshot::Sender<Kept>>) {
+    let write = || {
+        let kept = file.replace(&bans_text(&bans.all(clock.now())));
+        kept.map_err(|error| format!("{}: {error}", file.path().display()))
+    };
+    let mut kept = Ok(());
     while let Ok(first) = wants.recv() {
         let asked: Vec<_> = std::iter::once(first).chain(wants.try_iter()).collect();
-        let kept = file.replace(&text_of(&bans.all(clock.now())));
-        let kept = kept.map_err(|error| format!("{}: {error}", file.path().display()));
+        kept = write();
         if let Err(words) = &kept {
             tracing::error!("bans are in force, but not after a restart: {words}");
         }
@@ -108,24 +111,43 @@ fn write_all(file: &ManagedFile, bans: &BanList, clock: Clock, wants: &Receiver<
             let _ = answer.send(kept.clone());
         }
     }
+    // By now there may be room for them.
+    if kept.is_err()
+        && let Err(words) = write()
+    {
+        tracing::error!("bans are forgotten: {words}");
+    }
+}
+
+/// The bans of a file; `None` if there is no file.
+///
+/// # Errors
+/// Words for why it cannot be read, or what is wrong with it.
+pub(crate) fn read_bans(file: &ManagedFile) -> Result<Option<Vec<(Ban, BanOrigin)>>, String> {
+    let text = file.read().map_err(|error| error.to_string())?;
+    text.as_deref().map(parse).transpose()
 }
 
 /// One line for each that is not configured, after one that says what this is.
-fn text_of(bans: &[(Ban, BanOrigin)]) -> String {
+pub(crate) fn bans_text(bans: &[(Ban, BanOrigin)]) -> String {
     let mut text = format!("{}\n", json!({ "ferry_bans": VERSION }));
     for (ban, origin) in bans.iter().filter(|(_, origin)| *origin != BanOrigin::Configuration) {
-        let line = json!({
-            "address": ban.network.map(|network| network.to_string()),
-            "user": ban.user_name,
-            "client_id": ban.client_id,
-            "until_milliseconds": ban.until.map(|until| until.0),
-            "reason": ban.reason,
-            "automatic": *origin == BanOrigin::Automatic,
-        });
-        text.push_str(&line.to_string());
+        text.push_str(&ban_json(ban, *origin).to_string());
         text.push('\n');
     }
     text
+}
+
+/// A ban as a line of JSON.
+pub(crate) fn ban_json(ban: &Ban, origin: BanOrigin) -> Value {
+    json!({
+        "address": ban.network.map(|network| network.to_string()),
+        "user": ban.user_name,
+        "client_id": ban.client_id,
+        "until_milliseconds": ban.until.map(|until| until.0),
+        "reason": ban.reason,
+        "automatic": origin == BanOrigin::Automatic,
+    })
 }
 
 fn parse(text: &str) -> Result<Vec<(Ban, BanOrigin)>, String> {
@@ -135,18 +157,34 @@ fn parse(text: &str) -> Result<Vec<(Ban, BanOrigin)>, String> {
     if version != Some(VERSION) {
         return Err(format!("line 1: not bans of version {VERSION}"));
     }
-    lines.map(|(line, number)| ban_of(line).map_err(|wrong| format!("line {number}: {wrong}"))).collect()
+    let parsed = lines.map(|(line, number)| {
+        let json = serde_json::from_str(line).map_err(|error| error.to_string());
+        json.and_then(|json| ban_of(&json)).map_err(|wrong| format!("line {number}: {wrong}"))
+    });
+    parsed.collect()
 }
 
-fn ban_of(line: &str) -> Result<(Ban, BanOrigin), String> {
-    let line: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let text = |name: &str| line[name].as_str().map(str::to_owned);
+/// The ban of a line of JSON.
+///
+/// # Errors
+/// What is wrong with it: without one member it would be about others.
+pub(crate) fn ban_of(line: &Value) -> Result<(Ban, BanOrigin), String> {
+    let text = |name: &str| match &line[name] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        _ => Err(format!("{name} is no text")),
+    };
+    let until = match &line["until_milliseconds"] {
+        Value::Null => None,
+        until => Some(Timestamp(until.as_u64().ok_or("until_milliseconds is no whole number")?)),
+    };
+    let address = text("address")?.map(|text| text.parse()).transpose();
     let ban = Ban {
-        network: text("address").map(|text| text.parse()).transpose()?,
-        user_name: text("user"),
-        client_id: text("client_id"),
-        until: line["until_milliseconds"].as_u64().map(Timestamp),
-        reason: text("reason").unwrap_or_default(),
+        network: address.map_err(|wrong: &str| format!("address: {wrong}"))?,
+        user_name: text("user")?,
+        client_id: text("client_id")?,
+        until,
+        reason: text("reason")?.unwrap_or_default(),
     };
     if ban.is_about_same(&Ban::default()) {
         return Err("neither address nor user nor client_id is named".to_owned());
@@ -169,13 +207,14 @@ mod tests {
         ];
         let mut all = kept.clone();
         all.push((ban("user=y"), BanOrigin::Configuration));
-        assert_eq!(parse(&text_of(&all)).expect("bans"), kept);
+        assert_eq!(parse(&bans_text(&all)).expect("bans"), kept);
         assert_eq!(parse("").expect("none"), Vec::new());
         let first = "{\"ferry_bans\":1}\n";
         for wrong in ["user=x", "{\"ferry_bans\":2}\n", "{}"] {
             assert!(parse(wrong).expect_err("wrong").starts_with("line 1: "), "{wrong}");
         }
-        for wrong in ["{}", "x", "{\"address\":\"x\"}"] {
+        let other_types = ["{\"address\":1,\"user\":\"x\"}", "{\"user\":\"x\",\"until_milliseconds\":\"1\"}"];
+        for wrong in ["{}", "x", "{\"address\":\"x\"}"].into_iter().chain(other_types) {
             let error = parse(&format!("{first}{wrong}\n")).expect_err("wrong");
             assert!(error.starts_with("line 2: "), "{error}");
         }

@@ -8,7 +8,7 @@ use ferry_session::Timestamp;
 use crate::config::{Ban, Network};
 
 /// Bans at the same time.
-const BANS_MAX: usize = 10_000;
+pub(crate) const BANS_MAX: usize = 10_000;
 
 /// There are as many bans as there can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -65,6 +65,18 @@ impl Accepting {
         self.bans.of_client(now, ip_of(peer_address), user_name, client_id)
     }
 
+    /// Why this client may not connect, by whatever part of what is known of it.
+    pub(crate) fn ban_of(
+        &self,
+        now: Timestamp,
+        peer_address: &str,
+        user_name: Option<&str>,
+        client_id: &str,
+    ) -> Option<Ban> {
+        let of_address = ip_of(peer_address).and_then(|address| self.bans.of_address(now, address));
+        of_address.or_else(|| self.ban_of_client(now, peer_address, user_name, client_id))
+    }
+
     /// A connection of this address has failed, or its client was refused.
     pub(crate) fn fault(&self, now: Timestamp, address: Option<IpAddr>) {
         let limits = self.limits().misbehaviour;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::bans::{NAME_CHARACTERS_MAX, REASON_CHARACTERS_MAX, SECONDS_MAX};
+use super::roles::DESCRIPTION_CHARACTERS_MAX;
 use super::schemas::{TEXT, count, exactly, matching, maybe, object, page, text};
 use super::users::{KINDS, PASSWORD_CHARACTERS_MAX};
 
@@ -20,6 +21,12 @@ pub(super) const NETWORK: &str = concat!(
 /// Of a user name that a password file can have.
 pub(super) const USER_NAME: &str =
     r"^(?!#)(?!\s)[^:\u0000-\u001f\u007f-\u009f]*[^:\s\u0000-\u001f\u007f-\u009f]$";
+
+/// Of the name of a role or group.
+pub(super) const ROLE_NAME: &str = r"^[A-Za-z0-9][A-Za-z0-9.:@_-]{0,127}$";
+
+/// Of a name without control characters.
+const NAME: &str = r"^[^\u0000-\u001f\u007f-\u009f]+$";
 
 /// Of a line of text.
 const LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
@@ -39,7 +46,16 @@ pub(super) fn of_access(add: &mut dyn FnMut(&str, Value)) {
     add("BanRequest", ban_request());
     add("Users", page(json!({ "$ref": "#/components/schemas/User" })));
     let flag = || json!({ "type": "boolean" });
-    add("User", object(&[("name", text()), ("is_disabled", flag()), ("kind", text()), ("is_asked", flag())]));
+    add(
+        "User",
+        object(&[
+            ("name", text()),
+            ("is_disabled", flag()),
+            ("kind", text()),
+            ("roles", texts()),
+            ("is_asked", flag()),
+        ]),
+    );
     add(
         "UserRequest",
         exactly(&[
@@ -58,7 +74,63 @@ pub(super) fn of_access(add: &mut dyn FnMut(&str, Value)) {
             ),
         ]),
     );
+    of_roles(add);
     add("Banned", object(&[("done", text()), ("disconnected", count())]));
+}
+
+fn of_roles(add: &mut dyn FnMut(&str, Value)) {
+    let flag = || json!({ "type": "boolean" });
+    let is_new = || {
+        let about = "True: there must be none of this name yet; false: there must be one.";
+        json!({ "type": "boolean", "description": about })
+    };
+    let names = |pattern: &str, about: &str| {
+        let name = json!({ "type": "string", "pattern": pattern });
+        json!({ "type": "array", "items": name, "description": about })
+    };
+    let description = || {
+        let mut schema = matching(LINE, "For people.");
+        schema["maxLength"] = DESCRIPTION_CHARACTERS_MAX.into();
+        schema
+    };
+    let users = || names(NAME, "Names of users.");
+    let groups = || names(ROLE_NAME, "Names of groups, which must be there.");
+    let rules = json!({
+        "type": "string",
+        "description": "Blocks of [[rule]], as in a rules file, without roles. What is wrong in them is a conflict (409).",
+    });
+    add("Roles", page(json!({ "$ref": "#/components/schemas/Role" })));
+    add(
+        "Role",
+        object(&[
+            ("name", text()),
+            ("description", text()),
+            ("rules", text()),
+            ("users", texts()),
+            ("groups", texts()),
+            ("is_asked", flag()),
+        ]),
+    );
+    add(
+        "RoleRequest",
+        exactly(&[
+            ("description", description()),
+            ("rules", rules),
+            ("users", users()),
+            ("groups", groups()),
+            ("is_new", is_new()),
+        ]),
+    );
+    add("RoleMembers", exactly(&[("users", users()), ("groups", groups())]));
+    add("Groups", page(json!({ "$ref": "#/components/schemas/Group" })));
+    add("Group", object(&[("name", text()), ("description", text()), ("users", texts())]));
+    add("GroupRequest", exactly(&[("description", description()), ("users", users()), ("is_new", is_new())]));
+    add("GroupMembers", exactly(&[("users", users())]));
+    add("Why", object(&[("allowed", flag()), ("reason", text())]));
+}
+
+fn texts() -> Value {
+    json!({ "type": "array", "items": text() })
 }
 
 fn ban_request() -> Value {

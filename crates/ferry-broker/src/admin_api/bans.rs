@@ -77,8 +77,10 @@ pub(super) async fn add(call: &Call) -> Result<Answer, Problem> {
         let remedy = "remove some, or ban a network in the place of its addresses";
         Problem::new(StatusCode::CONFLICT, "limit", "There are too many", full, remedy)
     })?;
-    kept(call.state.accepting.keep_bans()).await?;
+    let keeping = call.state.accepting.keep_bans();
+    // It is in force, whatever becomes of the file.
     let disconnected = disconnect(call, &ban).await?;
+    kept(keeping).await?;
     let answer = Answer::json(&json!({ "done": "banned", "disconnected": disconnected }));
     Ok(answer.about(ban.to_string()))
 }

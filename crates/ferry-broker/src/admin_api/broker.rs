@@ -4,11 +4,12 @@ use ferry_core::DropReason;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::health::health_name;
+use super::health::{certificates, health_name};
 use super::metrics::collect;
 use super::problem::Problem;
 use super::process::ProcessFigures;
 use super::request::Call;
+use super::state::InForce;
 use crate::config::Limits;
 use crate::config::option::Section;
 
@@ -49,8 +50,22 @@ pub(super) async fn broker(call: &Call) -> Result<Answer, Problem> {
         "inflight_messages": figures.inflight_messages,
         "messages_dropped": figures.totals.publish_dropped,
         "storage": figures.storage.as_ref().map_or("memory", |storage| health_name(&storage.health)),
+        "traces": traces(&call.in_force),
+        "certificates": certificates(&call.in_force),
         "limits": limits,
     })))
+}
+
+/// What became of spans; null while no collector is configured.
+fn traces(in_force: &InForce) -> Value {
+    let Some(endpoint) = &in_force.config.opentelemetry.endpoint else { return Value::Null };
+    let spans = in_force.spans.figures();
+    json!({
+        "endpoint": endpoint,
+        "spans_exported": spans.exported,
+        "spans_dropped": spans.dropped(),
+        "fault": spans.fault,
+    })
 }
 
 /// Where clients connect.

@@ -1,3 +1,4 @@
+use ferry_auth::ClientCertificate;
 use ferry_codec::ProtocolVersion;
 use ferry_core::{ConnView, SessionView, Shard, Timestamp};
 use serde_json::{Value, json};
@@ -21,6 +22,8 @@ pub(super) fn client_json(shard: &Shard, session: &SessionView<'_>, now: Timesta
 }
 
 fn connection_json(conn: &ConnView<'_>, now: Timestamp) -> Value {
+    let certificate =
+        conn.certificate.and_then(|certificate| certificate.0.downcast_ref::<ClientCertificate>());
     json!({
         "address": conn.peer_address,
         "listener": conn.listener.name,
@@ -30,7 +33,14 @@ fn connection_json(conn: &ConnView<'_>, now: Timestamp) -> Value {
         "silent_seconds": now.0.saturating_sub(conn.last_received_at.0) / 1000,
         "unwritten_bytes": conn.unwritten_bytes,
         "is_paused": conn.is_paused,
+        "bytes_received": conn.traffic.bytes_received,
+        "bytes_sent": conn.traffic.bytes_sent,
+        "messages_received": conn.traffic.messages_received,
+        "messages_sent": conn.traffic.messages_sent,
         "certificate_common_name": conn.certificate_common_name,
+        "certificate_subject": certificate.map(|certificate| &certificate.subject),
+        "certificate_alternative_names": certificate.map(|certificate| &certificate.alternative_names),
+        "certificate_fingerprint": certificate.map(|certificate| &certificate.fingerprint),
     })
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn history(call: &Call) -> Result<Answer, Problem> {
 
 fn decision_json(decision: &Decision) -> Value {
     json!({
-        "what": if decision.was_connected { "disconnected" } else { "refused" },
+        "what": decision.what.name(),
         "at_milliseconds": decision.at.0,
         "reason_code": decision.reason_code.code(),
         "reason": decision.reason_code.name(),

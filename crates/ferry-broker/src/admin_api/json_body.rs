@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
@@ -38,6 +40,17 @@ impl JsonObject {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(wrong(name, "a text")),
         }
+    }
+
+    /// # Errors
+    /// It is there and no list of texts.
+    pub(super) fn texts(&self, name: &str) -> Result<Option<BTreeSet<Box<str>>>, Problem> {
+        let Some(value) = self.0.get(name) else { return Ok(None) };
+        let texts = value.as_array().and_then(|items| {
+            let texts = items.iter().map(|item| item.as_str().map(Into::into));
+            texts.collect::<Option<BTreeSet<_>>>()
+        });
+        texts.map(Some).ok_or_else(|| wrong(name, "a list of texts"))
     }
 
     /// # Errors

@@ -14,6 +14,8 @@ use super::prometheus::MetricKind::{self, Counter, Gauge, Histogram};
 use super::prometheus::{CONTENT_TYPE, Exposition, Metric};
 use super::request::Call;
 use super::state::AdminState;
+use crate::accept::Strain;
+use crate::opentelemetry::SpanFigures;
 use crate::storage::StorageFigures;
 use crate::sys_topics::{Figures, Totals};
 
@@ -130,17 +132,8 @@ const fn each(
 
 /// Files with certificates, and when the first thing in them ends.
 fn ends(source: &Source<'_>, is_asked: fn(TlsExpiryKind) -> bool) -> Vec<(String, f64)> {
-    let in_force = source.state.in_force();
-    let mut ends: Vec<(String, f64)> = Vec::new();
-    for expiry in in_force.expiries.iter().filter(|expiry| is_asked(expiry.kind)) {
-        let (file, seconds) = (expiry.file.display().to_string(), expiry.ends_seconds as f64);
-        // One may be both a listener's certificate and an authority of clients.
-        match ends.iter_mut().find(|(known, _)| *known == file) {
-            Some((_, known)) => *known = known.min(seconds),
-            None => ends.push((file, seconds)),
-        }
-    }
-    ends
+    let ends = source.state.in_force().file_ends(is_asked);
+    ends.into_iter().map(|(file, seconds)| (file, seconds as f64)).collect()
 }
 
 /// Every metric there is.
@@ -190,6 +183,17 @@ const FAMILIES: &[Family] = &[
         },
     ),
     each(
+        Gauge,
+        "ferry_overloaded",
+        "1 while new clients are refused because the broker is overloaded, else 0, by what there is too much of.",
+        "cause",
+        |source| {
+            let strain = source.state.accepting.overload.strain(source.state.clock.now());
+            let is = |cause| if strain == Some(cause) { 1.0 } else { 0.0 };
+            Strain::ALL.into_iter().map(|cause| (cause.name().to_owned(), is(cause))).collect()
+        },
+    ),
+    each(
         Counter,
         "ferry_connections_refused_total",
         "Connections that were refused or ended without a reason code, by reason.",
@@ -208,6 +212,18 @@ const FAMILIES: &[Family] = &[
             let codes = source.figures.reason_codes.iter();
             codes.map(|(code, count)| (reason_code_label(*code), *count as f64)).collect()
         },
+    ),
+    one(
+        Gauge,
+        "ferry_roles",
+        "Roles and groups that are managed at run time; at most limits.roles_max.",
+        |source| source.state.access.rights(|in_force| in_force.roles.roles().len() as f64),
+    ),
+    one(
+        Gauge,
+        "ferry_roles_bytes",
+        "Bytes of these roles and groups as they are kept; at most limits.roles_bytes_max.",
+        |source| source.state.access.rights(|in_force| in_force.roles.bytes() as f64),
     ),
     one(Gauge, "ferry_sessions", "Sessions, connected or not.", |source| {
         Some(source.figures.sessions as f64)
@@ -340,6 +356,31 @@ const FAMILIES: &[Family] = &[
     one(Gauge, "ferry_store_segments", "Files of the log.", |source| {
         stored(source, |storage| storage.log.segments as f64)
     }),
+    one(Counter, "ferry_spans_exported_total", "Spans that the collector of traces has taken.", |source| {
+        traced(source, |spans, _| spans.exported)
+    }),
+    each(
+        Counter,
+        "ferry_spans_dropped_total",
+        "Spans that nobody will see, by reason: `queue_full`, `failed` (the collector cannot be reached, or refuses the \
+         batch), `rejected` (it refuses some of a batch).",
+        "reason",
+        |source| {
+            let count = |pick| traced(source, pick);
+            let counts = [
+                ("queue_full", count(|spans, _| spans.queue_full)),
+                ("failed", count(|spans, _| spans.failed)),
+                ("rejected", count(|spans, _| spans.rejected)),
+            ];
+            counts.into_iter().filter_map(|(reason, count)| Some((reason.to_owned(), count?))).collect()
+        },
+    ),
+    one(
+        Counter,
+        "ferry_messages_not_followed_total",
+        "Messages that should have been in a trace, but too many were in the same second.",
+        |source| traced(source, |_, figures| figures.totals.spans_limited),
+    ),
     each(
         Counter,
         "ferry_admin_requests_total",
@@ -360,6 +401,13 @@ const FAMILIES: &[Family] = &[
 
 fn total(source: &Source<'_>, pick: fn(&Totals) -> u64) -> Option<f64> {
     Some(pick(&source.figures.totals) as f64)
+}
+
+/// Absent while no collector is configured.
+fn traced(source: &Source<'_>, pick: fn(&SpanFigures, &Figures) -> u64) -> Option<f64> {
+    let in_force = source.state.in_force();
+    in_force.config.opentelemetry.endpoint.as_ref()?;
+    Some(pick(&in_force.spans.figures(), source.figures) as f64)
 }
 
 fn stored(source: &Source<'_>, pick: fn(&StorageFigures) -> f64) -> Option<f64> {
@@ -395,7 +443,7 @@ const PACKET_TYPES: [&str; 15] = [
 ];
 
 /// The name of a reason code as other reasons are written: `not_authorized`.
-pub(super) fn reason_code_label(code: u8) -> String {
+pub(crate) fn reason_code_label(code: u8) -> String {
     let name = ReasonCode::new(code).name();
     let letters = name.chars().map(|character| {
         if character.is_ascii_alphanumeric() { character.to_ascii_lowercase() } else { '_' }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::access_schemas::USER_NAME;
+use super::access_schemas::{ROLE_NAME, USER_NAME};
 use super::routes::{Access, Parameter, ParameterKind, ROUTES, Route};
 use super::schemas::schemas;
 
@@ -75,10 +75,12 @@ fn operation(route: &Route) -> Value {
 }
 
 /// What stands for `{...}` in paths.
-fn path_parameters() -> [(&'static str, &'static str, Value); 2] {
+fn path_parameters() -> [(&'static str, &'static str, Value); 4] {
     [
         ("client_id", "The client identifier, percent-encoded.", json!({ "type": "string", "minLength": 1 })),
         ("user", "The user name, percent-encoded.", json!({ "type": "string", "pattern": USER_NAME })),
+        ("role", "The name of the role.", json!({ "type": "string", "pattern": ROLE_NAME })),
+        ("group", "The name of the group.", json!({ "type": "string", "pattern": ROLE_NAME })),
     ]
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::process_memory::resident_bytes;
+
 /// What the process uses.
 pub(super) struct ProcessFigures {
     pub(super) resident_bytes: u64,
@@ -10,11 +12,9 @@ pub(super) struct ProcessFigures {
 impl ProcessFigures {
     /// `None` where the system does not tell it so.
     pub(super) fn read() -> Option<Self> {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
+        let resident_bytes = resident_bytes()?;
         let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         let used = Duration::new(u64::try_from(usage.tv_sec).ok()?, u32::try_from(usage.tv_nsec).ok()?);
-        Some(Self { resident_bytes: kibibytes * 1024, cpu_seconds: used.as_secs_f64() })
+        Some(Self { resident_bytes, cpu_seconds: used.as_secs_f64() })
     }
 }

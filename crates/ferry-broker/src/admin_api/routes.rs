@@ -7,15 +7,15 @@ use super::problem::Problem;
 use super::query;
 use super::request::Call;
 use super::{
-    access_schemas, bans, broker, clients, configuration, health, history, log_levels, metrics, openapi,
-    publish, retained, schemas, subscriptions, trace, traffic, users,
+    access_schemas, bans, broker, clients, configuration, groups, health, history, log_levels, metrics,
+    openapi, publish, retained, roles, schemas, subscriptions, trace, traffic, users, why,
 };
 use crate::config::AdminRole;
 
 /// One path with one method.
 pub(super) struct Route {
     pub(super) method: Method,
-    /// `{client_id}` or `{user}` stands for one segment.
+    /// `{client_id}`, `{user}`, `{role}` or `{group}` stands for one segment.
     pub(super) path: &'static str,
     pub(super) access: Access,
     pub(super) summary: &'static str,
@@ -92,6 +92,19 @@ pub(super) enum Operation {
     User,
     PutUser,
     DeleteUser,
+    Roles,
+    Role,
+    PutRole,
+    DeleteRole,
+    GrantRole,
+    RevokeRole,
+    Groups,
+    Group,
+    PutGroup,
+    DeleteGroup,
+    AddToGroup,
+    RemoveFromGroup,
+    Why,
 }
 
 /// Items on a page, at most.
@@ -127,7 +140,7 @@ const VIEWER: Access = Access::Role(AdminRole::Viewer);
 const OPERATOR: Access = Access::Role(AdminRole::Operator);
 const ADMIN: Access = Access::Role(AdminRole::Admin);
 
-pub(super) static ROUTES: [Route; 32] = [
+pub(super) static ROUTES: [Route; 45] = [
     get(
         "/health",
         Access::Everybody,
@@ -391,6 +404,139 @@ pub(super) static ROUTES: [Route; 32] = [
         "Done",
         Operation::DeleteUser,
     ),
+    get(
+        "/api/v1/roles",
+        VIEWER,
+        "Roles that are managed at run time, by name",
+        &[LIMIT, CURSOR],
+        "Roles",
+        Operation::Roles,
+    ),
+    get("/api/v1/roles/{role}", VIEWER, "One role", &[], "Role", Operation::Role),
+    change(
+        Method::PUT,
+        "/api/v1/roles/{role}",
+        ADMIN,
+        "Add a role, or change one; it holds at once, for clients that are connected too",
+        Some("RoleRequest"),
+        "Done",
+        Operation::PutRole,
+    ),
+    change(
+        Method::DELETE,
+        "/api/v1/roles/{role}",
+        ADMIN,
+        "Remove a role",
+        None,
+        "Done",
+        Operation::DeleteRole,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/roles/{role}/grant",
+        ADMIN,
+        "Give a role to users and groups",
+        Some("RoleMembers"),
+        "Done",
+        Operation::GrantRole,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/roles/{role}/revoke",
+        ADMIN,
+        "Take a role from users and groups",
+        Some("RoleMembers"),
+        "Done",
+        Operation::RevokeRole,
+    ),
+    get(
+        "/api/v1/groups",
+        VIEWER,
+        "Groups of users who have roles together, by name",
+        &[LIMIT, CURSOR],
+        "Groups",
+        Operation::Groups,
+    ),
+    get("/api/v1/groups/{group}", VIEWER, "One group", &[], "Group", Operation::Group),
+    change(
+        Method::PUT,
+        "/api/v1/groups/{group}",
+        ADMIN,
+        "Add a group, or change one",
+        Some("GroupRequest"),
+        "Done",
+        Operation::PutGroup,
+    ),
+    change(
+        Method::DELETE,
+        "/api/v1/groups/{group}",
+        ADMIN,
+        "Remove a group, also from the roles that it has",
+        None,
+        "Done",
+        Operation::DeleteGroup,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/groups/{group}/add",
+        ADMIN,
+        "Put users into a group",
+        Some("GroupMembers"),
+        "Done",
+        Operation::AddToGroup,
+    ),
+    change(
+        Method::POST,
+        "/api/v1/groups/{group}/remove",
+        ADMIN,
+        "Take users out of a group",
+        Some("GroupMembers"),
+        "Done",
+        Operation::RemoveFromGroup,
+    ),
+    get(
+        "/api/v1/why",
+        VIEWER,
+        "Whether somebody may do something, and which of the rules in force decides",
+        &[
+            Parameter {
+                required: true,
+                ..optional(
+                    "action",
+                    "What is wanted: publish, subscribe or receive.",
+                    ParameterKind::Matching("^(publish|subscribe|receive)$"),
+                )
+            },
+            Parameter {
+                required: true,
+                ..optional(
+                    "topic",
+                    "The topic name, or the filter of a subscription.",
+                    ParameterKind::Matching(r"^[^\u0000]+$"),
+                )
+            },
+            optional("user", "The user name; an anonymous client if absent.", ParameterKind::Text),
+            optional("client_id", "The client identifier.", ParameterKind::Text),
+            optional("address", "Where the client comes from.", ParameterKind::Text),
+            optional("certificate", "The common name of its certificate.", ParameterKind::Text),
+            optional("certificate_subject", "The whole subject of its certificate.", ParameterKind::Text),
+            optional(
+                "certificate_san",
+                "An alternative name, such as DNS:pump-7.example.",
+                ParameterKind::Text,
+            ),
+            optional("certificate_fingerprint", "SHA-256 of its certificate.", ParameterKind::Text),
+            optional(
+                "roles",
+                "Roles that it has by its token or from the hook, with commas between.",
+                ParameterKind::Text,
+            ),
+            optional("qos", "The QoS to publish with.", ParameterKind::Number(0, 2)),
+            optional("retain", "Whether a retained message is to be published.", ParameterKind::Flag),
+        ],
+        "Why",
+        Operation::Why,
+    ),
 ];
 
 const fn get(
@@ -454,7 +600,20 @@ impl Operation {
             Self::Users => users::list(&call),
             Self::User => users::show(&call),
             Self::PutUser => users::put(&call).await,
-            Self::DeleteUser => users::remove(&call),
+            Self::DeleteUser => users::remove(&call).await,
+            Self::Roles => roles::list(&call),
+            Self::Role => roles::show(&call),
+            Self::PutRole => roles::put(&call).await,
+            Self::DeleteRole => roles::remove(&call).await,
+            Self::GrantRole => roles::set_members(&call, true).await,
+            Self::RevokeRole => roles::set_members(&call, false).await,
+            Self::Groups => groups::list(&call),
+            Self::Group => groups::show(&call),
+            Self::PutGroup => groups::put(&call).await,
+            Self::DeleteGroup => groups::remove(&call).await,
+            Self::AddToGroup => groups::set_members(&call, true).await,
+            Self::RemoveFromGroup => groups::set_members(&call, false).await,
+            Self::Why => why::why(&call),
         }
     }
 }

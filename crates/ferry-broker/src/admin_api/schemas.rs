@@ -48,13 +48,14 @@ pub(super) fn schemas() -> Value {
             ("remedy", text()),
         ]),
     );
-    add("Health", object(&[("status", text()), ("shards", count())]));
+    add("Health", object(&[("status", text()), ("shards", count()), ("certificates", certificates())]));
     add(
         "Ready",
         object(&[
             ("status", text()),
             ("listeners", text()),
             ("storage", text()),
+            ("overload", maybe("string")),
             ("detail", maybe("string")),
         ]),
     );
@@ -83,6 +84,13 @@ pub(super) fn schemas() -> Value {
 }
 
 fn broker() -> Value {
+    let mut traces = object(&[
+        ("endpoint", text()),
+        ("spans_exported", count()),
+        ("spans_dropped", count()),
+        ("fault", maybe("string")),
+    ]);
+    traces["type"] = json!(["object", "null"]);
     object(&[
         ("version", text()),
         ("name", text()),
@@ -100,12 +108,21 @@ fn broker() -> Value {
         ("inflight_messages", count()),
         ("messages_dropped", count()),
         ("storage", text()),
+        ("traces", traces),
+        ("certificates", certificates()),
         ("limits", json!({ "type": "object" })),
     ])
 }
 
+/// Files, and when the first thing in them ends, in seconds since 1970.
+fn certificates() -> Value {
+    list(object(&[("file", text()), ("ends_at_seconds", json!({ "type": "integer" }))]))
+}
+
 fn client() -> Value {
-    let connection = object(&[
+    let mut certificate_names = list(text());
+    certificate_names["type"] = json!(["array", "null"]);
+    let mut connection = object(&[
         ("address", text()),
         ("listener", text()),
         ("transport", text()),
@@ -114,8 +131,16 @@ fn client() -> Value {
         ("silent_seconds", count()),
         ("unwritten_bytes", count()),
         ("is_paused", json!({ "type": "boolean" })),
+        ("bytes_received", count()),
+        ("bytes_sent", count()),
+        ("messages_received", count()),
+        ("messages_sent", count()),
         ("certificate_common_name", maybe("string")),
+        ("certificate_subject", maybe("string")),
+        ("certificate_alternative_names", certificate_names),
+        ("certificate_fingerprint", maybe("string")),
     ]);
+    connection["description"] = "Bytes and messages are counted since the client has connected.".into();
     object(&[
         ("client_id", text()),
         ("user_name", maybe("string")),
@@ -238,7 +263,7 @@ fn of_clients(add: &mut dyn FnMut(&str, Value)) {
 
 fn history() -> Value {
     let decision = object(&[
-        ("what", json!({ "enum": ["refused", "disconnected"] })),
+        ("what", json!({ "enum": ["refused", "disconnected", "slowed"] })),
         ("at_milliseconds", count()),
         ("reason_code", count()),
         ("reason", text()),
@@ -263,8 +288,10 @@ fn of_traffic(add: &mut dyn FnMut(&str, Value)) {
         ("bytes_received", count()),
         ("bytes_sent", count()),
         ("messages_received", count()),
+        ("messages_sent", count()),
         ("bytes_per_second", count()),
         ("messages_received_per_second", count()),
+        ("messages_sent_per_second", count()),
         ("seconds", count()),
     ]);
     add("TopTalkers", object(&[("items", list(talker)), ("error_bytes_max", count())]));

@@ -1,9 +1,10 @@
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ferry_core::{Shared, home_shard};
-use ferry_net::TlsExpiry;
+use ferry_net::{TlsExpiry, TlsExpiryKind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
@@ -14,6 +15,7 @@ use crate::access::Access;
 use crate::config::{Changes, Config, Origins, Problems};
 use crate::driver::{Clock, Command, Driver, Mailbox};
 use crate::listeners::ListenerFigures;
+use crate::opentelemetry::SpanQueue;
 use crate::storage::Storage;
 
 /// How long a shard may take to answer. It does in its next turn, so this is long for one that is well.
@@ -55,6 +57,25 @@ pub(crate) struct InForce {
     pub(crate) listeners: Vec<ListenerFigures>,
     /// When the certificates that were loaded end.
     pub(crate) expiries: Vec<TlsExpiry>,
+    /// What became of messages, on its way to a collector.
+    pub(crate) spans: Arc<SpanQueue>,
+}
+
+impl InForce {
+    /// Names of files with certificates or lists of these kinds, and when the first thing in them ends, in seconds since 1970.
+    /// Where they are is nobody's business; of two files with the same name the one that ends first counts.
+    pub(super) fn file_ends(&self, is_asked: fn(TlsExpiryKind) -> bool) -> Vec<(String, i64)> {
+        let mut ends: Vec<(String, i64)> = Vec::new();
+        for expiry in self.expiries.iter().filter(|expiry| is_asked(expiry.kind)) {
+            let path: &Path = &expiry.file;
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            match ends.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = expiry.ends_seconds.min(*known),
+                None => ends.push((name, expiry.ends_seconds)),
+            }
+        }
+        ends
+    }
 }
 
 impl AdminState {
@@ -181,6 +202,17 @@ impl AdminState {
         Ok(answers)
     }
 
+    /// Waits until every shard has done what it was told before: whoever is answered can count on it. One that is slow just now
+    /// will take its mail in order.
+    pub(super) async fn await_shards(&self) {
+        let _ = self.ask_all(|_| ()).await;
+    }
+
+    /// Whether every shard takes turns.
+    pub(crate) async fn all_shards_answer(&self) -> bool {
+        self.ask_all(|_| ()).await.is_ok()
+    }
+
     fn send<T: Send + 'static>(
         &self,
         shard: usize,
@@ -201,5 +233,43 @@ async fn wait<T>(answer: oneshot::Receiver<T>, deadline: Instant) -> Result<T, P
     match timeout_at(deadline, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         _ => Err(Problem::no_answer()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+    use std::pin::pin;
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::Broker;
+    use crate::config::Durability;
+
+    #[test]
+    fn a_shard_that_takes_no_turns_is_noticed() {
+        let mut config = Config::default();
+        for listener in &mut config.listeners {
+            listener.address = "tcp://127.0.0.1:0".parse().expect("an address");
+        }
+        config.listeners.truncate(1);
+        config.storage.durability = Durability::Memory;
+        let broker = Broker::builder(config).start().expect("it starts");
+        let state = &broker.admin_state;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        runtime.block_on(async {
+            assert!(state.all_shards_answer().await);
+            let (go_on, gate) = mpsc::channel::<()>();
+            let mut stuck = pin!(state.ask(0, move |_| gate.recv().is_err()));
+            tokio::select! {
+                biased;
+                _ = &mut stuck => panic!("it waits"),
+                () = ready(()) => {}
+            }
+            assert!(!state.all_shards_answer().await);
+            drop(go_on);
+            assert!(stuck.await.is_err() || state.all_shards_answer().await);
+            assert!(state.all_shards_answer().await);
+        });
     }
 }

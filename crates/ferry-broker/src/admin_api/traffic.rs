@@ -50,8 +50,10 @@ pub(super) async fn top_talkers(call: &Call) -> Result<Answer, Problem> {
                 "bytes_received": traffic.bytes_received,
                 "bytes_sent": traffic.bytes_sent,
                 "messages_received": traffic.messages_received,
+                "messages_sent": traffic.messages_sent,
                 "bytes_per_second": per_second(traffic.bytes()),
                 "messages_received_per_second": per_second(traffic.messages_received),
+                "messages_sent_per_second": per_second(traffic.messages_sent),
                 "seconds": milliseconds / 1000,
             })
         })

@@ -23,7 +23,7 @@ pub(super) const KINDS: [&str; 4] = ["argon2id", "scram-sha-256", "scram-sha-512
 pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
     let listed = call.state.access.users(|users, is_asked| {
         let users: Vec<(&str, &ManagedUser)> = users.iter().collect();
-        page_of_list(call, &users, |(name, user)| user_json(name, user, is_asked))
+        page_of_list(call, &users, |(name, user)| user_json(name, user, is_asked, &roles_of(call, name)))
     });
     listed.unwrap_or_else(|| Err(of_program()))
 }
@@ -34,18 +34,26 @@ pub(super) fn list(call: &Call) -> Result<Answer, Problem> {
 /// There is none, or the program judges its clients itself.
 pub(super) fn show(call: &Call) -> Result<Answer, Problem> {
     let name = &call.captured;
-    let found = call
-        .state
-        .access
-        .users(|users, is_asked| users.get(name).map(|user| user_json(name, user, is_asked)));
+    let found = call.state.access.users(|users, is_asked| {
+        users.get(name).map(|user| user_json(name, user, is_asked, &roles_of(call, name)))
+    });
     found.ok_or_else(of_program)?.map(|user| Answer::json(&user)).ok_or_else(|| no_user(name))
 }
 
-fn user_json(name: &str, user: &ManagedUser, is_asked: bool) -> Value {
+/// The roles that are managed at run time which a user has.
+fn roles_of(call: &Call, name: &str) -> Vec<String> {
+    let roles = call
+        .state
+        .access
+        .rights(|in_force| in_force.roles.roles().roles_of(name).map(str::to_owned).collect::<Vec<String>>());
+    roles.unwrap_or_default()
+}
+
+fn user_json(name: &str, user: &ManagedUser, is_asked: bool, roles: &[String]) -> Value {
     // `$argon2id$...` or `SCRAM-SHA-256$...`; the rest is nobody's business.
     let hash = user.hash.to_string();
     let kind = hash.split('$').find(|part| !part.is_empty()).unwrap_or_default().to_ascii_lowercase();
-    json!({ "name": name, "is_disabled": user.is_disabled, "kind": kind, "is_asked": is_asked })
+    json!({ "name": name, "is_disabled": user.is_disabled, "kind": kind, "roles": roles, "is_asked": is_asked })
 }
 
 /// Adds a user, or changes one.
@@ -87,6 +95,7 @@ pub(super) async fn put(call: &Call) -> Result<Answer, Problem> {
         users.set(name, user).map_err(|error| Problem::bad_request(error, "choose another name"))
     };
     call.state.access.change_users(change, cannot_keep)?;
+    call.state.await_shards().await;
     Ok(done("set"))
 }
 
@@ -94,13 +103,14 @@ pub(super) async fn put(call: &Call) -> Result<Answer, Problem> {
 ///
 /// # Errors
 /// There is none, or the users cannot be kept: then nothing has changed.
-pub(super) fn remove(call: &Call) -> Result<Answer, Problem> {
+pub(super) async fn remove(call: &Call) -> Result<Answer, Problem> {
     let name = &call.captured;
     if call.state.access.is_of_program() {
         return Err(of_program());
     }
     let change = |users: &mut ManagedUsers| if users.remove(name) { Ok(()) } else { Err(no_user(name)) };
     call.state.access.change_users(change, cannot_keep)?;
+    call.state.await_shards().await;
     Ok(done("removed"))
 }
 
@@ -135,11 +145,11 @@ fn cost(kind: &str) -> Result<HashCost, Problem> {
     }
 }
 
-fn conflict(kind: &'static str, detail: String, remedy: &str) -> Problem {
+pub(super) fn conflict(kind: &'static str, detail: String, remedy: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, kind, "It cannot be so", detail, remedy)
 }
 
-fn cannot_keep(words: impl std::fmt::Display) -> Problem {
+pub(super) fn cannot_keep(words: impl std::fmt::Display) -> Problem {
     Problem::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "not-kept",

@@ -24,13 +24,18 @@ section! {
         /// access rights. The first that matches decides, and what none matches is denied. A change of the file takes effect
         /// at once, for clients that are connected too. Not together with `acl_file`.
         rules_file: Option<PathBuf> = None, Kind::Path, Live;
+
+        /// Whether there are roles that are managed while the broker runs, with `ferry ctl roles` or the admin API, and kept in
+        /// the data directory. They are asked where the file says nothing, and what they do not allow is denied then. A change
+        /// takes effect at once, for clients that are connected too.
+        roles: bool = false, Kind::Flag, Live;
     }
 }
 
 impl Authorization {
     /// Whether there are rules at all.
     pub(crate) fn restricts(&self) -> bool {
-        self.acl_file.is_some() || self.rules_file.is_some()
+        self.acl_file.is_some() || self.rules_file.is_some() || self.roles
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn read_hook(
         check_ca_file("authentication.hook_ca_file", path).map_err(|problem| vec![problem])?;
     }
     let headers = match &authentication.hook_header_file {
-        Some(path) => read_headers(path, warnings)?,
+        Some(path) => read_headers(HEADER_FILE, path, warnings)?,
         None => HeaderMap::new(),
     };
     Ok(Some(HookServer { url, headers, ca_file }))
@@ -75,11 +75,16 @@ pub(super) fn check_ca_file(option: &str, path: &Path) -> Result<(), Problem> {
     })
 }
 
-fn read_headers(path: &Path, warnings: &mut Vec<Problem>) -> Result<HeaderMap, Vec<Problem>> {
+/// The headers in the file that `option` names.
+pub(super) fn read_headers(
+    option: &str,
+    path: &Path,
+    warnings: &mut Vec<Problem>,
+) -> Result<HeaderMap, Vec<Problem>> {
     let name = path.display().to_string();
     let problem = |place: Place, message: &str, remedy: &str| Problem {
         place,
-        option: HEADER_FILE.to_owned(),
+        option: option.to_owned(),
         message: message.to_owned(),
         remedy: remedy.to_owned(),
     };
@@ -105,7 +110,7 @@ fn read_headers(path: &Path, warnings: &mut Vec<Problem>) -> Result<HeaderMap, V
     if !problems.is_empty() {
         return Err(problems);
     }
-    warnings.extend(FileUse::Secret.warning(path, HEADER_FILE));
+    warnings.extend(FileUse::Secret.warning(path, option));
     Ok(headers)
 }
 

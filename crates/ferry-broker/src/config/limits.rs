@@ -31,7 +31,11 @@ section! {
 
         /// QoS 1 and 2 messages on the way to one client, not yet acknowledged by it. A client's own Receive Maximum
         /// counts if it is smaller.
-        inflight_messages_max: NonZeroU16 = at_least_one(128), Kind::Count { min: 1, max: 65_535 }, Live;
+        inflight_messages_max: NonZeroU16 = at_least_one(1024), Kind::Count { min: 1, max: 65_535 }, Live;
+
+        /// Bytes of these messages. With as many the next one waits in the client's queue for an acknowledgement; a
+        /// single larger message is sent.
+        inflight_bytes_max: u32 = (16 * MIB) as u32, Kind::Bytes { min: KIB, max: 4_294_967_295 }, Live;
 
         /// QoS 1 and 2 messages on the way from one client, not yet acknowledged by the broker. Told to MQTT 5.0
         /// clients as Receive Maximum.
@@ -40,15 +44,17 @@ section! {
         /// QoS 2 messages of one session that wait for PUBREL, over all its connections. Beyond it PUBREC carries 0x97.
         qos2_awaiting_release_max: u16 = 1024, Kind::Count { min: 1, max: 65_535 }, Live;
 
-        /// PUBLISH packets that one connection may send in one second. A faster one is read more slowly.
+        /// PUBLISH packets that one client may send in one second, its will included, also if it connects anew meanwhile. A
+        /// faster one is read more slowly.
         publishes_per_second_max: Option<u32> = None, Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Live;
 
-        /// Bytes of packets that one connection may send in one second. A faster one is read more slowly.
+        /// Bytes of packets that one client may send in one second, also if it connects anew meanwhile. A faster one is
+        /// read more slowly.
         received_bytes_per_second_max: Option<u32> = None,
             Kind::Or("none", &Kind::Bytes { min: KIB, max: 1 << 31 }), Live;
 
-        /// Topic filters that one connection may subscribe to and unsubscribe from in one second. A faster one is read
-        /// more slowly.
+        /// Topic filters that one client may subscribe to and unsubscribe from in one second, also if it connects anew
+        /// meanwhile. A faster one is read more slowly.
         subscribes_per_second_max: Option<u32> = None,
             Kind::Or("none", &Kind::Count { min: 1, max: 100_000_000 }), Live;
 
@@ -109,8 +115,30 @@ section! {
         /// Passwords that wait to be compared, on all listeners together. Beyond it a CONNECT is refused with 0x89.
         password_checks_waiting_max: u32 = 1_024, Kind::Count { min: 1, max: 1_000_000 }, Live;
 
+        /// Time in which a shard serves each connection that has something for it. While it takes longer, the broker is
+        /// overloaded: those who are connected are served, and a CONNECT is refused with 0x89. It ends a second after the
+        /// time was last above half of this.
+        overload_lag_milliseconds_max: Option<u32> = Some(2_000),
+            Kind::Or("none", &Kind::Count { min: 10, max: 3_600_000 }), Live;
+
+        /// Time for which the store may have more to write than it should, while those who send it are read more slowly.
+        /// Beyond it the broker is overloaded too.
+        overload_store_lag_milliseconds_max: Option<u32> = Some(10_000),
+            Kind::Or("none", &Kind::Count { min: 10, max: 3_600_000 }), Live;
+
+        /// Memory of the whole process. From there until it has a twentieth less, the broker is overloaded too. `"auto"`:
+        /// 90 percent of what its control group may have, or of what the machine has, whichever is less.
+        overload_memory_bytes_max: Option<u64> = None,
+            Kind::Or("auto", &Kind::Bytes { min: MIB, max: 1 << 50 }), Live;
+
         /// Users that are managed at run time. Beyond it no more can be added; those that are there stay.
         users_max: u32 = 10_000, Kind::Count { min: 0, max: 100_000 }, Live;
+
+        /// Roles that are managed at run time, and groups, together. Beyond it no more can be added; those that are there stay.
+        roles_max: u32 = 1_000, Kind::Count { min: 0, max: 100_000 }, Live;
+
+        /// Bytes of these roles and groups, with their rules and members, as they are kept. Beyond it nothing can be added.
+        roles_bytes_max: usize = MIB as usize, Kind::Bytes { min: KIB, max: 64 * MIB }, Live;
 
         /// Bytes waiting to be written to one connection. Beyond it QoS 0 messages to it are dropped, and QoS 1 and 2
         /// messages stay in the session's queue.

@@ -134,9 +134,10 @@ section! {
         /// for its user name; `"jwt"` takes a token in the place of the password, and leaves other passwords to the next;
         /// `"hook"` asks `authentication.hook_url`, which may leave a client to the next; `"peer"`, on a Unix socket, takes the
         /// user that the client's process runs as, by `authentication.peer_users`, and leaves others to the next; `"users"`
-        /// compares with the users of `authentication.users`. `"auto"`: `"psk"` where there is a `tls_psk_file`; elsewhere
-        /// tokens if `authentication.jwt_key_file` or `jwt_jwks_url` is set, then the hook, then these users, then the password
-        /// file, as far as they are there.
+        /// compares with the users of `authentication.users`; `"sql"` asks `authentication.sql_url`; `"kerberos"` takes a ticket, and
+        /// leaves clients that authenticate otherwise to the next. `"auto"`: `"psk"` where there is a `tls_psk_file`; elsewhere
+        /// tickets if there is an `authentication.kerberos_keytab_file`, then tokens if `authentication.jwt_key_file` or `jwt_jwks_url`
+        /// is set, then the hook, then the database, then these users, then the password file, as far as they are there.
         authentication: Option<Vec<AuthenticatorKind>> = None,
             Kind::Or("auto", &Kind::Choices(AuthenticatorKind::NAMES)), Live;
 
@@ -160,7 +161,7 @@ section! {
         keep_alive_seconds_max: Option<u16> = None, Kind::Or("none", &Kind::Seconds { min: 1, max: 65_535 }), Live;
 
         /// Whether every connection starts with a PROXY protocol header, version 1 or 2, that names the client's
-        /// address. Switch it on only if all connections come from such a proxy: the header is believed.
+        /// address, and maybe its certificate. Switch it on only if all connections come from such a proxy: the header is believed.
         proxy_protocol: bool = false, Kind::Flag, Live;
 
         /// Whether a WebSocket client must offer the subprotocol `mqtt` or `mqttv3.1`, as the standard says. One that
@@ -233,7 +234,11 @@ impl Listener {
                     authentication.password_file.as_ref().map(|_| AuthenticatorKind::PasswordFile);
                 // Where there are passwords, nobody who has one is left for those behind it.
                 let hook = authentication.hook_url.as_ref().map(|_| AuthenticatorKind::Hook);
-                tokens.into_iter().chain(hook).chain(users).chain(passwords).collect()
+                let sql = authentication.sql_url.as_ref().map(|_| AuthenticatorKind::Sql);
+                let tickets =
+                    authentication.kerberos_keytab_file.as_ref().map(|_| AuthenticatorKind::Kerberos);
+                let first = tickets.into_iter().chain(tokens).chain(hook).chain(sql);
+                first.chain(users).chain(passwords).collect()
             }
         }
     }

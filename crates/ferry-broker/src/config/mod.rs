@@ -15,10 +15,12 @@ mod file_access;
 mod file_watch;
 mod hook;
 mod jwt;
+mod kerberos;
 mod limits;
 mod listener;
 mod load;
 mod network;
+mod opentelemetry;
 pub mod option;
 mod password_file;
 mod peer_users;
@@ -27,6 +29,7 @@ mod quantity;
 mod reload;
 mod sections;
 mod session;
+mod sql;
 mod storage;
 mod summary;
 #[cfg(test)]
@@ -37,19 +40,27 @@ mod value;
 
 pub use abuse::Abuse;
 pub use admin::{Admin, AdminRole, AdminToken, HostName, OpenMetrics, TokenSecret};
-pub use authentication::{Authentication, AuthenticatorKind, HookUnavailable, JwtAlgorithmName};
+pub use authentication::{
+    Authentication, AuthenticatorKind, CertificateUserName, JwtAlgorithmName, WhenUnavailable,
+};
 pub use authorization::Authorization;
 pub use ban::Ban;
 pub(crate) use ban::show_time;
 pub use document::{example, reference};
+pub use kerberos::Realm;
+#[cfg(feature = "kerberos")]
+pub(crate) use kerberos::kerberos_rules;
 pub use limits::Limits;
 pub use listener::{AllowAnonymous, ClientCertificate, FileMode, Listener};
 pub use load::{Flags, Loaded, Origins, Sources};
 pub use network::Network;
+pub use opentelemetry::OpenTelemetry;
 pub use problem::{Place, Problem, Problems};
 pub use reload::{Change, Changes, diff};
 pub use sections::{Log, LogLevel, Server, Sys};
 pub use session::{DeniedV3Publish, OverflowPolicy, OverlappingSubscriptions, Session, TakeoverPolicy};
+#[cfg(any(feature = "postgresql", feature = "sqlite"))]
+pub(crate) use sql::{SqlSource, read_sql};
 pub use storage::{Durability, DurabilityRule, Storage};
 pub use value::{Kind, Setting};
 pub(crate) use {
@@ -59,6 +70,7 @@ pub(crate) use {
     file_watch::FileWatch,
     hook::read_hook,
     jwt::{JwksServer, JwtSetup, read_jwt_rules},
+    opentelemetry::read_collector,
     password_file::read_password_file,
     peer_users::read_system_users,
     reload::pairs,
@@ -67,7 +79,7 @@ pub(crate) use {
 use option::{Section, SectionSpec};
 
 /// Every section, in the order in which they are documented.
-pub const SECTIONS: [&SectionSpec; 11] = [
+pub const SECTIONS: [&SectionSpec; 12] = [
     &Server::SPEC,
     &Listener::SPEC,
     &Authentication::SPEC,
@@ -79,6 +91,7 @@ pub const SECTIONS: [&SectionSpec; 11] = [
     &Admin::SPEC,
     &Log::SPEC,
     &Sys::SPEC,
+    &OpenTelemetry::SPEC,
 ];
 
 /// The whole configuration, checked: every value is in its range, and the listeners may start as they are.
@@ -106,6 +119,8 @@ pub struct Config {
     pub log: Log,
     /// The broker's own figures.
     pub sys: Sys,
+    /// Traces of messages.
+    pub opentelemetry: OpenTelemetry,
 }
 
 impl Default for Config {
@@ -122,6 +137,7 @@ impl Default for Config {
             admin: Admin::default(),
             log: Log::default(),
             sys: Sys::default(),
+            opentelemetry: OpenTelemetry::default(),
         }
     }
 }
@@ -140,6 +156,7 @@ impl Config {
             "admin" => &self.admin,
             "log" => &self.log,
             "sys" => &self.sys,
+            "opentelemetry" => &self.opentelemetry,
             _ => return None,
         })
     }
@@ -156,6 +173,7 @@ impl Config {
             "admin" => &mut self.admin,
             "log" => &mut self.log,
             "sys" => &mut self.sys,
+            "opentelemetry" => &mut self.opentelemetry,
             _ => return None,
         })
     }

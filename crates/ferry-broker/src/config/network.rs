@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use super::option::Field;
@@ -42,6 +43,22 @@ impl Network {
     #[must_use]
     pub fn prefix_bits(&self) -> u8 {
         self.prefix_bits
+    }
+
+    /// From the first to the last of its addresses.
+    #[must_use]
+    pub fn addresses(&self) -> RangeInclusive<IpAddr> {
+        let last = match self.address {
+            IpAddr::V4(address) => {
+                let rest = u32::MAX.checked_shr(u32::from(self.prefix_bits)).unwrap_or(0);
+                IpAddr::V4((address.to_bits() | rest).into())
+            }
+            IpAddr::V6(address) => {
+                let rest = u128::MAX.checked_shr(u32::from(self.prefix_bits)).unwrap_or(0);
+                IpAddr::V6((address.to_bits() | rest).into())
+            }
+        };
+        self.address..=last
     }
 
     /// Whether the address is one of the network.

@@ -3,7 +3,7 @@
 use super::listener::{ClientCertificate, Listener};
 use super::quantity::show_bytes;
 use super::storage::{Durability, Storage};
-use super::{Authentication, AuthenticatorKind, Config};
+use super::{Authentication, AuthenticatorKind, Config, OpenTelemetry};
 
 impl Config {
     /// Listeners, storage and the main limits, one per line, without a final line break.
@@ -16,10 +16,14 @@ impl Config {
         for file in [&self.authorization.acl_file, &self.authorization.rules_file].into_iter().flatten() {
             lines.push(format!("rights     {}", file.display()));
         }
+        if self.authorization.roles {
+            lines.push("rights     roles that are managed at run time".to_owned());
+        }
         if let Some(address) = &self.admin.address {
             lines.push(format!("admin      {address}"));
         }
         lines.push(format!("storage    {}", self.storage.summary()));
+        lines.extend(self.opentelemetry.summary());
         let limits = &self.limits;
         lines.push(format!(
             "limits     packet {}; {} connections; queue of a session {} messages, {}; retained {} messages, {}",
@@ -31,6 +35,19 @@ impl Config {
             size(limits.retained_bytes_max),
         ));
         lines.join("\n")
+    }
+}
+
+impl OpenTelemetry {
+    fn summary(&self) -> Option<String> {
+        let endpoint = self.endpoint.as_deref()?;
+        let chosen = match (self.sample_one_in, self.follow_publishers) {
+            (0, true) => "of messages that are in one already".to_owned(),
+            (one_in, true) => format!("of messages that are in one already, and of 1 in {one_in} others"),
+            (0, false) => "of no messages".to_owned(),
+            (one_in, false) => format!("of 1 in {one_in} messages"),
+        };
+        Some(format!("traces     {endpoint}  ({chosen})"))
     }
 }
 
@@ -65,7 +82,9 @@ impl Listener {
                 AuthenticatorKind::Psk => "pre-shared key, ",
                 AuthenticatorKind::Jwt => "token, ",
                 AuthenticatorKind::Hook => "hook, ",
+                AuthenticatorKind::Sql => "database, ",
                 AuthenticatorKind::Peer => "peer, ",
+                AuthenticatorKind::Kerberos => "Kerberos, ",
             });
         }
         let anonymous = self.anonymous_allowed(authentication);

@@ -337,6 +337,7 @@ fn the_bounds_of_every_kind_fit_the_field() {
             Kind::Bans => {
                 vec![Setting::List(vec!["address=192.0.2.0/24; until=1970-01-02T00:00:00Z".to_owned()])]
             }
+            Kind::Realms => vec![Setting::List(vec!["EXAMPLE.COM".to_owned()])],
             Kind::PeerRules => vec![Setting::List(vec!["user=ada plant".to_owned()])],
             Kind::Networks => vec![Setting::List(vec!["10.20.0.0/16".to_owned()])],
             Kind::AdminTokens => {
@@ -517,6 +518,33 @@ fn an_authenticator_needs_what_it_judges() {
     let text = "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\nallow_anonymous = false\n";
     let error = load(text, &[], Flags::default()).unwrap_err().to_string();
     assert!(error.contains("nobody judges clients here"), "{error}");
+}
+
+#[test]
+fn a_keytab_lets_clients_in_by_tickets() {
+    let file = users("keytab", "\u{5}\u{2}", 0o600);
+    let keytab = |more: &str| {
+        load(&format!("[authentication]\nkerberos_keytab_file = \"{file}\"\n{more}"), &[], Flags::default())
+    };
+    let wrong = |more: &str| keytab(more).unwrap_err().to_string();
+    assert!(wrong("kerberos_realms = [\"A B\"]\n").contains("not a realm"));
+    let text = "[[listener]]\naddress = \"tcp://127.0.0.1:1\"\nauthentication = [\"kerberos\"]\n";
+    assert!(problems(text).contains("there is no key for Kerberos"));
+    if cfg!(feature = "kerberos") {
+        let loaded = keytab("").unwrap();
+        assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+        let summary = loaded.config.summary();
+        assert!(summary.contains("tcp://127.0.0.1:1883  (Kerberos, users only)"), "{summary}");
+        assert!(wrong("kerberos_service = \"mqtt/broker\"\n").contains("authentication.kerberos_service"));
+        users("keytab", "\u{5}\u{2}", 0o644);
+        let warning = &keytab("").unwrap().warnings[0];
+        assert!(warning.to_string().contains("other users of this machine may read it"), "{warning}");
+        users("keytab", "mqtt/broker.example", 0o600);
+        assert!(wrong("").contains("authentication.kerberos_keytab_file: it is no keytab"));
+    } else {
+        assert!(wrong("").contains("--features kerberos"));
+    }
+    std::fs::remove_file(file).unwrap();
 }
 
 #[test]

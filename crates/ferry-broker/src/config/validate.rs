@@ -10,13 +10,16 @@ use super::authorization::{Authorization, read_acl_file, read_rules_file};
 use super::file_access::FileUse;
 use super::hook::read_hook;
 use super::jwt::read_jwt_rules;
+use super::kerberos::check_keytab;
 use super::limits::Limits;
 use super::listener::{AllowAnonymous, ClientCertificate, Listener};
 use super::load::Places;
+use super::opentelemetry::read_collector;
 use super::option::Section;
 use super::password_file::read_password_file;
 use super::problem::{Place, Problem};
 use super::sections::Server;
+use super::sql::read_sql;
 use super::storage::{Durability, Storage};
 use super::validate_admin::validate_admin;
 use super::value::Setting;
@@ -67,10 +70,19 @@ pub(super) fn validate(
     if let Err(wrong) = read_jwt_rules(&config.authentication, &place_of, warnings) {
         problems.extend(wrong);
     }
+    if let Err(wrong) = check_keytab(&config.authentication, &place_of, warnings) {
+        problems.push(wrong);
+    }
     if let Err(wrong) = read_hook(&config.authentication, &place_of, warnings) {
         problems.extend(wrong);
     }
-    hook_time(config, places, warnings);
+    if let Err(wrong) = read_sql(&config.authentication, &place_of, warnings) {
+        problems.extend(wrong);
+    }
+    times(config, places, warnings);
+    if let Err(wrong) = read_collector(&config.opentelemetry, &place_of, warnings) {
+        problems.extend(wrong);
+    }
     authorization(&config.authorization, places, problems, warnings);
     storage(&config.storage, places, warnings);
     validate_admin(&config.admin, places, problems, warnings);
@@ -100,15 +112,20 @@ fn server_user(server: &Server, places: &Places, warnings: &mut Vec<Problem>) {
     });
 }
 
-fn hook_time(config: &Config, places: &Places, warnings: &mut Vec<Problem>) {
-    let (hook, all) =
-        (config.authentication.hook_timeout_seconds, config.limits.authentication_timeout_seconds);
-    if config.authentication.hook_url.is_some() && hook >= all {
-        let option = "authentication.hook_timeout_seconds".to_owned();
-        let place = places.of(&[&option, "authentication.hook_url"]);
-        let message =
-            format!("clients have only limits.authentication_timeout_seconds = {all} for all of it");
-        warnings.push(Problem { place, option, message, remedy: "set a shorter time".to_owned() });
+fn times(config: &Config, places: &Places, warnings: &mut Vec<Problem>) {
+    let authentication = &config.authentication;
+    let all = config.limits.authentication_timeout_seconds;
+    for (name, url, one) in [
+        ("hook", &authentication.hook_url, authentication.hook_timeout_seconds),
+        ("sql", &authentication.sql_url, authentication.sql_timeout_seconds),
+    ] {
+        if url.is_some() && one >= all {
+            let option = format!("authentication.{name}_timeout_seconds");
+            let place = places.of(&[&option, &format!("authentication.{name}_url")]);
+            let message =
+                format!("clients have only limits.authentication_timeout_seconds = {all} for all of it");
+            warnings.push(Problem { place, option, message, remedy: "set a shorter time".to_owned() });
+        }
     }
 }
 
@@ -118,7 +135,7 @@ fn authorization(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) {
-    let Authorization { acl_file, rules_file } = authorization;
+    let Authorization { acl_file, rules_file, roles: _ } = authorization;
     if let Some(path) = acl_file
         && let Err(wrong) = read_acl_file(path, warnings)
     {
@@ -311,6 +328,11 @@ impl ListenerCheck<'_> {
                     let remedy = "set authentication.hook_url = \"https://...\"".to_owned();
                     self.problem("authentication", message, remedy);
                 }
+                AuthenticatorKind::Sql if self.authentication.sql_url.is_none() => {
+                    let message = "there is no database to be asked".to_owned();
+                    let remedy = "set authentication.sql_url = \"postgresql://...\"".to_owned();
+                    self.problem("authentication", message, remedy);
+                }
                 AuthenticatorKind::Peer
                     if listener.address.transport() != Transport::Unix || listener.proxy_protocol =>
                 {
@@ -322,18 +344,35 @@ impl ListenerCheck<'_> {
                     let message = "users are not managed at run time".to_owned();
                     self.problem("authentication", message, "set authentication.users = true".to_owned());
                 }
+                AuthenticatorKind::Kerberos if self.authentication.kerberos_keytab_file.is_none() => {
+                    let message = "there is no key for Kerberos".to_owned();
+                    let remedy = "set authentication.kerberos_keytab_file = \"FILE\"".to_owned();
+                    self.problem("authentication", message, remedy);
+                }
                 AuthenticatorKind::PasswordFile
                 | AuthenticatorKind::Users
                 | AuthenticatorKind::Peer
                 | AuthenticatorKind::Certificate
                 | AuthenticatorKind::Psk
                 | AuthenticatorKind::Jwt
-                | AuthenticatorKind::Hook => {}
+                | AuthenticatorKind::Hook
+                | AuthenticatorKind::Sql
+                | AuthenticatorKind::Kerberos => {}
             }
         }
+        self.secrets(&kinds);
+    }
+
+    /// Warns of passwords that others can read on their way.
+    fn secrets(&mut self, kinds: &[AuthenticatorKind]) {
+        let listener = self.listener;
         let is_open = !listener.uses_tls() && !listener.address.is_local_only() && !listener.proxy_protocol;
-        let has_secrets = |kind| !matches!(kind, AuthenticatorKind::Certificate | AuthenticatorKind::Peer);
-        if kinds.into_iter().any(has_secrets) && is_open {
+        let has_secrets = |kind: &AuthenticatorKind| {
+            let without =
+                [AuthenticatorKind::Certificate, AuthenticatorKind::Peer, AuthenticatorKind::Kerberos];
+            !without.contains(kind)
+        };
+        if kinds.iter().any(has_secrets) && is_open {
             let message = format!("passwords travel unencrypted to {}", listener.address);
             self.warning("address", message, "listen on tls:// or wss://".to_owned());
         }

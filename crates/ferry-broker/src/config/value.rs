@@ -10,6 +10,7 @@ use super::ban::Ban;
 use super::listener::parse_file_mode;
 use ferry_auth::PeerRule;
 
+use super::kerberos::Realm;
 use super::network::Network;
 use super::quantity;
 use super::storage::DurabilityRule;
@@ -92,6 +93,8 @@ pub enum Kind {
     DurabilityRules,
     /// A list of names of hosts.
     HostNames,
+    /// A list of Kerberos realms.
+    Realms,
     /// A list of tables, or texts, that name a token each.
     AdminTokens,
     /// A kind, or a word that means "no value".
@@ -136,6 +139,7 @@ impl Kind {
             (Self::PeerRules, Raw::List(items)) => self.check_texts::<PeerRule>(items),
             (Self::DurabilityRules, Raw::List(items)) => self.check_texts::<DurabilityRule>(items),
             (Self::HostNames, Raw::List(items)) => self.check_texts::<HostName>(items),
+            (Self::Realms, Raw::List(items)) => self.check_texts::<Realm>(items),
             (Self::AdminTokens, Raw::List(items)) => {
                 let items: Result<Vec<Raw>, Misfit> =
                     items.iter().map(|item| self.token_text(item)).collect();
@@ -180,6 +184,7 @@ impl Kind {
             | Self::PeerRules
             | Self::Bans
             | Self::HostNames
+            | Self::Realms
             | Self::AdminTokens => Raw::List(
                 text.split(',')
                     .map(str::trim)
@@ -222,6 +227,7 @@ impl Kind {
             Self::Networks => "list of networks such as \"10.20.0.0/16\"".to_owned(),
             Self::PeerRules => "list of texts such as \"user=backup backup-service\"".to_owned(),
             Self::HostNames => "list of names such as \"ferry.example\"".to_owned(),
+            Self::Realms => "list of realms such as \"EXAMPLE.COM\"".to_owned(),
             Self::AdminTokens => "blocks [[admin.token]] with name, role, and file or hash".to_owned(),
             Self::Or(word, kind) => format!("{}, or {}", kind.describe(), quote(word)),
         }
@@ -363,7 +369,8 @@ impl Kind {
             | Self::DurabilityRules
             | Self::Networks
             | Self::PeerRules
-            | Self::HostNames => "a list of texts",
+            | Self::HostNames
+            | Self::Realms => "a list of texts",
             Self::AdminTokens => "blocks [[admin.token]]",
             Self::Bans => "blocks [[abuse.ban]]",
             Self::Or(_, kind) => return kind.wrong_type(raw),

@@ -20,6 +20,12 @@ impl Clock {
         Timestamp(self.started_at.0.saturating_add(whole_milliseconds(self.started.elapsed())))
     }
 
+    /// As [`now`](Self::now), in nanoseconds since 1970.
+    pub(crate) fn nanoseconds(self) -> u64 {
+        let elapsed = u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.started_at.0.saturating_mul(1_000_000).saturating_add(elapsed)
+    }
+
     /// When the monotonic clock will show `timestamp`; `None` when that is further off than it can count.
     pub(crate) fn instant(self, timestamp: Timestamp) -> Option<Instant> {
         let after_start = timestamp.0.saturating_sub(self.started_at.0);

@@ -49,6 +49,8 @@ pub(crate) enum Command {
         /// Users whose connections end.
         ended_users: Arc<HashSet<Box<str>>>,
     },
+    /// Roles that are managed at run time have changed.
+    Rights(Arc<dyn Authorizer>),
     /// Users that are managed at run time have changed.
     Users {
         authenticator: Arc<dyn Authenticator>,

@@ -3,11 +3,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ferry_codec::ReasonCode;
-use ferry_core::{CloseCause, ConnId, Event};
+use ferry_core::{CloseCause, ConnId, Event, Traffic};
 use ferry_net::CloseCode;
 
+use super::Driver;
 use super::conn::{Conn, Link, Unread};
-use super::{Driver, Traffic};
 
 /// How long a closed connection's last packets may wait for the peer to read them.
 const FLUSH_MILLISECONDS_MAX: u64 = 5_000;
@@ -55,7 +55,7 @@ impl Driver {
         let mut link = conn.link.borrow_mut();
         let Some(Link { stream, .. }) = &mut *link else { return Ok(()) };
         let mut shard = self.shard.borrow_mut();
-        let mut written_bytes = 0;
+        let (mut written_bytes, mut messages_sent) = (0, 0);
         if let Some(output) = shard.output(conn.id) {
             if self.is_tracing.get() {
                 self.trace_output(conn.id, output.as_slice());
@@ -76,6 +76,9 @@ impl Driver {
                     Err(error) => return Err(error),
                 }
             }
+            if written_bytes > 0 {
+                messages_sent = output.take_new_messages();
+            }
         }
         if stream.wants_write() {
             match stream.try_flush() {
@@ -84,7 +87,7 @@ impl Driver {
             }
         }
         if written_bytes > 0 {
-            let traffic = Traffic { bytes_sent: written_bytes, ..Traffic::default() };
+            let traffic = Traffic { bytes_sent: written_bytes, messages_sent, ..Traffic::default() };
             self.count_traffic(&shard, conn.id, traffic);
         }
         if written_bytes > 0 && !conn.flushing.get() {

@@ -2,11 +2,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use ferry_auth::ClientCertificate;
 use ferry_codec::DecodeLimits;
 use ferry_core::{CloseCause, ConnInfo, FirstPacketHome, ListenerPolicy, ShardId, first_packet_home};
 use ferry_net::{
-    Accepted, CloseCode, DetachedStream, HandshakeError, HandshakeLimits, HandshakeReason, ListenerOptions,
-    PeerAddress, PeerInfo, Stream, Transport,
+    Accepted, CertificateNames, CloseCode, DetachedStream, HandshakeError, HandshakeLimits, HandshakeReason,
+    ListenerOptions, PeerAddress, PeerInfo, Stream, Transport,
 };
 use ferry_session::Timestamp;
 use tokio::time::timeout;
@@ -225,11 +226,32 @@ fn peer_user_id(peer: &PeerInfo, policy: &ListenerPolicy) -> Option<u32> {
     user_id.filter(|_| policy.authenticators.iter().any(|name| **name == *AuthenticatorKind::Peer.name()))
 }
 
+fn certificate(der: &[u8]) -> ferry_core::Certificate {
+    let names = CertificateNames::of(der);
+    ferry_core::Certificate(Arc::new(ClientCertificate {
+        subject: names.subject.into(),
+        alternative_names: names.alternative_names.into_iter().map(Into::into).collect(),
+        fingerprint: names.fingerprint.into(),
+    }))
+}
+
+/// The common name of the client's certificate, and the whole of it: shown to us, else to the proxy, as far as that tells.
+fn client_certificate(peer: &PeerInfo) -> (Option<&str>, Option<&[u8]>) {
+    let shown = peer.tls.as_deref().and_then(|tls| Some((tls, tls.certificates.first()?)));
+    match (shown, peer.proxy_tls.as_deref()) {
+        (Some((tls, der)), _) => (tls.common_name.as_deref(), Some(der)),
+        (None, Some(proxied)) => (proxied.common_name.as_deref(), proxied.certificate.as_deref()),
+        (None, None) => (None, None),
+    }
+}
+
 fn conn_info(peer: &PeerInfo, policy: Arc<ListenerPolicy>, connect_deadline: Timestamp) -> ConnInfo {
+    let (common_name, der) = client_certificate(peer);
     ConnInfo {
         listener: policy,
         peer_address: peer.address.to_string().into(),
-        certificate_common_name: peer.tls.as_ref().and_then(|tls| tls.common_name.as_deref()).map(Box::from),
+        certificate_common_name: common_name.map(Box::from),
+        certificate: der.map(certificate),
         psk_identity: peer.tls.as_ref().and_then(|tls| tls.psk_identity.as_deref()).map(Box::from),
         transport: match peer.transport {
             Transport::Tcp => ferry_core::Transport::Tcp,

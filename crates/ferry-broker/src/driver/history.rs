@@ -2,8 +2,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use ferry_codec::ReasonCode;
-use ferry_core::{ListenerPolicy, RefusedClient};
+use ferry_core::{ListenerPolicy, RefusedClient, SlowedClient};
 use ferry_session::Timestamp;
+
+use super::refusal_log::slowed_detail;
 
 /// Clients that are remembered on one shard.
 const CLIENTS_MAX: usize = 1_000;
@@ -17,7 +19,7 @@ const CLIENT_ID_BYTES_MAX: usize = 1_024;
 /// Bytes of the words that are kept.
 const DETAIL_BYTES_MAX: usize = 256;
 
-/// Why clients were refused or disconnected: the last decisions about each of the clients that there were decisions about
+/// Why clients were refused, disconnected or slowed down: the last decisions about each of the clients that there were decisions about
 /// lately. Bounded: at most about 1.5 MB when everything is as long as it may be and clients choose long names.
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -31,8 +33,7 @@ pub(crate) struct History {
 pub(crate) struct Decision {
     /// When it was taken last.
     pub(crate) at: Timestamp,
-    /// The client was disconnected; otherwise it was not let in.
-    pub(crate) was_connected: bool,
+    pub(crate) what: Decided,
     pub(crate) reason_code: ReasonCode,
     /// Words for people.
     pub(crate) detail: Box<str>,
@@ -41,28 +42,69 @@ pub(crate) struct Decision {
     pub(crate) count: u64,
 }
 
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decided {
+    /// The client was not let in.
+    Refused,
+    Disconnected,
+    /// It stayed connected, and was read more slowly than it sent.
+    Slowed,
+}
+
+impl Decided {
+    /// As the admin API says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Disconnected => "disconnected",
+            Self::Slowed => "slowed",
+        }
+    }
+}
+
 impl History {
     pub(crate) fn note(&mut self, now: Timestamp, refused: &RefusedClient) {
         let Some(client_id) = refused.client_id.as_deref().filter(|id| id.len() <= CLIENT_ID_BYTES_MAX)
         else {
             return;
         };
-        let decisions = match self.clients.get_mut(client_id) {
-            Some(decisions) => decisions,
-            None => self.remember(client_id.into()),
-        };
-        let mut decision = Decision {
+        let decision = Decision {
             at: now,
-            was_connected: refused.connected,
+            what: if refused.connected { Decided::Disconnected } else { Decided::Refused },
             reason_code: refused.reason_code,
             detail: shortened(&refused.detail).into(),
             peer_address: refused.peer_address.clone(),
             listener: Arc::clone(&refused.listener),
             count: 1,
         };
-        let is_like = |other: &Decision| {
-            (other.reason_code, other.was_connected) == (decision.reason_code, decision.was_connected)
+        self.add(client_id, decision);
+    }
+
+    /// A client is read more slowly; told once a minute for each connection.
+    pub(crate) fn note_slowed(&mut self, now: Timestamp, slowed: &SlowedClient) {
+        if slowed.client_id.len() > CLIENT_ID_BYTES_MAX {
+            return;
+        }
+        let decision = Decision {
+            at: now,
+            what: Decided::Slowed,
+            reason_code: ReasonCode::MESSAGE_RATE_TOO_HIGH,
+            detail: shortened(&slowed_detail(slowed)).into(),
+            peer_address: slowed.peer_address.clone(),
+            listener: Arc::clone(&slowed.listener),
+            count: 1,
         };
+        self.add(&slowed.client_id, decision);
+    }
+
+    fn add(&mut self, client_id: &str, mut decision: Decision) {
+        let decisions = match self.clients.get_mut(client_id) {
+            Some(decisions) => decisions,
+            None => self.remember(client_id.into()),
+        };
+        let is_like =
+            |other: &Decision| (other.reason_code, other.what) == (decision.reason_code, decision.what);
         if let Some(last) = decisions.back_mut().filter(|last| is_like(last)) {
             decision.count += last.count;
             *last = decision;

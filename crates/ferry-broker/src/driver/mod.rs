@@ -11,9 +11,11 @@ mod command;
 mod conn;
 mod conn_table;
 mod duel;
+mod ended_users;
 mod flush;
 mod greeting;
 mod history;
+mod lap;
 mod mailbox;
 mod read;
 mod refusal_log;
@@ -26,13 +28,13 @@ mod trace;
 mod turn;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use ferry_auth::{Authenticator, Exchange};
-use ferry_core::{ConnId, Effects, Shard, ShardId, Ticket};
+use ferry_core::{ConnId, Effects, Shard, ShardId, Ticket, Traffic};
 use ferry_session::Timestamp;
 
 pub(crate) use clock::Clock;
@@ -40,13 +42,15 @@ pub(crate) use command::{Command, ShardReport};
 pub(crate) use history::Decision;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use shard_thread::{ShardSetup, start_shard};
-pub(crate) use talkers::{TopTalkers, Traffic};
+pub(crate) use talkers::TopTalkers;
 pub(crate) use trace::{TRACES_MAX, TraceLines, end_line, start_line};
 
 use acceptor::Acceptor;
 use conn::Conn;
 use conn_table::ConnTable;
+use ended_users::EndedUsers;
 use history::History;
+use lap::Lap;
 use mailbox::Parcel;
 use refusal_log::RefusalLog;
 use report::Watcher;
@@ -55,6 +59,7 @@ use talkers::Talkers;
 use trace::Traces;
 
 use crate::accept::{Accepting, PerMinute};
+use crate::opentelemetry::SpanQueue;
 use crate::storage::ShardStorage;
 
 /// Bytes read from a connection at a time, into the shard's one buffer.
@@ -100,13 +105,16 @@ pub(crate) struct Driver {
     /// Publishers that are not read until there is room.
     held: RefCell<Vec<ConnId>>,
 
+    /// The round over all connections that is under way.
+    lap: Cell<Lap>,
+    /// Since when the store has been behind.
+    storage_behind_since: Cell<Option<Timestamp>>,
     /// `None`: everything is in memory.
     storage: RefCell<Option<ShardStorage>>,
     /// The newest tickets that the core knows to be written and synced.
     committed: Cell<(Ticket, Ticket)>,
     authenticator: RefCell<Arc<dyn Authenticator>>,
-    /// Users that a reload has ended: judgements about them that began before do not hold.
-    ended_users: RefCell<Arc<HashSet<Box<str>>>>,
+    ended_users: RefCell<EndedUsers>,
     /// The users of this machine that clients of Unix sockets run as, where listeners ask for it.
     peer_user_ids: RefCell<HashMap<ConnId, u32>>,
     /// Enhanced authentications under way.
@@ -128,6 +136,8 @@ pub(crate) struct Driver {
     traces: RefCell<Traces>,
     /// There are some; all that is looked at while there are none.
     is_tracing: Cell<bool>,
+    /// Where it is told what became of messages.
+    spans: Arc<SpanQueue>,
 
     /// Connections that the core has closed, oldest first, with the time until which their output may wait.
     flushing: RefCell<VecDeque<(Timestamp, ConnId)>>,
@@ -177,6 +187,21 @@ impl Driver {
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Tells the core the time as exactly as spans want it.
+    fn note_time(&self, shard: &mut Shard) {
+        if shard.has_spans() {
+            shard.note_nanoseconds(self.clock.nanoseconds());
+        }
+    }
+
+    /// Hands over what the core tells about messages.
+    fn send_spans(&self) {
+        let spans = &mut self.effects.borrow_mut().spans;
+        if !spans.is_empty() {
+            self.spans.offer(spans.drain(..));
+        }
     }
 
     /// The connection, if it has not been closed meanwhile.

@@ -1,10 +1,10 @@
 use std::io;
 use std::rc::Rc;
 
-use ferry_core::{CloseCause, Event};
+use ferry_core::{CloseCause, Event, Traffic};
 
 use super::conn::{Conn, Link};
-use super::{Driver, TURN_BYTES_MAX, Traffic};
+use super::{Driver, TURN_BYTES_MAX};
 
 /// The packet type of PUBLISH (Table 2-1).
 const PUBLISH: usize = 3;
@@ -81,9 +81,10 @@ impl Driver {
         let before = effects.mail.len() + effects.records.len();
         let mut shard = self.shard.borrow_mut();
         let messages_before = shard.counters().packets_received[PUBLISH];
+        self.note_time(&mut shard);
         let taken = shard.receive(self.now(), conn.id, input, &mut effects);
         let messages_received = shard.counters().packets_received[PUBLISH] - messages_before;
-        let traffic = Traffic { bytes_received: taken as u64, bytes_sent: 0, messages_received };
+        let traffic = Traffic { bytes_received: taken as u64, messages_received, ..Traffic::default() };
         self.count_traffic(&shard, conn.id, traffic);
         drop(shard);
         if self.is_tracing.get() {

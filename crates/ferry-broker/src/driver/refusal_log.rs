@@ -1,8 +1,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use ferry_core::RefusedClient;
+use ferry_codec::ReasonCode;
+use ferry_core::{RateScope, RefusedClient, SlowedClient};
 use ferry_session::Timestamp;
+
+use crate::from_config::rate_option;
 
 /// After a refusal at `info`, others like it are at `debug` for so long.
 const QUIET_SECONDS: u32 = 60;
@@ -45,6 +48,21 @@ impl RefusalLog {
         self.say(now, kind, format_args!("{}", Words(refused)));
     }
 
+    /// The core reads a client more slowly.
+    pub(crate) fn slowed(&mut self, now: Timestamp, slowed: &SlowedClient) {
+        let SlowedClient { listener, peer_address, client_id, scope, kind, .. } = slowed;
+        let code = ReasonCode::MESSAGE_RATE_TOO_HIGH;
+        let words = format_args!(
+            "read more slowly: {peer_address} on {}, client {}: 0x{:02X} {}, {}",
+            listener.name,
+            ShownClientId(client_id),
+            code.code(),
+            code.name(),
+            slowed_detail(slowed),
+        );
+        self.say(now, Kind::Named(rate_option(*scope, *kind)), words);
+    }
+
     fn say(&mut self, now: Timestamp, kind: Kind, words: fmt::Arguments<'_>) {
         match self.unsaid_before(now, kind) {
             None => tracing::debug!("{words}"),
@@ -65,6 +83,16 @@ impl RefusalLog {
         quiet.until = now.plus_seconds(QUIET_SECONDS);
         Some(std::mem::take(&mut quiet.unsaid))
     }
+}
+
+/// Why a client is read more slowly.
+pub(super) fn slowed_detail(slowed: &SlowedClient) -> String {
+    let SlowedClient { scope, kind, user_name, .. } = slowed;
+    let user = match user_name {
+        Some(user_name) if *scope == RateScope::User => format!(" {}", ShownClientId(user_name)),
+        _ => String::new(),
+    };
+    format!("too many {kind} a second of its {scope}{user} ({})", rate_option(*scope, *kind))
 }
 
 /// A client identifier as the log shows it.

@@ -30,12 +30,14 @@ impl Driver {
             }
         });
         let round = self.ready.borrow().len();
+        self.begin_lap(round);
         for _ in 0..round {
             if self.has_read_enough() {
                 return;
             }
             let Some(conn) = self.ready.borrow_mut().pop_front() else { return };
             conn.queued.set(false);
+            self.count_lap();
             self.serve_one(&conn);
         }
     }

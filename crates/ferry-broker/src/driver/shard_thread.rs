@@ -14,6 +14,7 @@ use super::turn::take_turns;
 use super::{Clock, Driver, Mailbox, SCRATCH_BYTES};
 use crate::accept::Accepting;
 use crate::listeners::ListenerHandle;
+use crate::opentelemetry::SpanQueue;
 use crate::storage::ShardStorage;
 use crate::sys_topics::{SysTopicsSetup, publish_sys_topics};
 
@@ -33,6 +34,8 @@ pub(crate) struct ShardSetup {
     pub(crate) listeners: Vec<ListenerHandle>,
     /// For the one shard that publishes `$SYS`.
     pub(crate) sys_topics: Option<SysTopicsSetup>,
+    /// Where spans go.
+    pub(crate) spans: Arc<SpanQueue>,
 }
 
 /// Starts the thread of a shard, and returns once it accepts connections.
@@ -103,6 +106,8 @@ impl Driver {
             blocked: RefCell::default(),
             congested: RefCell::default(),
             storage_behind: Cell::new(false),
+            lap: Cell::default(),
+            storage_behind_since: Cell::default(),
             held: RefCell::default(),
             committed: Cell::default(),
             storage: RefCell::new(setup.storage),
@@ -121,6 +126,7 @@ impl Driver {
             talkers: RefCell::new(Talkers::new(setup.clock.now())),
             traces: RefCell::default(),
             is_tracing: Cell::new(false),
+            spans: setup.spans,
             flushing: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(None),

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use ahash::RandomState;
+use ferry_core::Traffic;
 use ferry_session::Timestamp;
 
 /// Connections that are counted at the same time. When there are more, those with little traffic make room.
@@ -40,17 +41,6 @@ struct Talk {
     client_id: Option<Box<str>>,
 }
 
-/// What has passed between the broker and a client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Traffic {
-    /// Bytes of packets that the client has sent.
-    pub(crate) bytes_received: u64,
-    /// Bytes of packets that were written to it.
-    pub(crate) bytes_sent: u64,
-    /// PUBLISH packets that the client has sent.
-    pub(crate) messages_received: u64,
-}
-
 /// The clients with most traffic on a shard.
 #[derive(Debug)]
 pub(crate) struct TopTalkers {
@@ -59,18 +49,6 @@ pub(crate) struct TopTalkers {
     /// Since when.
     pub(crate) since: Timestamp,
     pub(crate) error_bytes_max: u64,
-}
-
-impl Traffic {
-    pub(crate) fn bytes(self) -> u64 {
-        self.bytes_received + self.bytes_sent
-    }
-
-    fn add(&mut self, other: Self) {
-        self.bytes_received += other.bytes_received;
-        self.bytes_sent += other.bytes_sent;
-        self.messages_received += other.messages_received;
-    }
 }
 
 impl<K: Copy + Eq + Hash> Talkers<K> {
@@ -83,7 +61,7 @@ impl<K: Copy + Eq + Hash> Talkers<K> {
         let conns = &mut self.current.conns;
         if let Some(talk) = conns.get_mut(&id) {
             talk.weight += traffic.bytes();
-            talk.traffic.add(traffic);
+            talk.traffic += traffic;
             if talk.client_id.is_none() {
                 talk.client_id = client_id();
             }
@@ -112,7 +90,7 @@ impl<K: Copy + Eq + Hash> Talkers<K> {
         let mut clients: HashMap<&str, Traffic> = HashMap::new();
         for (id, talk) in self.previous.conns.iter().chain(&self.current.conns) {
             if let Some(name) = talk.client_id.as_deref().or_else(|| client_id(*id)) {
-                clients.entry(name).or_default().add(talk.traffic);
+                *clients.entry(name).or_default() += talk.traffic;
             }
         }
         let mut clients: Vec<(&str, Traffic)> = clients.into_iter().collect();
@@ -154,7 +132,7 @@ mod tests {
     use super::*;
 
     fn received(bytes: u64) -> Traffic {
-        Traffic { bytes_received: bytes, bytes_sent: 0, messages_received: 1 }
+        Traffic { bytes_received: bytes, messages_received: 1, ..Traffic::default() }
     }
 
     /// As text, for those that are still there.

@@ -50,6 +50,7 @@ pub(super) async fn take_turns(driver: Rc<Driver>) {
     }
     // What followed from the last connections that were closed.
     driver.commit();
+    driver.send_spans();
 }
 
 impl Driver {
@@ -67,8 +68,11 @@ impl Driver {
         self.send_mail();
         self.pause_and_resume();
         self.log_refusals();
+        self.log_slowed();
         self.flush();
+        self.end_lap();
         self.keep_traces();
+        self.send_spans();
         self.watcher.borrow_mut().look(|| self.shard.borrow().counters().activity());
         if !self.effects.borrow().is_empty() {
             // Writing made room for more: after the others had their turn.
@@ -108,7 +112,22 @@ impl Driver {
 
     pub(crate) fn handle(&self, event: Event<'_>) {
         let mut effects = self.effects.borrow_mut();
-        self.shard.borrow_mut().handle(self.now(), event, &mut effects);
+        let mut shard = self.shard.borrow_mut();
+        self.note_time(&mut shard);
+        shard.handle(self.now(), event, &mut effects);
+    }
+
+    /// As [`handle`](Self::handle), of an event that may take rights away.
+    fn handle_rights(&self, event: Event<'_>) {
+        let lowered = || self.shard.borrow().counters().subscriptions_lowered;
+        let before = lowered();
+        self.handle(event);
+        let count = lowered() - before;
+        if count > 0 {
+            tracing::info!(
+                "the maximum QoS of {count} subscriptions of connected clients is lower by the new rights"
+            );
+        }
     }
 
     /// Opens what waits in the mailbox, as much as may be decided before it is written.
@@ -197,12 +216,13 @@ impl Driver {
                 if let Some(authenticator) = authenticator {
                     self.authenticator.replace(authenticator);
                 }
-                self.handle(Event::Reload { config, authorizer });
-                self.end_users(ended_users, AuthenticatorKind::PasswordFile);
+                self.handle_rights(Event::Reload { config, authorizer });
+                self.end_users(&ended_users, AuthenticatorKind::PasswordFile);
             }
+            Command::Rights(authorizer) => self.handle_rights(Event::Rights { authorizer }),
             Command::Users { authenticator, ended } => {
                 self.authenticator.replace(authenticator);
-                self.end_users(ended, AuthenticatorKind::Users);
+                self.end_users(&ended, AuthenticatorKind::Users);
             }
             Command::PublishWills(done) => {
                 self.stop_accepting();
@@ -289,6 +309,14 @@ impl Driver {
                 self.trace_refused(refused);
             }
             self.history.borrow_mut().note(self.now(), refused);
+        }
+    }
+
+    fn log_slowed(&self) {
+        let slowed_clients = std::mem::take(&mut self.effects.borrow_mut().slowed_clients);
+        for slowed in &slowed_clients {
+            self.refusal_log.borrow_mut().slowed(self.now(), slowed);
+            self.history.borrow_mut().note_slowed(self.now(), slowed);
         }
     }
 

@@ -1,18 +1,16 @@
 //! Asking an HTTP server who a client is.
 
-mod cache;
-
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use cache::Cache;
 use ferry_auth::{Credentials, HookAnswer, Judgement, Link, Outcome, Refusal, Verdict, hook_question};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::config::HookUnavailable;
+use crate::answer_cache::AnswerCache;
+use crate::config::WhenUnavailable;
 use crate::http_client::HttpClient;
 
 /// Bytes of an answer: far more than it needs.
@@ -32,7 +30,7 @@ pub(crate) struct HookLimits {
     /// Answers that are remembered, of those that let in, and again of the others.
     pub(crate) cache_entries_max: usize,
     /// What happens without an answer.
-    pub(crate) when_unavailable: HookUnavailable,
+    pub(crate) when_unavailable: WhenUnavailable,
 }
 
 /// Judges clients by what an HTTP server answers.
@@ -45,7 +43,7 @@ struct Hook {
     places: Semaphore,
     /// Questions that have a place, or wait for one.
     asked: AtomicUsize,
-    cache: Mutex<Cache>,
+    cache: Mutex<AnswerCache<HookAnswer>>,
 }
 
 /// Why the hook has said nothing.
@@ -59,7 +57,7 @@ impl HookLink {
             runtime,
             places: Semaphore::new(limits.requests_max),
             asked: AtomicUsize::new(0),
-            cache: Mutex::new(Cache::new(limits.cache_lifetime, limits.cache_entries_max)),
+            cache: Mutex::new(AnswerCache::new(limits.cache_lifetime, limits.cache_entries_max)),
             limits,
         }))
     }
@@ -69,7 +67,7 @@ impl Link for HookLink {
     fn judge(&self, credentials: &Arc<Credentials>) -> Verdict<Judgement> {
         let hook = &self.0;
         let question = hook_question(credentials);
-        if let Some(answer) = hook.cache().get(&question, Instant::now()) {
+        if let Some(answer) = hook.cache().get(question.as_bytes(), Instant::now()) {
             return Verdict::Now(judgement(answer, credentials));
         }
         let Some(asked) = Asked::begin(hook) else {
@@ -100,7 +98,7 @@ impl Link for HookLink {
 }
 
 impl Hook {
-    fn cache(&self) -> MutexGuard<'_, Cache> {
+    fn cache(&self) -> MutexGuard<'_, AnswerCache<HookAnswer>> {
         // At worst an answer is missing.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -114,16 +112,17 @@ impl Hook {
         let answer = tokio::time::timeout(self.limits.timeout, ask).await;
         let seconds = self.limits.timeout.as_secs();
         let answer = answer.map_err(|_| Silence(format!("no answer within {seconds} s")))??;
-        self.cache().put(&question, &answer, Instant::now());
+        let lets_in = matches!(answer, HookAnswer::Allow { .. });
+        self.cache().put(question.as_bytes(), &answer, lets_in, Instant::now());
         Ok(answer)
     }
 
     fn without_answer(&self, silence: &Silence) -> Judgement {
         match self.limits.when_unavailable {
-            HookUnavailable::Refuse => {
+            WhenUnavailable::Refuse => {
                 refuse(Refusal::ServerUnavailable, &format!("the hook cannot be asked: {}", silence.0))
             }
-            HookUnavailable::Next => {
+            WhenUnavailable::Next => {
                 tracing::debug!("the hook cannot be asked: {}; the next judge is asked", silence.0);
                 Judgement::Pass
             }

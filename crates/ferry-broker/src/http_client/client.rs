@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -57,8 +57,8 @@ pub(crate) enum HttpFault {
     Tls(io::Error),
     /// It is no HTTP, or has ended too early.
     Http(hyper::Error),
-    /// Another status than 200.
-    Status(StatusCode),
+    /// Another status than 200; the server may say how long not to ask again.
+    Status { status: StatusCode, retry_after: Option<Duration> },
     /// The body has more bytes than this.
     TooLarge(usize),
     /// The files that the configuration names cannot be used.
@@ -75,7 +75,7 @@ impl fmt::Display for HttpFault {
                 let source = std::error::Error::source(error);
                 source.map_or(Ok(()), |source| write!(formatter, ": {source}"))
             }
-            Self::Status(status) => write!(formatter, "it answered {status}"),
+            Self::Status { status, .. } => write!(formatter, "it answered {status}"),
             Self::TooLarge(bytes_max) => write!(formatter, "it answered more than {bytes_max} bytes"),
             Self::Files(words) => formatter.write_str(words),
         }
@@ -151,7 +151,8 @@ impl HttpClient {
         let (head, body) = response.into_parts();
         // Of another answer nobody reads the body; the connection is closed.
         if head.status != StatusCode::OK {
-            return Err(HttpFault::Status(head.status));
+            let retry_after = retry_after(&head.headers);
+            return Err(HttpFault::Status { status: head.status, retry_after });
         }
         let body = self.body(body).await?;
         self.keep(connection);
@@ -212,6 +213,11 @@ impl HttpClient {
     }
 }
 
+/// `Retry-After` (RFC 9110, section 10.2.3) in seconds; dates are not read.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
 fn is_reset(error: &hyper::Error) -> bool {
     let source = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|error| {
@@ -238,7 +244,11 @@ pub(crate) fn read_authorities(path: &Path) -> Result<RootCertStore, HttpFault> 
     Ok(roots)
 }
 
-fn tls_connector(ca_file: Option<&Path>) -> Result<TlsConnector, HttpFault> {
+/// Checks the certificates of servers with the authorities in a file, or with those of the system.
+///
+/// # Errors
+/// The file has none.
+pub(crate) fn tls_connector(ca_file: Option<&Path>) -> Result<TlsConnector, HttpFault> {
     let roots = match ca_file {
         Some(path) => read_authorities(path)?,
         None => {

@@ -8,6 +8,8 @@ mod stream;
 mod thread;
 mod url;
 
-pub(crate) use client::{HttpClient, read_authorities};
+#[cfg(feature = "postgresql")]
+pub(crate) use client::tls_connector;
+pub(crate) use client::{HttpClient, HttpFault, read_authorities};
 pub(crate) use thread::HttpThread;
 pub(crate) use url::HttpUrl;

@@ -6,16 +6,26 @@ use ferry_core::persistence::{EntryKey, Value};
 use ferry_store::Stored;
 use serde_json::json;
 
+use super::managed::Managed;
 use super::value_json::line_of;
 use super::{DUMP_VERSION, Progress, StoreToolError, open};
 use crate::storage::entry_key;
+
+/// What is to be in a dump.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DumpOptions {
+    /// Leave out the users who are managed at run time, with the hashes of their passwords.
+    pub without_users: bool,
+}
 
 /// What became of a dump.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DumpReport {
     /// Entries written.
     pub entries: u64,
-    /// Entries that could not be read, and are not in the dump: the first hundred.
+    /// How many of them are users: with the hashes of their passwords.
+    pub users: usize,
+    /// Entries and files that could not be read, and are not in the dump: the first hundred.
     pub unreadable: Vec<String>,
     /// Number of these.
     pub unreadable_count: u64,
@@ -40,6 +50,7 @@ struct Dump<'a> {
 /// The directory is in use, cannot be read, or is of another version; or the dump cannot be written.
 pub fn dump(
     directory: &Path,
+    options: DumpOptions,
     out: &mut dyn Write,
     progress: &mut Progress<'_>,
 ) -> Result<DumpReport, StoreToolError> {
@@ -48,6 +59,7 @@ pub fn dump(
     let report = DumpReport { is_damaged: recovery.is_damaged(), ..DumpReport::default() };
     let mut dump = Dump { out, report, bodies: HashSet::new(), value: Vec::new() };
     dump.line(&json!({ "ferry_dump": DUMP_VERSION, "written_by": env!("CARGO_PKG_VERSION") }))?;
+    dump.managed(&Managed::read(directory, !options.without_users))?;
     let mut visited = 0;
     log.visit::<StoreToolError>(&mut |stored| {
         visited += 1;
@@ -61,6 +73,17 @@ pub fn dump(
 }
 
 impl Dump<'_> {
+    fn managed(&mut self, managed: &Managed) -> Result<(), StoreToolError> {
+        let report = managed.report();
+        self.report.users = report.users;
+        report.problems.into_iter().for_each(|problem| self.unreadable(problem));
+        for line in managed.lines() {
+            self.line(&line)?;
+            self.report.entries += 1;
+        }
+        Ok(())
+    }
+
     fn entry(&mut self, stored: &mut Stored<'_>) -> Result<(), StoreToolError> {
         let key = entry_key(stored.key);
         if is_body(key) {
@@ -73,15 +96,15 @@ impl Dump<'_> {
             self.value.clear();
             let is_read = stored.read_shared(&mut self.value).is_ok_and(|found| found);
             if !is_read || !self.value(body, None)? {
-                self.unreadable(body);
-                self.unreadable(key);
+                self.unreadable_entry(body);
+                self.unreadable_entry(key);
                 return Ok(());
             }
             self.bodies.insert(body.item);
         }
         self.value.clear();
         if stored.read(&mut self.value).is_err() || !self.value(key, body)? {
-            self.unreadable(key);
+            self.unreadable_entry(key);
         }
         Ok(())
     }
@@ -99,10 +122,14 @@ impl Dump<'_> {
         writeln!(self.out, "{line}").map_err(StoreToolError::Io)
     }
 
-    fn unreadable(&mut self, key: EntryKey) {
+    fn unreadable_entry(&mut self, key: EntryKey) {
+        self.unreadable(crate::storage::store_key(key).to_string());
+    }
+
+    fn unreadable(&mut self, what: String) {
         self.report.unreadable_count += 1;
         if self.report.unreadable.len() < UNREADABLE_MAX {
-            self.report.unreadable.push(crate::storage::store_key(key).to_string());
+            self.report.unreadable.push(what);
         }
     }
 }

@@ -120,6 +120,14 @@ fn content(json: &Fields<'_>) -> Result<Content, Wrong> {
 pub(super) struct Fields<'a>(pub(super) &'a Map<String, Json>);
 
 impl<'a> Fields<'a> {
+    /// Only these, and the kind: another one might be what limits the rest.
+    pub(super) fn only(&self, names: &[&str]) -> Result<(), Wrong> {
+        match self.0.keys().find(|key| *key != "kind" && !names.contains(&key.as_str())) {
+            Some(key) => Err(format!("{key:?} is not known; there are {}", names.join(", "))),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn text(&self, name: &str) -> Result<&'a str, Wrong> {
         self.some_text(name)?.ok_or_else(|| format!("{name} is missing"))
     }

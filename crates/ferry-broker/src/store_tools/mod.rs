@@ -1,12 +1,16 @@
 //! What `ferry store` does: looks at a data directory that no broker uses, and makes one of a dump.
 //!
-//! A dump is lines of JSON. The first one is `{"ferry_dump": 1, ...}`, the last one `{"kind": "end", ...}`; each one in
-//! between is an entry: its `kind`, its `session` if it belongs to one, its number, and what it says. Bytes that are not
-//! UTF-8 are in base64, under a name that ends in `_base64`. Times are milliseconds since 1970.
+//! A dump is lines of JSON. The first one is `{"ferry_dump": 2, ...}`, the last one `{"kind": "end", ...}`. In between come
+//! first what operators manage at run time, which lies in files beside the log: users, bans, groups, roles; then the
+//! entries of the log: each with its `kind`, its `session` if it belongs to one, its number, and what it says. Bytes that
+//! are not UTF-8 are in base64, under a name that ends in `_base64`. Times are milliseconds since 1970.
+//!
+//! Version 1 had the log only; it can be loaded too.
 
 mod check;
 mod dump;
 mod load;
+mod managed;
 mod message_json;
 mod value_json;
 
@@ -16,13 +20,17 @@ use std::{fmt, io};
 use ferry_store::{FileDisk, Log, OpenError, RecoveryReport};
 
 pub use check::{CheckReport, check};
-pub use dump::{DumpReport, dump};
+pub use dump::{DumpOptions, DumpReport, dump};
 pub use load::load;
+pub use managed::ManagedReport;
 
 use crate::start_error::storage_remedy;
 
-/// Version of the format of dumps.
-const DUMP_VERSION: u64 = 1;
+/// Version of the format of dumps that are written.
+const DUMP_VERSION: u64 = 2;
+
+/// The oldest that can be loaded.
+const DUMP_VERSION_MIN: u64 = 1;
 
 /// Is told how much of how much is done.
 pub type Progress<'a> = dyn FnMut(u64, u64) + 'a;
@@ -40,6 +48,8 @@ pub enum StoreToolError {
         line: u64,
         /// What is wrong with it.
         message: String,
+        /// What to do about it.
+        remedy: &'static str,
     },
     /// The dump cannot be read or written.
     Io(io::Error),
@@ -55,9 +65,18 @@ impl fmt::Display for StoreToolError {
                 formatter,
                 "the directory has data of a broker in it\n  help: name a directory that is empty or not there"
             ),
-            Self::Dump { line, message } => write!(formatter, "line {line} of the dump: {message}"),
-            Self::Io(error) => write!(formatter, "the dump: {error}"),
-            Self::Store(error) => write!(formatter, "the directory cannot be written: {error}"),
+            Self::Dump { line, message, remedy } => {
+                write!(formatter, "line {line} of the dump: {message}\n  help: {remedy}")
+            }
+            Self::Io(error) => write!(
+                formatter,
+                "the dump: {error}\n  help: check the file or the program at the other end, and the room on the disk"
+            ),
+            Self::Store(error) => write!(
+                formatter,
+                "the directory cannot be written: {error}\n  help: nothing was loaded; make room, let this user write \
+                 there, or name another directory"
+            ),
         }
     }
 }

@@ -65,6 +65,7 @@ pub(crate) struct Totals {
     pub(crate) publish_refused: u64,
     pub(crate) wills_published: u64,
     pub(crate) takeovers: u64,
+    pub(crate) spans_limited: u64,
 }
 
 /// Positions of packet types in the counters (MQTT 5.0 table 2-1).
@@ -106,6 +107,8 @@ impl Figures {
             ("connect_timeout", counters.connect_timeouts),
             ("write_stall", counters.output_stalls),
             ("rate_limited", counters.rate_pauses),
+            ("rate_limited_by_user", counters.rate_pauses_by_user),
+            ("rate_limited_by_address", counters.rate_pauses_by_address),
             ("no_connect", counters.connects_ignored),
             ("receive_maximum_tolerated", counters.receive_maximum_excesses),
             ("retained_limit", counters.retained_refused),
@@ -139,6 +142,7 @@ impl Totals {
         self.publish_refused += counters.publish_refused;
         self.wills_published += counters.wills_published;
         self.takeovers += counters.takeovers;
+        self.spans_limited += counters.spans_limited;
     }
 }
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use ferry_broker::config::{Ban, Config};
 use ferry_broker::{Broker, RunningBroker};
-use ferry_codec::{Connect, Packet, ProtocolVersion};
+use ferry_codec::{Connect, Packet, ProtocolVersion, QoS};
 
-use crate::client::{Client, connect_packet};
+use crate::client::{Client, connect_packet, id};
 use crate::config;
 
 /// A broker to which loopback addresses are as others.
@@ -218,4 +218,37 @@ fn of_two_devices_with_one_client_identifier_the_newcomer_can_be_made_to_wait() 
     let begin = Instant::now();
     Client::connect(&broker, "another").ping();
     assert!(begin.elapsed() < Duration::from_secs(1), "only the two wait");
+}
+
+#[test]
+fn the_rate_of_an_address_holds_for_who_connects_anew() {
+    let broker = start(|config| {
+        config.server.shards = std::num::NonZeroU16::new(2);
+        config.abuse.publishes_per_second_per_address_max = Some(1);
+    });
+    let begin = Instant::now();
+    let mut first = Client::connect(&broker, "first");
+    first.publish("t", b"x", QoS::AtLeastOnce, Some(id(1)));
+    first.receive_puback(id(1));
+    drop(first);
+    for client_id in ["a", "b", "c"] {
+        let mut other = Client::connect(&broker, client_id);
+        other.publish("t", b"x", QoS::AtLeastOnce, Some(id(1)));
+        drop(other);
+    }
+    let mut last = Client::connect(&broker, "last");
+    last.publish("t", b"x", QoS::AtLeastOnce, Some(id(1)));
+    last.receive_puback(id(1));
+    assert!(begin.elapsed() >= Duration::from_millis(990), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_user_that_connects_too_often_is_told_so() {
+    let broker = start(|config| config.abuse.connects_per_minute_per_client_max = Some(2));
+    let code = |version, client_id| connack_code(Client::open(&broker), version, client_id);
+    let codes: Vec<u8> = (0..3).map(|_| code(ProtocolVersion::V5, "pump")).collect();
+    assert_eq!(codes, [0, 0, 0x9F]);
+    // [MQTT3-3.2.2-5]: return code 3, Server unavailable.
+    assert_eq!(code(ProtocolVersion::V311, "pump"), 0x88);
+    assert_eq!(code(ProtocolVersion::V5, "valve"), 0);
 }

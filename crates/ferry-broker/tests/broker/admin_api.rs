@@ -345,3 +345,24 @@ fn why_a_client_was_refused_is_remembered() {
     // The log of this test is its own.
     api.ask("POST", "/log", "{\"levels\":\"debug\"}").problem(501);
 }
+
+#[test]
+fn why_a_client_is_read_slowly_is_remembered() {
+    let mut config = with_shards(2);
+    config.limits.publishes_per_second_max = Some(5);
+    let broker = Broker::start(config).expect("started");
+    let api = Api::of(&broker);
+    let mut client = Client::connect(&broker, "eager");
+    for number in 1..=6 {
+        client.publish("t", b"x", QoS::AtLeastOnce, Some(id(number)));
+        client.receive_puback(id(number));
+    }
+    let history = api.get("/clients/eager/history");
+    let decision = &history["decisions"][0];
+    assert_eq!((&decision["what"], &decision["reason_code"]), (&json!("slowed"), &json!(0x96)));
+    assert_eq!(
+        decision["detail"],
+        "too many messages a second of its client (limits.publishes_per_second_max)"
+    );
+    assert_eq!(history["is_connected"], true);
+}

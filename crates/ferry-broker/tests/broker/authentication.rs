@@ -97,7 +97,7 @@ impl Exchange for TwiceExchange {
                 Step::Continue { data: Some(b"again"[..].into()) }
             }
             Some(first) if data.as_ref() == Some(&first) => {
-                Step::Accept { user_name: None, data: Some(b"welcome"[..].into()) }
+                Step::Accept { user_name: None, data: Some(b"welcome"[..].into()), until_unix_seconds: None }
             }
             Some(_) => Step::Refuse { refusal: Refusal::NotAuthorized, detail: "".into() },
         };

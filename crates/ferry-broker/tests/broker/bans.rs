@@ -1,5 +1,7 @@
 //! Bans through the admin API, and after a restart.
 
+use std::sync::{Mutex, mpsc};
+
 use ferry_broker::config::{AdminRole, Ban, Config, Durability};
 use ferry_broker::{Broker, RunningBroker, StartError};
 use ferry_codec::{Connect, Packet};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Directory, bearer, with_api};
 use crate::client::{Client, connect_packet};
+use crate::hook_server::{HookServer, Reply};
 use crate::http::{Response, tcp_door};
 
 fn ask(broker: &RunningBroker, method: &str, path: &str, body: &str) -> Response {
@@ -83,6 +86,61 @@ fn a_ban_of_addresses_ends_their_connections() {
     Client::open(&broker).receive_end();
     ask(&broker, "DELETE", "/bans?address=127.0.0.0/8", "").ok();
     Client::connect(&broker, "a").ping();
+}
+
+#[test]
+fn who_is_banned_while_it_is_judged_does_not_come_in() {
+    const ALLOW: &str = r#"{"result":"allow"}"#;
+    for ban in [json!({ "client_id": "pump" }), json!({ "address": "127.0.0.1" })] {
+        let (go_on, wait) = mpsc::channel::<()>();
+        let wait = Mutex::new(Some(wait));
+        let server = HookServer::start(move |_| match wait.lock().expect("not poisoned").take() {
+            Some(wait) => Reply::Wait(wait, ALLOW.to_owned()),
+            None => Reply::Body(ALLOW.to_owned()),
+        });
+        let broker = Broker::start(judged_by(&server)).expect("started");
+        let mut pump = Client::open(&broker);
+        pump.send(&Packet::Connect(connect_packet("pump")));
+        server.question();
+        add(&broker, &ban).ok();
+        drop(go_on);
+        pump.receive(|packet| {
+            let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
+            assert_eq!(connack.reason_code.code(), 0x8A, "{ban}");
+        });
+    }
+}
+
+#[test]
+fn a_ban_of_a_user_and_a_client_holds_for_a_user_that_only_the_judge_names() {
+    let server = HookServer::answering(r#"{"result":"allow","user_name":"ada"}"#);
+    let broker = Broker::start(judged_by(&server)).expect("started");
+    add(&broker, &json!({ "user": "ada", "client_id": "pump" })).ok();
+    assert_eq!((connack_code(&broker, "pump", None), connack_code(&broker, "lamp", None)), (0x8A, 0));
+}
+
+fn judged_by(server: &HookServer) -> Config {
+    let mut config = with_api();
+    config.authentication.hook_url = server.url();
+    config.authentication.hook_timeout_seconds = 60;
+    config
+}
+
+#[test]
+fn a_ban_that_cannot_be_kept_ends_connections_all_the_same() {
+    let directory = Directory::new("lost-bans");
+    let broker = Broker::start(on_disk(&directory)).expect("started");
+    let mut pump = Client::connect(&broker, "pump");
+    std::fs::remove_dir_all(&directory.0).expect("removed");
+    let problem = add(&broker, &json!({ "client_id": "pump" })).problem(500);
+    assert_eq!(problem["type"], "urn:ferry:problem:not-kept");
+    assert!(pump.receive_text().contains("Disconnect"));
+    // The end is another chance.
+    std::fs::create_dir_all(&directory.0).expect("made");
+    broker.shutdown();
+    broker.join();
+    let kept = std::fs::read_to_string(directory.0.join("bans.jsonl")).expect("kept");
+    assert!(kept.contains("\"client_id\":\"pump\""), "{kept}");
 }
 
 #[test]

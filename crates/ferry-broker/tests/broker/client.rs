@@ -15,10 +15,15 @@ use ferry_codec::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Client {
-    socket: TcpStream,
+    socket: Box<dyn Socket>,
     version: ProtocolVersion,
     input: Vec<u8>,
 }
+
+/// Bytes to and from the broker.
+pub(crate) trait Socket: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Socket for T {}
 
 /// The address of a broker's first TCP listener.
 pub(crate) fn tcp_address(broker: &RunningBroker) -> SocketAddr {
@@ -44,10 +49,14 @@ pub(crate) fn connect_packet(client_id: &str) -> Connect<'_> {
 impl Client {
     /// A socket that has sent nothing.
     pub(crate) fn open(broker: &RunningBroker) -> Self {
-        let socket = TcpStream::connect(tcp_address(broker)).expect("connected");
+        Self::over(TcpStream::connect(tcp_address(broker)).expect("connected"), |socket| Box::new(socket))
+    }
+
+    /// By what `layers` makes of a socket.
+    pub(crate) fn over(socket: TcpStream, layers: impl FnOnce(TcpStream) -> Box<dyn Socket>) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         socket.set_nodelay(true).expect("no delay");
-        Self { socket, version: ProtocolVersion::V5, input: Vec::new() }
+        Self { socket: layers(socket), version: ProtocolVersion::V5, input: Vec::new() }
     }
 
     /// Of another version than 5.0.

@@ -11,7 +11,7 @@ use crate::config;
 
 /// A disk that makes things durable when the test lets it.
 #[derive(Clone)]
-struct GatedDisk {
+pub(crate) struct GatedDisk {
     disk: SimulatedDisk,
     gate: Arc<Gate>,
 }
@@ -22,7 +22,7 @@ struct Gate {
     opened: Condvar,
 }
 
-struct GatedFile {
+pub(crate) struct GatedFile {
     file: SimulatedFile,
     gate: Arc<Gate>,
 }
@@ -39,9 +39,29 @@ impl Gate {
     }
 }
 
+/// Opens the gate when it goes: the broker of a test that fails would wait for ever otherwise.
+pub(crate) struct GateKeeper(Arc<Gate>);
+
+impl GateKeeper {
+    pub(crate) fn shut(&self, is_shut: bool) {
+        self.0.shut(is_shut);
+    }
+}
+
+impl Drop for GateKeeper {
+    fn drop(&mut self) {
+        self.shut(false);
+    }
+}
+
 impl GatedDisk {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { disk: SimulatedDisk::new(7), gate: Arc::default() }
+    }
+
+    /// To be had after the broker, so that it goes before it.
+    pub(crate) fn keeper(&self) -> GateKeeper {
+        GateKeeper(Arc::clone(&self.gate))
     }
 
     fn file(&self, file: SimulatedFile) -> GatedFile {
@@ -133,8 +153,8 @@ pub(crate) fn lasting(
 #[test]
 fn a_puback_waits_until_the_copies_of_durable_sessions_are_on_the_disk() {
     let disk = GatedDisk::new();
-    let gate = Arc::clone(&disk.gate);
-    let broker = Broker::builder(durable()).disk(disk).start().expect("started");
+    let broker = Broker::builder(durable()).disk(disk.clone()).start().expect("started");
+    let gate = disk.keeper();
     let mut subscriber = lasting(&broker, "subscriber", false);
     subscriber.subscribe("t", QoS::AtLeastOnce);
     let mut publisher = Client::connect(&broker, "publisher");

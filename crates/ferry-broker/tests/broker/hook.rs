@@ -3,13 +3,14 @@
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use ferry_broker::config::{AllowAnonymous, Authentication, AuthenticatorKind, Config, HookUnavailable};
+use ferry_broker::config::{AllowAnonymous, Authentication, AuthenticatorKind, Config, WhenUnavailable};
 use ferry_broker::{Broker, RunningBroker};
 use ferry_codec::{Connect, Packet, PacketId, ProtocolVersion, QoS, ReasonCode};
 
 use crate::client::{Client, connect_packet};
 use crate::config;
 use crate::hook_server::{HookServer, Reply};
+use crate::tls::Authority;
 
 const ALLOW: &str = r#"{"result":"allow"}"#;
 
@@ -71,6 +72,9 @@ fn the_server_is_told_what_is_known_of_the_client() {
         "address": "127.0.0.1",
         "listener": broker.local_addresses()[0].to_string(),
         "certificate_common_name": null,
+        "certificate_subject": null,
+        "certificate_alternative_names": null,
+        "certificate_fingerprint": null,
         "protocol_version": 5,
     });
     assert_eq!(question.body, expected);
@@ -78,6 +82,73 @@ fn the_server_is_told_what_is_known_of_the_client() {
     login(&broker, "pump", b"\xFF\x00");
     let body = server.question().body;
     assert_eq!((&body["password"], &body["password_base64"]), (&None::<&str>.into(), &"/wA=".into()));
+}
+
+#[test]
+fn the_server_is_told_the_certificate_of_the_client() {
+    let authority = Authority::new();
+    let server = HookServer::answering(ALLOW);
+    let mut config = with(Authentication { hook_url: server.url(), ..Authentication::default() });
+    config.listeners = vec![authority.listener()];
+    let broker = Broker::start(config).expect("started");
+    let pump = authority.pump("pump-7");
+    let mut client = authority.open(&broker, Some(&pump));
+    send_connect(&mut client, "c", b"secret");
+    assert_eq!(connack(&mut client), ReasonCode::SUCCESS);
+    let body = server.question().body;
+    let told = |name: &str| body[format!("certificate_{name}")].clone();
+    assert_eq!(told("common_name"), "pump-7");
+    assert_eq!(told("subject"), "CN=pump-7,O=Example\\, Inc.");
+    let names = ["DNS:pump-7.example", "URI:urn:pump-7", "email:pump-7@example.com"];
+    assert_eq!(told("alternative_names"), serde_json::json!(names));
+    assert_eq!(told("fingerprint"), pump.fingerprint());
+    // Who shows none has none.
+    let mut client = authority.open(&broker, None);
+    send_connect(&mut client, "c", b"secret");
+    assert_eq!(connack(&mut client), ReasonCode::SUCCESS);
+    assert_eq!(server.question().body["certificate_subject"], serde_json::Value::Null);
+}
+
+#[test]
+fn the_server_is_told_the_certificate_that_a_proxy_has_verified() {
+    let authority = Authority::new();
+    let pump = authority.pump("pump-7");
+    let server = HookServer::answering(ALLOW);
+    let mut config = with(Authentication { hook_url: server.url(), ..Authentication::default() });
+    config.listeners[0].proxy_protocol = true;
+    let broker = Broker::start(config).expect("started");
+    let told = |extensions: &[Vec<u8>], is_verified: bool| {
+        let mut client = Client::open(&broker);
+        client.send_bytes(&proxy_header(extensions, is_verified));
+        send_connect(&mut client, "c", b"secret");
+        assert_eq!(connack(&mut client), ReasonCode::SUCCESS);
+        let body = server.question().body;
+        assert_eq!(body["address"], "192.0.2.7");
+        ["common_name", "subject", "fingerprint"].map(|name| body[format!("certificate_{name}")].clone())
+    };
+    let (name, whole) = (extension(0x22, b"pump-7"), extension(0x28, pump.der()));
+    let (text, nothing) = (|text: &str| serde_json::Value::from(text), serde_json::Value::Null);
+    assert_eq!(told(std::slice::from_ref(&name), true), [text("pump-7"), nothing.clone(), nothing.clone()]);
+    assert_eq!(
+        told(&[name.clone(), whole.clone()], true),
+        [text("pump-7"), text("CN=pump-7,O=Example\\, Inc."), text(&pump.fingerprint())]
+    );
+    assert_eq!(told(&[name, whole], false), [nothing.clone(), nothing.clone(), nothing]);
+}
+
+/// Version 2, from a client at 192.0.2.7 that has come to the proxy by TLS.
+fn proxy_header(extensions: &[Vec<u8>], is_verified: bool) -> Vec<u8> {
+    // By TLS, with a certificate; what verifying it has led to.
+    let ssl = [&[3, 0, 0, 0, u8::from(!is_verified)][..], &extensions.concat()].concat();
+    let addresses = [192, 0, 2, 7, 198, 51, 100, 1, 0xC0, 1, 0x22, 0xB3];
+    let rest = [&addresses[..], &extension(0x20, &ssl)].concat();
+    let length = (rest.len() as u16).to_be_bytes();
+    [b"\r\n\r\n\0\r\nQUIT\n\x21\x11", &length[..], &rest].concat()
+}
+
+fn extension(kind: u8, value: &[u8]) -> Vec<u8> {
+    let length = (value.len() as u16).to_be_bytes();
+    [&[kind], &length[..], value].concat()
 }
 
 #[test]
@@ -151,9 +222,9 @@ fn without_a_server_clients_are_refused_or_the_next_judge_is_asked() {
         hook_unavailable: when,
         ..Authentication::default()
     };
-    let broker = Broker::start(with(hook(HookUnavailable::Refuse))).expect("started");
+    let broker = Broker::start(with(hook(WhenUnavailable::Refuse))).expect("started");
     assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::SERVER_UNAVAILABLE);
-    let mut config = with(hook(HookUnavailable::Next));
+    let mut config = with(hook(WhenUnavailable::Next));
     let broker = Broker::start(config.clone()).expect("started");
     assert_eq!(login(&broker, "c", b"secret").1, ReasonCode::NOT_AUTHORIZED);
     config.listeners[0].authentication = Some(vec![AuthenticatorKind::Hook]);

@@ -132,6 +132,25 @@ fn the_broker_starts_without_keys_and_takes_them_when_they_come() {
 }
 
 #[test]
+fn keys_that_are_too_old_are_used_no_longer() {
+    let (server, body) = server(&key_set(&[1]));
+    let mut config = with_keys_of(&server);
+    config.authentication.jwt_jwks_stale_seconds = 3;
+    let mut broker = Broker::start(config.clone()).expect("started");
+    assert_eq!(login(&broker, &token(1, &json!({}))), ReasonCode::SUCCESS);
+    server.questions();
+    body.lock().expect("not poisoned").clear();
+    let away = Instant::now();
+    broker.reload(config).expect("reloaded");
+    // Since this fetch, which is in vain, they are not good any more.
+    server.question();
+    login_until(&broker, &token(1, &json!({})), ReasonCode::SERVER_UNAVAILABLE);
+    assert!(away.elapsed() >= Duration::from_secs(3), "{:?}", away.elapsed());
+    *body.lock().expect("not poisoned") = key_set(&[1]);
+    login_until(&broker, &token(1, &json!({})), ReasonCode::SUCCESS);
+}
+
+#[test]
 fn keys_stay_when_the_server_is_away_and_over_a_reload() {
     let (server, body) = server(&key_set(&[1]));
     let config = with_keys_of(&server);

@@ -15,13 +15,26 @@ mod http;
 mod jwks;
 mod lifecycle;
 mod limits;
+mod opentelemetry;
+mod overload;
 mod peer_users;
+#[cfg(feature = "postgresql")]
+mod postgresql_server;
 mod presence;
 mod reload;
+mod roles;
 mod rules;
 mod scram;
 mod shards;
+#[cfg(any(feature = "postgresql", feature = "sqlite"))]
+mod sql;
+#[cfg(feature = "postgresql")]
+mod sql_postgresql;
+#[cfg(feature = "sqlite")]
+mod sql_sqlite;
+mod store_load;
 mod store_tools;
+mod tls;
 mod trace;
 mod traffic;
 mod users;

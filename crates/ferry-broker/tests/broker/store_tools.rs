@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use ferry_broker::config::Durability;
-use ferry_broker::{Broker, RunningBroker, store_tools};
+use ferry_broker::store_tools::{self, DumpOptions};
+use ferry_broker::{Broker, RunningBroker};
 use ferry_codec::{
     Ack, Connect, ConnectProperties, MessageProperties, Packet, Publish, QoS, ReasonCode, RetainHandling,
     Subscribe, SubscribeFiltersBuf, SubscriptionOptions, UserPropertiesBuf, Will,
@@ -153,7 +154,9 @@ fn story(broker: &RunningBroker, client_id: &str) -> Vec<String> {
 fn dump(directory: &Path) -> String {
     let mut progress = (0, 0);
     let mut lines = Vec::new();
-    let report = store_tools::dump(directory, &mut lines, &mut |done, total| progress = (done, total));
+    let report = store_tools::dump(directory, DumpOptions::default(), &mut lines, &mut |done, total| {
+        progress = (done, total);
+    });
     let report = report.expect("a dump");
     assert_eq!((report.unreadable_count, report.is_damaged), (0, false));
     assert_eq!(progress.0, progress.1);

@@ -38,6 +38,7 @@ fn those_with_most_traffic_come_first() {
     let top = items(&door, "/top-talkers?limit=2");
     assert_eq!(top.len(), 2);
     assert!(top[0]["client_id"] == "talker" && top[0]["messages_received"] == 20, "{top:?}");
+    assert!(top[0]["messages_sent"] == 0 && top[1]["messages_sent"] == 20, "{top:?}");
     assert!(
         top[0]["bytes_received"].as_u64().is_some_and(|bytes| (20_000..21_000).contains(&bytes)),
         "{top:?}"
@@ -83,4 +84,40 @@ fn those_for_whom_most_waits_come_first() {
     let slowest = &items(&door, "/slow-subscribers")[0];
     assert!(slowest["queue_messages"] == 3 && slowest["connected"] == false, "{slowest}");
     assert!(slowest["oldest_waiting_milliseconds"].as_u64().is_some(), "{slowest}");
+}
+
+#[test]
+fn each_connection_is_counted_from_its_begin() {
+    let broker = Broker::start(with_shards()).expect("started");
+    let door = tcp_door(&broker);
+    let traffic = |client_id: &str| {
+        let path = format!("/api/v1/clients/{client_id}");
+        let client = door.request("GET", &path, &[&bearer(AdminRole::Viewer)], "").ok();
+        let names = ["bytes_received", "bytes_sent", "messages_received", "messages_sent"];
+        names.map(|name| client["connection"][name].as_u64().expect("a number"))
+    };
+    let connect_bytes = |client_id: &str| 15 + client_id.len() as u64;
+    let mut subscriber = Client::connect(&broker, "subscriber");
+    let connack_bytes = traffic("subscriber")[1];
+    assert_eq!(traffic("subscriber"), [connect_bytes("subscriber"), connack_bytes, 0, 0]);
+    subscriber.subscribe("t", QoS::AtLeastOnce);
+    let mut publisher = Client::connect(&broker, "publisher");
+    for _ in 0..3 {
+        publisher.publish("t", b"12345678", QoS::AtLeastOnce, Some(id(1)));
+        publisher.receive_puback(id(1));
+        subscriber.receive_publish();
+    }
+    publisher.publish("nobody", b"", QoS::AtMostOnce, None);
+    publisher.ping();
+    subscriber.ping();
+    // PUBLISH with a packet identifier and a payload, that without either, PINGREQ.
+    let (received, unwanted, ping) = (3 * (2 + 3 + 2 + 1 + 8), 2 + 8 + 1, 2);
+    assert_eq!(traffic("publisher")[0], connect_bytes("publisher") + received + unwanted + ping);
+    assert_eq!(traffic("publisher")[2..], [4, 0]);
+    // SUBSCRIBE of one filter, three PUBACK, PINGREQ; and the answers.
+    assert_eq!(traffic("subscriber")[0], connect_bytes("subscriber") + 9 + 3 * 4 + ping);
+    assert_eq!(traffic("subscriber")[1..], [connack_bytes + 6 + received + ping, 0, 3]);
+    // Another connection of the same client has sent nothing yet.
+    let _again = Client::connect(&broker, "publisher");
+    assert_eq!(traffic("publisher"), [connect_bytes("publisher"), connack_bytes, 0, 0]);
 }

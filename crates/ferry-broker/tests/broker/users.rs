@@ -1,5 +1,7 @@
 //! Users that are managed at run time, through the admin API.
 
+use std::sync::{Mutex, mpsc};
+
 use ferry_broker::config::{AdminRole, AuthenticatorKind, Config, Durability};
 use ferry_broker::{Broker, RunningBroker, StartError};
 use ferry_codec::{Connect, Packet};
@@ -7,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Directory, bearer, with_api};
 use crate::client::{Client, connect_packet};
+use crate::hook_server::{HookServer, Reply};
 use crate::http::{Response, tcp_door};
 
 fn ask(broker: &RunningBroker, method: &str, path: &str, body: &Value) -> Response {
@@ -46,7 +49,8 @@ fn users_come_change_and_go() {
     let (mut ada, admitted) = connect(&broker, "ada", "first");
     let (mut ben, also) = connect(&broker, "b n/é", "x");
     assert_eq!((admitted, also), (0, 0));
-    let ada_json = json!({ "name": "ada", "kind": "argon2id", "is_disabled": false, "is_asked": true });
+    let ada_json =
+        json!({ "name": "ada", "kind": "argon2id", "is_disabled": false, "roles": [], "is_asked": true });
     assert_eq!(ask(&broker, "GET", "/ada", &Value::Null).ok(), ada_json);
     assert_eq!(ask(&broker, "GET", "", &Value::Null).ok()["items"].as_array().map(Vec::len), Some(2));
     // Nothing changes, so nobody is disconnected.
@@ -65,6 +69,37 @@ fn users_come_change_and_go() {
     ask(&broker, "DELETE", "/ada", &Value::Null).ok();
     assert_eq!(code(&broker, "ada", "second"), 0x86);
     ask(&broker, "GET", "/ada", &Value::Null).problem(404);
+}
+
+#[test]
+fn nobody_comes_in_by_what_was_judged_before_the_user_was_removed() {
+    const IGNORE: &str = r#"{"result":"ignore"}"#;
+    let (go_on, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(Some(wait));
+    let server = HookServer::start(move |_| match wait.lock().expect("not poisoned").take() {
+        Some(wait) => Reply::Wait(wait, IGNORE.to_owned()),
+        None => Reply::Body(IGNORE.to_owned()),
+    });
+    let mut config = with_users();
+    config.authentication.hook_url = server.url();
+    config.authentication.hook_timeout_seconds = 60;
+    let broker = Broker::start(config).expect("started");
+    for user in ["/ada", "/ben"] {
+        ask(&broker, "PUT", user, &json!({ "password": "first" })).ok();
+    }
+    let mut ada = Client::open(&broker);
+    let (user_name, password) = (Some("ada"), Some(&b"first"[..]));
+    ada.send(&Packet::Connect(Connect { user_name, password, ..connect_packet("") }));
+    server.question();
+    // What came last is not all that has come.
+    for user in ["/ada", "/ben"] {
+        ask(&broker, "DELETE", user, &Value::Null).ok();
+    }
+    drop(go_on);
+    ada.receive(|packet| {
+        let Packet::Connack(connack) = packet else { panic!("{packet:?}") };
+        assert_eq!(connack.reason_code.code(), 0x87);
+    });
 }
 
 #[test]
