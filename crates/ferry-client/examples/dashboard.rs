@@ -7,6 +7,12 @@ use std::io::Write as _;
 
 use ferry_client::{Client, ClientOptions, Event};
 
+/// Topics that are not shown yet are ignored above it: whoever may publish can make up any number of them.
+const TOPICS_MAX: usize = 1_000;
+
+/// Of a value; the rest is not shown.
+const CHARACTERS_MAX: usize = 100;
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "mqtt://localhost".to_owned());
@@ -19,7 +25,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         tokio::select! {
             Some(message) = readings.recv() => {
-                values.insert(message.topic, String::from_utf8_lossy(&message.payload).into_owned());
+                if values.len() >= TOPICS_MAX && !values.contains_key(&message.topic) {
+                    continue;
+                }
+                let value = String::from_utf8_lossy(&message.payload).chars().take(CHARACTERS_MAX).collect::<String>();
+                values.insert(message.topic, value);
             }
             Some(event) = events.recv() => match event {
                 Event::Connected(_) => connection = "connected".to_owned(),

@@ -6,7 +6,7 @@ use tokio::sync::{OnceCell, oneshot};
 
 use crate::event_loop;
 use crate::session::{
-    ClientSession, Connected, DisconnectOptions, Filter, IntoFilters, PublishRefused, Published,
+    ClientSession, Connected, DisconnectOptions, Filter, IntoFilters, InvalidValue, PublishRefused, Published,
 };
 use crate::shared::{Accepted, Answer, Phase, Shared};
 use crate::{
@@ -66,8 +66,13 @@ impl Client {
         Self { inner: Arc::new(inner) }
     }
 
+    /// Whether the options can be, as far as they are known before the first connection.
+    pub(crate) fn check(&self) -> Result<(), ConnectionError> {
+        Ok(self.inner.shared.lock().session.check()?)
+    }
+
     /// Begins to connect, and goes on until a server accepts; what happens is told by [`events`](Self::events). What is
-    /// published meanwhile waits.
+    /// published meanwhile waits. With options that cannot be, such as a user name that is too long, the client ends at once.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -78,7 +83,7 @@ impl Client {
     /// Connects. Each server is tried once; if none accepts the connection, the client ends.
     ///
     /// # Errors
-    /// What the last server said, or why it could not be reached.
+    /// What the last server said, or why it could not be reached; or the options cannot be.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -179,8 +184,7 @@ impl Client {
     /// A filter is not one, the server has refused all of them, or the client has ended.
     pub async fn subscribe(&self, filters: impl IntoFilters) -> Result<Subscription, SubscribeError> {
         let filters = filters.into_filters();
-        let names: Vec<_> = filters.iter().map(|filter| filter.filter.clone()).collect();
-        let mut subscription = self.listen(names);
+        let mut subscription = self.listen(filters.clone());
         let answer = self.inner.shared.subscribe(Some(subscription.mailbox), filters)?.await;
         let Answer { reason_codes, reason_string } = answer.map_err(|_| SubscribeError::Ended)?;
         if reason_codes.iter().all(|code| code.is_error()) {
@@ -191,10 +195,10 @@ impl Client {
     }
 
     /// A stream of the messages that match, without telling the server: for subscriptions that a session has from an
-    /// earlier program. Without filters it gets everything that no other stream wants.
+    /// earlier program. Without filters, `listen(())`, it gets everything that no other stream wants.
     #[must_use]
-    pub fn listen<F: Into<String>>(&self, filters: impl IntoIterator<Item = F>) -> Subscription {
-        let filters: Vec<String> = filters.into_iter().map(Into::into).collect();
+    pub fn listen(&self, filters: impl IntoFilters) -> Subscription {
+        let filters = filters.into_names();
         let mailbox = self.inner.shared.open_mailbox(&filters);
         Subscription { inner: Arc::clone(&self.inner), mailbox, filters, reason_codes: Vec::new() }
     }
@@ -203,11 +207,8 @@ impl Client {
     ///
     /// # Errors
     /// A filter is not one, or the client has ended.
-    pub async fn unsubscribe<F: Into<String>>(
-        &self,
-        filters: impl IntoIterator<Item = F>,
-    ) -> Result<Vec<ReasonCode>, SubscribeError> {
-        self.inner.unsubscribe(filters.into_iter().map(Into::into).collect()).await
+    pub async fn unsubscribe(&self, filters: impl IntoFilters) -> Result<Vec<ReasonCode>, SubscribeError> {
+        self.inner.unsubscribe(filters.into_names()).await
     }
 
     /// Authenticates again on the connection there is (5.0); [`Event::Authenticated`](crate::Event::Authenticated) tells of
@@ -225,13 +226,18 @@ impl Client {
 
     /// Disconnects normally and ends the client. What has not been sent by then is not sent: [`flush`](Self::flush) first.
     pub async fn disconnect(&self) {
-        self.disconnect_with(DisconnectOptions::default()).await;
+        self.inner.shared.leave();
+        self.ended().await;
     }
 
     /// As [`disconnect`](Self::disconnect), with a reason code, another Session Expiry Interval, ...
-    pub async fn disconnect_with(&self, options: DisconnectOptions) {
-        self.inner.shared.disconnect(&options);
+    ///
+    /// # Errors
+    /// A DISCONNECT cannot say that, see [`DisconnectOptions::check`]: the client goes on.
+    pub async fn disconnect_with(&self, options: DisconnectOptions) -> Result<(), InvalidValue> {
+        self.inner.shared.disconnect(&options)?;
         self.ended().await;
+        Ok(())
     }
 
     /// Waits until the client has ended: why.
@@ -270,7 +276,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shared.disconnect(&DisconnectOptions::default());
+        self.shared.leave();
     }
 }
 

@@ -28,12 +28,17 @@ pub struct ClientOptions {
     /// What to do without a connection.
     pub reconnect: ReconnectOptions,
     /// QoS 0 messages that may wait in the streams of the client. Those of QoS 1 and 2 are limited by
-    /// [`ConnectOptions::receive_maximum`] in 5.0: the server waits for their acknowledgement. In 3.1.1 only the server's own
-    /// limit holds.
+    /// [`ConnectOptions::receive_maximum`]: in 5.0 the server waits for their acknowledgement, in 3.1.1 the client stops reading.
     ///
     /// Above it the client stops reading, unless it waits for an answer of the server, and the server is slowed down. So
     /// a handler that publishes and waits for the PUBACK cannot block itself; QoS 0 messages that come meanwhile are
     /// discarded, and told as [`Event::Overflowed`](crate::Event::Overflowed).
+    ///
+    /// Messages of QoS 1 and 2 that come meanwhile are taken up to twice the limit in 3.1.1. Those above it are passed over: when
+    /// there is room again the client connects anew, and the server sends them again, in order, since they are not acknowledged
+    /// ([`CloseReason::ReceiveOverrun`](crate::CloseReason::ReceiveOverrun)). If the session ends with the
+    /// connection they would not come again: then they are acknowledged, discarded, and told as
+    /// [`Event::Overflowed`](crate::Event::Overflowed).
     pub receive_messages_max: usize,
     /// Bytes of QoS 0 messages that may wait in the streams.
     pub receive_bytes_max: usize,
@@ -233,7 +238,7 @@ impl ClientOptions {
     /// Makes the client and connects it. Each server is tried once; if none accepts the connection, it ends.
     ///
     /// # Errors
-    /// What the last server said, or why it could not be reached.
+    /// What the last server said, or why it could not be reached; or the options cannot be.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -256,5 +261,21 @@ impl From<ServerAddress> for ClientOptions {
 impl std::fmt::Debug for ClientOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ClientOptions").field("servers", &self.servers).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_not_for_a_log() {
+        let options = ClientOptions::new("mqtt://ada:secret@h").unwrap().credentials("ben", "secret");
+        let options = options.will(crate::Message::new("t", "secret"));
+        let proxy = crate::Proxy::new("http://me:secret@proxy:8080").unwrap();
+        let shown = format!("{options:?} {:?} {proxy:?}", options.connect);
+        // As bytes too.
+        assert!(!shown.contains("secret") && !shown.contains("115, 101, 99"), "{shown}");
+        assert!(shown.contains("\"ben\"") && shown.contains("Http proxy:8080"), "{shown}");
     }
 }

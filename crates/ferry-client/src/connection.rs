@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::ConnectionError;
+use crate::clock::Clock;
 use crate::session::CloseReason;
 use crate::shared::Shared;
 use crate::transport::BoxedStream;
@@ -38,7 +39,8 @@ struct Output {
 /// Wakes at a deadline that is moved with almost every packet. What it is set to is changed only when that would be too late;
 /// waking too early once costs less than setting it anew each time.
 struct Timer {
-    sleep: Option<Pin<Box<Sleep>>>,
+    /// With the time it is set to.
+    sleep: Option<(Timestamp, Pin<Box<Sleep>>)>,
 }
 
 /// What the session wants now.
@@ -47,7 +49,7 @@ struct Wants {
     close: bool,
     /// To close since the client wants it.
     leave: bool,
-    deadline: Option<Instant>,
+    deadline: Timestamp,
 }
 
 /// Bytes to begin with; packets that are larger make it larger.
@@ -129,18 +131,24 @@ impl Connection {
         let close_reason = state.session.close_reason();
         let (close, leave) =
             (close_reason.is_some(), matches!(close_reason, Some(CloseReason::Requested(_))));
-        let pause = self.shared.is_full(&state) && !state.session.awaits_answer() && !close;
+        let is_full = self.shared.is_full(&state) || state.session.is_receive_full();
+        let pause = is_full && !state.session.awaits_answer() && !close;
         state.session.set_paused(now, pause);
         let deadline = state.session.next_deadline().min(state.mailboxes.next_release());
-        let deadline = self.shared.clock().instant(deadline);
         Ok(Wants { read: !pause, close, leave, deadline })
     }
 
     /// Writes, reads, and waits until the session is to be asked again: the time then.
     async fn wait(&mut self, wants: Wants) -> io::Result<Timestamp> {
         let shared = Arc::clone(&self.shared);
+        let mut has_waited = false;
         poll_fn(|context| {
             let is_written = self.poll_write(context)?;
+            // Whoever rings has something to write. What there is to read then is read next.
+            if has_waited && shared.poll_rung(context).is_ready() {
+                return Poll::Ready(Ok(shared.now()));
+            }
+            has_waited = true;
             let length = if wants.read { self.poll_read(context)? } else { None };
             if let Some(length) = length {
                 let now = shared.now();
@@ -150,7 +158,7 @@ impl Connection {
             if is_written || shared.poll_rung(context).is_ready() {
                 return Poll::Ready(Ok(shared.now()));
             }
-            if self.timer.poll(context, wants.deadline).is_ready() {
+            if self.timer.poll(context, wants.deadline, shared.clock()).is_ready() {
                 let now = shared.now();
                 shared.lock().session.tick(now);
                 return Poll::Ready(Ok(now));
@@ -210,31 +218,39 @@ impl Connection {
 
     /// Writes the rest, such as DISCONNECT, and closes.
     async fn close(&mut self) -> io::Result<()> {
-        while !self.output.is_written() {
-            poll_fn(|context| self.output.poll_write(&mut self.stream, context)).await?;
-        }
-        self.output.clear();
-        let now = self.shared.now();
-        {
+        loop {
+            while !self.output.is_written() {
+                poll_fn(|context| self.output.poll_write(&mut self.stream, context)).await?;
+            }
+            self.output.clear();
             let mut state = self.shared.lock();
-            state.session.take_output(now, &mut self.output.bytes);
+            if !state.session.has_output() {
+                break;
+            }
+            state.session.take_output(self.shared.now(), &mut self.output.bytes);
             self.shared.commit(&mut state).map_err(io::Error::other)?;
+            self.output.is_flushed = false;
         }
-        self.stream.write_all(&self.output.bytes).await?;
-        self.stream.flush().await?;
         self.stream.shutdown().await
     }
 }
 
 impl Timer {
     /// Ready at the deadline, or earlier; never without one.
-    fn poll(&mut self, context: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
-        let Some(deadline) = deadline else { return Poll::Pending };
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if sleep.is_elapsed() || sleep.deadline() > deadline {
-            sleep.as_mut().reset(deadline);
+    fn poll(&mut self, context: &mut Context<'_>, deadline: Timestamp, clock: &Clock) -> Poll<()> {
+        let is_set =
+            self.sleep.as_ref().is_some_and(|(set_to, sleep)| *set_to <= deadline && !sleep.is_elapsed());
+        if !is_set {
+            let Some(instant) = clock.instant(deadline) else { return Poll::Pending };
+            match &mut self.sleep {
+                None => self.sleep = Some((deadline, Box::pin(sleep_until(instant)))),
+                Some((set_to, sleep)) => {
+                    *set_to = deadline;
+                    sleep.as_mut().reset(instant);
+                }
+            }
         }
-        sleep.as_mut().poll(context)
+        self.sleep.as_mut().map_or(Poll::Pending, |(_, sleep)| sleep.as_mut().poll(context))
     }
 }
 

@@ -3,12 +3,12 @@ use std::io;
 
 use crate::ReasonCode;
 use crate::server_address::AddressError;
-use crate::session::{CloseReason, NotPublished, PublishRefused, Published, SubscribeRefused};
+use crate::session::{CloseReason, InvalidValue, NotPublished, PublishRefused, Published, SubscribeRefused};
 
 /// Why there is no connection, or not any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionError {
-    /// The options cannot be.
+    /// The options cannot be: which, and why. The client does not try again.
     Options(String),
     /// The network, or the operating system.
     Io {
@@ -80,6 +80,12 @@ pub enum SubscribeError {
 impl From<io::Error> for ConnectionError {
     fn from(error: io::Error) -> Self {
         Self::Io { kind: error.kind(), message: error.to_string() }
+    }
+}
+
+impl From<InvalidValue> for ConnectionError {
+    fn from(error: InvalidValue) -> Self {
+        Self::Options(error.to_string())
     }
 }
 

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
+use crate::event_log::ConnectionLog;
 use crate::session::{Connected, NotPublished};
 use crate::{ConnectionError, ReasonCode, ServerAddress};
 
@@ -53,7 +54,8 @@ pub enum Event {
         topic: String,
     },
     /// A received QoS 0 message was discarded, because the streams were full while the client waited for an answer of the
-    /// server.
+    /// server. In 3.1.1 also one of QoS 1 or 2, if twice as much was unacknowledged as may be and the session would not
+    /// outlive the connection; it was acknowledged.
     Overflowed {
         /// Its topic.
         topic: String,
@@ -84,6 +86,8 @@ struct Queue {
 pub(crate) struct EventSources {
     queues: Vec<Weak<Mutex<Queue>>>,
     ended: bool,
+    /// Of the present connection.
+    log: Option<ConnectionLog>,
 }
 
 const WAITING_MAX: usize = 1_024;
@@ -122,7 +126,20 @@ impl EventSources {
         Events { queue }
     }
 
+    /// A connection begins, and what happens belongs to it.
+    pub(crate) fn begin_log(&mut self, log: ConnectionLog) {
+        self.log = Some(log);
+    }
+
+    /// Of the present connection.
+    pub(crate) fn log(&self) -> Option<&ConnectionLog> {
+        self.log.as_ref()
+    }
+
     pub(crate) fn send(&mut self, event: &Event) {
+        if let Some(log) = &mut self.log {
+            log.event(event);
+        }
         self.for_each(|queue| {
             // It stands where those are missing: behind what came before them.
             let is_full = queue.events.len() >= WAITING_MAX;
@@ -136,6 +153,7 @@ impl EventSources {
 
     pub(crate) fn end(&mut self) {
         self.ended = true;
+        self.log = None;
         self.for_each(|queue| queue.ended = true);
     }
 

@@ -30,9 +30,11 @@
 //! | publish without waiting, bounded | [`Client::try_publish`], then [`Client::flush`] |
 //! | subscribe | [`Client::subscribe`] with a string, several, or [`Filter`]s; gives a [`Subscription`] |
 //! | take messages | [`Subscription::recv`]; [`Subscription::recv_unacknowledged`] to acknowledge when done |
+//! | end a subscription | [`Client::unsubscribe`], [`Subscription::unsubscribe`] |
+//! | find out whether a filter matches a topic | [`topic_matches`] |
 //! | take up the subscriptions of an earlier program | [`Client::listen`] before [`Client::connect`] |
 //! | ask, and wait for one answer or many | [`Client::request`], [`Client::request_many`]; answer with [`Message::response`] |
-//! | prove who it is without showing the password | `Scram`, [`ClientOptions::authentication`] |
+//! | prove who it is without showing the password | `Scram`, `Kerberos`, [`ClientOptions::authentication`] |
 //! | keep messages over a restart of the program | `ClientOptions::outbox` |
 //! | see what happens | [`Client::events`] |
 //! | test a program without a network | the crate `ferry-test-broker`; [`Connector`] |
@@ -51,6 +53,10 @@
 //! - **A handler may publish and wait.** Answers of the server are read however full the streams are.
 //! - **A quiet client does nothing**: its only timer is Keep Alive.
 //!
+//! What happens is told to `tracing` too, in a span `mqtt_connection` for each connection, with the fields `client_id`, `server`,
+//! `protocol_version` and `attempt`: at `info` connections, their ends and subscriptions that were made again, at `warn` what went
+//! wrong, at `debug` the rest. Neither payloads nor secrets are told.
+//!
 //! Threads that wait have [`blocking::Client`]; programs of callbacks, such as those that come from Paho,
 //! [`callback::Client`]. The protocol itself is in [`session`], without input or output, for those who have a loop of their own.
 //!
@@ -58,6 +64,7 @@
 //!
 //! `tls` and `websocket` (default). `json`, `cbor` and `messagepack`: payloads as values of serde, such as `Message::json`.
 //! `scram`: enhanced authentication by SCRAM, which does not show the password, see `Scram`.
+//! `kerberos`: enhanced authentication by Kerberos tickets, see `Kerberos`; it needs the library of MIT Kerberos.
 //! `srv`: servers by SRV records, `mqtt+srv://`. `pkcs12`: certificates of clients from PKCS#12 files.
 //! `outbox`: messages of QoS 1 and 2 survive a restart of the process, see `ClientOptions::outbox`.
 
@@ -69,7 +76,10 @@ mod clock;
 mod connection;
 mod error;
 mod event;
+mod event_log;
 mod event_loop;
+#[cfg(feature = "kerberos")]
+mod kerberos;
 mod mailbox;
 mod mailbox_filter;
 mod message;
@@ -91,7 +101,11 @@ pub use client::Client;
 pub use client_options::{ClientOptions, ReconnectOptions};
 pub use error::{ConnectionError, PublishError, SubscribeError};
 pub use event::{Event, Events};
+pub use ferry_codec::topic::{TopicError, matches as topic_matches};
 pub use ferry_codec::{ProtocolVersion, QoS, ReasonCode, RetainHandling, SubscriptionOptions};
+pub use ferry_session::{InvalidTraceParent, TraceParent};
+#[cfg(feature = "kerberos")]
+pub use kerberos::Kerberos;
 pub use message::{Message, Properties};
 #[cfg(feature = "outbox")]
 pub use outbox::OutboxOptions;
@@ -103,7 +117,8 @@ pub use scram::{Scram, ScramHash};
 pub use server_address::{AddressError, Scheme, ServerAddress};
 pub use session::{
     AuthMechanism, CloseReason, ConnectOptions, Connected, DisconnectOptions, Fault, Filter, IntoFilters,
-    NotPublished, OutgoingOverflow, PublishRefused, Published, ServerReason, SubscribeRefused, Will,
+    InvalidValue, NotPublished, OutgoingOverflow, PublishRefused, Published, ServerReason, SubscribeRefused,
+    Will,
 };
 pub use subscription::{Acknowledgement, Subscription};
 #[cfg(feature = "psk")]

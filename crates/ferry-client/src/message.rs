@@ -1,5 +1,5 @@
 use ferry_codec::{MessageProperties, Publish, QoS, StoredProperties, UserPropertiesBuf};
-use ferry_session::Timestamp;
+use ferry_session::{TRACEPARENT, Timestamp, TraceParent};
 
 /// An application message, to be published or received.
 ///
@@ -107,6 +107,19 @@ impl Message {
     pub fn find_user_property(&self, name: &str) -> Option<&str> {
         let properties = &self.properties.as_ref()?.user_properties;
         properties.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Appends the place of the message in a trace (W3C Trace Context), as the User Property `traceparent`.
+    #[must_use]
+    pub fn trace_parent(self, parent: TraceParent) -> Self {
+        self.user_property(TRACEPARENT, parent.to_string())
+    }
+
+    /// The place of the message in a trace; `None` without a `traceparent`, and if it is malformed.
+    #[must_use]
+    pub fn find_trace_parent(&self) -> Option<TraceParent> {
+        let pairs = &self.properties.as_ref()?.user_properties;
+        TraceParent::of(pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// The properties, made if there are none yet.
@@ -249,6 +262,15 @@ pub(crate) fn owned_pairs(properties: ferry_codec::UserProperties<'_>) -> Vec<(S
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_goes_with_the_message() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().expect("valid");
+        let message = Message::new("t", "").user_property("a", "1").trace_parent(parent);
+        assert_eq!(message.find_trace_parent(), Some(parent));
+        assert_eq!(Message::new("t", "").user_property("traceparent", "1").find_trace_parent(), None);
+        assert_eq!(Message::new("t", "").find_trace_parent(), None);
+    }
 
     #[test]
     fn what_is_queued_comes_out_as_it_went_in() {

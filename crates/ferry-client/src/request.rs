@@ -1,8 +1,12 @@
 use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_core::Stream;
 use tokio::time::timeout;
 
 use crate::client::Inner;
@@ -11,7 +15,7 @@ use crate::session::Filter;
 use crate::shared::Phase;
 use crate::{Client, Message, PublishError, ReasonCode, SubscribeError, Subscription};
 
-/// The answers to one request, as they come. Dropped, further ones are of no interest.
+/// The answers to one request, as they come: a stream. Dropped, further ones are of no interest.
 #[derive(Debug)]
 pub struct Responses {
     subscription: Subscription,
@@ -98,15 +102,29 @@ async fn subscribe_to_responses(inner: &Arc<Inner>) -> Result<String, RequestErr
 impl Responses {
     /// The next answer; `None` when the client has ended.
     pub async fn recv(&mut self) -> Option<Message> {
+        poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
-            let message = self.subscription.recv().await?;
+            let Some(message) = ready!(Pin::new(&mut self.subscription).poll_next(context)) else {
+                return Poll::Ready(None);
+            };
             let data =
                 message.properties.as_ref().and_then(|properties| properties.correlation_data.as_deref());
             // Some do not send it back; the topic is for this request alone.
             if data.is_none_or(|data| data == self.correlation_data) {
-                return Some(message);
+                return Poll::Ready(Some(message));
             }
         }
+    }
+}
+
+impl Stream for Responses {
+    type Item = Message;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Message>> {
+        self.get_mut().poll_recv(context)
     }
 }
 

@@ -2,6 +2,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use crate::session::InvalidValue;
+
 /// Where a server is: `mqtt://host`, `mqtts://host:8883`, `ws://host/path`, `wss://host`, `mqtts+srv://domain`,
 /// `unix:///run/ferry.sock`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,8 +57,14 @@ pub(crate) struct ServerUrl {
 }
 
 impl AddressError {
+    /// Credentials in the URL are not for those who read the error.
     pub(crate) fn new(url: &str, why: &str) -> Self {
-        Self(format!("{url:?}: {why}"))
+        let shown = match (url.split_once("://"), url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://...@{host}"),
+            (None, Some((_, host))) => format!("...@{host}"),
+            (_, None) => url.to_owned(),
+        };
+        Self(format!("{shown:?}: {why}"))
     }
 }
 
@@ -160,7 +168,12 @@ impl ServerUrl {
             Some(text) => {
                 let (user, password) = text.split_once(':').map_or((text, None), |(a, b)| (a, Some(b)));
                 let decode = |text| percent_decoded(text).ok_or_else(|| error("bad % in the credentials"));
-                (Some(decode(user)?), password.map(decode).transpose()?)
+                let (user, password) = (decode(user)?, password.map(decode).transpose()?);
+                let of_password = password.as_ref().map_or(&[][..], |text| text.as_bytes());
+                InvalidValue::check_text("the URL", "user name", &user)
+                    .and_then(|()| InvalidValue::check_bytes("the URL", "password", of_password))
+                    .map_err(|invalid| error(&invalid.to_string()))?;
+                (Some(user), password)
             }
         };
         let address = match is_service {
@@ -281,6 +294,22 @@ mod tests {
         let url = ServerUrl::parse("mqtt://me@host").ok().unwrap();
         assert_eq!((url.user_name.as_deref(), url.password), (Some("me"), None));
         assert!(ServerUrl::parse("mqtt://%zz@host").is_err());
+    }
+
+    /// [MQTT-1.5.4-2], [MQTT3-1.5.3-2]; and nobody reads the password in the error.
+    #[test]
+    fn credentials_that_cannot_be_sent() {
+        let long = "x".repeat(65_536);
+        for (url, why) in [
+            ("mqtt://a%00b:secret@host".to_owned(), "user name of the URL: has the character U+0000"),
+            (format!("mqtt://{long}:secret@host"), "user name of the URL: longer than 65,535 bytes"),
+            (format!("mqtt://me:secret{long}@host"), "password of the URL: longer than 65,535 bytes"),
+            ("mqtt://me:%secret@host".to_owned(), "bad % in the credentials"),
+        ] {
+            let error = ServerUrl::parse(&url).err().unwrap().to_string();
+            assert_eq!(error, format!("\"mqtt://...@host\": {why}"));
+        }
+        assert!(ServerUrl::parse("mqtt://me:%00@host").is_ok(), "a password is Binary Data");
     }
 
     #[test]

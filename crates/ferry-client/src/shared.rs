@@ -9,8 +9,8 @@ use crate::event::{EventSources, Events};
 use crate::mailbox::{Delivered, MailboxId, Mailboxes, Taken};
 use crate::numbers::ByNumber;
 use crate::session::{
-    ClientSession, Connected, DisconnectOptions, Filter, PublishRefused, Published, SessionEvent,
-    SubscribeRefused,
+    ClientSession, Connected, DisconnectOptions, Filter, InvalidValue, PublishRefused, Published,
+    SessionEvent, SubscribeRefused,
 };
 use crate::{ConnectionError, Event, Message, PublishError, QoS, ReasonCode, SubscribeError};
 
@@ -161,6 +161,9 @@ impl Shared {
             return Ok(Accepted::Failed);
         }
         self.ring(&mut state);
+        if number.is_none() {
+            state.published_count += 1;
+        }
         let waiting = number.filter(|_| wants_answer).map(|number| {
             let (sender, receiver) = oneshot::channel();
             state.publishes.insert(number, sender);
@@ -356,15 +359,29 @@ impl Shared {
         self.lock().events.subscribe()
     }
 
-    pub(crate) fn disconnect(&self, options: &DisconnectOptions) {
+    pub(crate) fn disconnect(&self, options: &DisconnectOptions) -> Result<(), InvalidValue> {
         let now = self.now();
         let mut state = self.lock();
+        state.session.disconnect(now, options)?;
         state.is_leaving = true;
-        state.session.disconnect(now, options);
         if matches!(state.phase, Phase::Idle) {
             self.end(&mut state, ConnectionError::Ended);
         }
         self.ring(&mut state);
+        Ok(())
+    }
+
+    /// Waits until a client that is leaving has left.
+    pub(crate) async fn left(&self) {
+        if self.lock().is_leaving {
+            self.wait_for(|phase| matches!(phase, Phase::Ended(_)).then_some(())).await;
+        }
+    }
+
+    /// As [`disconnect`](Self::disconnect), normally.
+    pub(crate) fn leave(&self) {
+        self.disconnect(&DisconnectOptions::default())
+            .expect("there are neither texts nor a strange reason code in it");
     }
 
     pub(crate) fn re_authenticate(&self) -> bool {
@@ -443,6 +460,9 @@ impl Shared {
                 }
             }
             SessionEvent::Subscribed { number, filters, reason_codes, reason_string, again } => {
+                if let (Some(log), false) = (state.events.log(), again) {
+                    log.subscribed(&filters, &reason_codes);
+                }
                 if again {
                     state.events.send(&Event::Resubscribed { filters, reason_codes });
                 } else {
@@ -459,6 +479,7 @@ impl Shared {
                 state.events.send(&Event::Connected(connected.clone()));
                 self.set_phase(state, Phase::Connected(connected.into()));
             }
+            SessionEvent::Overflowed { topic } => state.events.send(&Event::Overflowed { topic }),
             SessionEvent::Authenticated => state.events.send(&Event::Authenticated),
         }
     }

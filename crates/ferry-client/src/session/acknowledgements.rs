@@ -11,21 +11,31 @@ pub(crate) struct Acknowledgements {
     qos2: VecDeque<Owed>,
     /// QoS 2 messages of an earlier connection that its owner still has; the server sends their PUBLISH again.
     unanswered: Vec<Owed>,
+    held: Held,
+}
+
+/// Messages that were handed to the owner, who is not done with them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Owed {
     number: u64,
     packet_id: PacketId,
+    size_bytes: usize,
     /// What to say, once that is known.
     reason_code: Option<ReasonCode>,
 }
 
 impl Acknowledgements {
     /// A message is handed to its owner; the number is for [`decide`](Self::decide).
-    pub(crate) fn add(&mut self, qos: QoS, packet_id: PacketId) -> u64 {
+    pub(crate) fn add(&mut self, qos: QoS, packet_id: PacketId, size_bytes: usize) -> u64 {
         self.last_number += 1;
-        let owed = Owed { number: self.last_number, packet_id, reason_code: None };
+        let owed = Owed { number: self.last_number, packet_id, size_bytes, reason_code: None };
+        self.held.add(size_bytes);
         match qos {
             QoS::ExactlyOnce => self.qos2.push_back(owed),
             QoS::AtLeastOnce | QoS::AtMostOnce => self.qos1.push_back(owed),
@@ -42,7 +52,7 @@ impl Acknowledgements {
         }
         let owed = match self.unanswered.iter().position(is_it) {
             Some(at) => self.unanswered.swap_remove(at),
-            None => Owed { number: 0, packet_id, reason_code: Some(ReasonCode::SUCCESS) },
+            None => Owed { number: 0, packet_id, size_bytes: 0, reason_code: Some(ReasonCode::SUCCESS) },
         };
         self.qos2.push_back(owed);
     }
@@ -51,8 +61,16 @@ impl Acknowledgements {
     pub(crate) fn decide(&mut self, number: u64, reason_code: ReasonCode) -> bool {
         let owed = self.qos1.iter_mut().chain(&mut self.qos2).chain(&mut self.unanswered);
         let Some(owed) = owed.into_iter().find(|owed| owed.number == number) else { return false };
-        owed.reason_code.get_or_insert(reason_code);
+        if owed.reason_code.is_none() {
+            owed.reason_code = Some(reason_code);
+            self.held.remove(owed.size_bytes);
+        }
         true
+    }
+
+    /// What the owner has, and is not done with.
+    pub(crate) fn held(&self) -> Held {
+        self.held
     }
 
     /// The next PUBACK to be sent.
@@ -67,7 +85,9 @@ impl Acknowledgements {
 
     /// The connection is gone. What was QoS 1 will come again as a new message.
     pub(crate) fn on_disconnect(&mut self) {
-        self.qos1.clear();
+        for owed in self.qos1.drain(..).filter(|owed| owed.reason_code.is_none()) {
+            self.held.remove(owed.size_bytes);
+        }
         self.unanswered.extend(self.qos2.drain(..).filter(|owed| owed.number != 0));
     }
 
@@ -76,6 +96,19 @@ impl Acknowledgements {
         self.qos1.clear();
         self.qos2.clear();
         self.unanswered.clear();
+        self.held = Held::default();
+    }
+}
+
+impl Held {
+    fn add(&mut self, size_bytes: usize) {
+        self.messages += 1;
+        self.bytes += size_bytes;
+    }
+
+    fn remove(&mut self, size_bytes: usize) {
+        self.messages -= 1;
+        self.bytes -= size_bytes;
     }
 }
 
@@ -98,7 +131,7 @@ mod tests {
     fn whatever_is_done_first_the_order_is_that_of_the_messages() {
         for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
             let mut owed = Acknowledgements::default();
-            let numbers = [3, 1, 2].map(|value| owed.add(qos, id(value)));
+            let numbers = [3, 1, 2].map(|value| owed.add(qos, id(value), 10));
             let next = |owed: &mut Acknowledgements| match qos {
                 QoS::ExactlyOnce => owed.next_pubrec(),
                 _ => owed.next_puback(),
@@ -116,11 +149,15 @@ mod tests {
     #[test]
     fn a_qos_2_message_in_hand_survives_the_connection() {
         let mut owed = Acknowledgements::default();
-        let number = owed.add(QoS::ExactlyOnce, id(7));
-        let gone = owed.add(QoS::AtLeastOnce, id(8));
+        let number = owed.add(QoS::ExactlyOnce, id(7), 10);
+        let gone = owed.add(QoS::AtLeastOnce, id(8), 5);
+        assert_eq!(owed.held(), Held { messages: 2, bytes: 15 });
         owed.on_disconnect();
+        assert_eq!(owed.held(), Held { messages: 1, bytes: 10 });
         assert!(!owed.decide(gone, ReasonCode::SUCCESS));
         assert!(owed.decide(number, ReasonCode::SUCCESS));
+        assert!(owed.decide(number, ReasonCode::SUCCESS));
+        assert_eq!(owed.held(), Held::default());
         assert_eq!(owed.next_pubrec(), None);
         owed.add_again(id(7));
         assert_eq!(owed.next_pubrec(), Some((id(7), ReasonCode::SUCCESS)));

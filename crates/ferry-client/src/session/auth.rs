@@ -2,7 +2,7 @@ use ferry_codec::{Auth, Packet, ReasonCode};
 use ferry_session::Timestamp;
 
 use super::client_session::State;
-use super::{ClientSession, CloseReason, Fault, SessionEvent};
+use super::{ClientSession, CloseReason, Fault, InvalidValue, SessionEvent};
 
 impl ClientSession {
     /// Authenticates again on this connection, with the method of its CONNECT `[MQTT-4.12.1-1]`. False if there is no
@@ -17,6 +17,11 @@ impl ClientSession {
         let data = mechanism.start();
         self.write_auth(now, ReasonCode::RE_AUTHENTICATE, &data);
         true
+    }
+
+    /// What the mechanism wants done before a connection, where it may wait.
+    pub fn preparation(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.mechanism.as_ref().filter(|_| !self.options.protocol_version.is_v3())?.preparation()
     }
 
     pub(super) fn auth_received(&mut self, now: Timestamp, auth: &Auth<'_>) -> Result<(), Fault> {
@@ -51,6 +56,9 @@ impl ClientSession {
     }
 
     fn write_auth(&mut self, now: Timestamp, reason_code: ReasonCode, data: &[u8]) {
+        if let Err(invalid) = InvalidValue::check_bytes("AUTH", "Authentication Data", data) {
+            return self.authentication_failed(now, invalid.to_string());
+        }
         let method = self.mechanism.as_ref().map(|mechanism| mechanism.method().to_owned());
         let auth = Auth {
             reason_code,

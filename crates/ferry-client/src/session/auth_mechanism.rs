@@ -5,6 +5,12 @@ pub trait AuthMechanism: Send {
     /// The Authentication Method.
     fn method(&self) -> &str;
 
+    /// What takes time, such as asking another server, and is done before each connection, where it may wait: what
+    /// [`start`](Self::start) then goes on with.
+    fn preparation(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        None
+    }
+
     /// Begins an authentication, with each CONNECT and each re-authentication: the first Authentication Data.
     fn start(&mut self) -> Vec<u8>;
 

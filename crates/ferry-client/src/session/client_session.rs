@@ -4,6 +4,7 @@ use ferry_codec::{DecodeLimits, Packet, ProtocolVersion, encode};
 use ferry_session::{Receiver, Sender, Timestamp, TopicAliasIn, TopicAliasOut};
 
 use super::acknowledgements::Acknowledgements;
+use super::output::Output;
 use super::ping_timer::{PingAction, PingTimer};
 use super::subscriptions::Subscriptions;
 use super::unconfirmed::Unconfirmed;
@@ -26,9 +27,11 @@ pub struct ClientSession {
     pub(super) ping: PingTimer,
     pub(super) unconfirmed: Unconfirmed,
     pub(super) limits: DecodeLimits,
-    pub(super) output: Vec<u8>,
+    pub(super) output: Output,
     /// The output was full before everything was in it that could be sent.
     pub(super) is_cut_short: bool,
+    /// Messages of this connection were passed over, for lack of room.
+    pub(super) is_overrun: bool,
     pub(super) events: VecDeque<SessionEvent>,
     pub(super) close_reason: Option<CloseReason>,
     /// What is to be stored; absent if nothing is.
@@ -77,8 +80,9 @@ impl ClientSession {
             ping: PingTimer::OFF,
             unconfirmed: Unconfirmed::default(),
             limits,
-            output: Vec::new(),
+            output: Output::default(),
             is_cut_short: false,
+            is_overrun: false,
             events: VecDeque::new(),
             close_reason: None,
             records: None,
@@ -127,6 +131,7 @@ impl ClientSession {
         self.unconfirmed = Unconfirmed::default();
         self.output.clear();
         self.is_cut_short = false;
+        self.is_overrun = false;
         self.close_reason.take()
     }
 
@@ -147,13 +152,16 @@ impl ClientSession {
         self.has_output() || self.is_cut_short
     }
 
-    /// Gives what is to be sent, in exchange for an empty buffer, and prepares more of what waits.
+    /// Gives what is to be sent next, in exchange for an empty buffer, and prepares more of what waits. To be called when what it gave
+    /// before is written.
     pub fn take_output(&mut self, now: Timestamp, buffer: &mut Vec<u8>) {
         debug_assert!(buffer.is_empty(), "what was taken before is written");
         if self.is_cut_short {
             self.pump(now);
         }
-        std::mem::swap(&mut self.output, buffer);
+        if self.output.take(buffer) {
+            self.ping.went_on(now);
+        }
     }
 
     /// When to call [`tick`](Self::tick); [`Timestamp::NEVER`] if there is no need.
@@ -229,7 +237,7 @@ impl ClientSession {
 
     /// Appends a packet. The server's Maximum Packet Size is checked by whoever can make it larger.
     pub(super) fn write(&mut self, now: Timestamp, packet: &Packet<'_>) {
-        encode(packet, self.options.protocol_version, &mut self.output);
+        encode(packet, self.options.protocol_version, self.output.end());
         self.ping.sent(now);
     }
 

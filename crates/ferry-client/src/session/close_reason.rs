@@ -17,6 +17,9 @@ pub enum CloseReason {
     ConnackTimeout,
     /// The server did not answer PINGREQ in time.
     PingTimeout,
+    /// While the client had to read on, for an answer of the server, twice as much came with QoS 1 and 2 as may wait for its
+    /// acknowledgement. What was not taken comes again on the next connection. 3.x only, where the server cannot be told.
+    ReceiveOverrun,
     /// The authentication mechanism does not trust the server, or cannot answer it.
     AuthenticationFailed(String),
 }
@@ -69,6 +72,7 @@ impl fmt::Display for CloseReason {
             }
             Self::ConnackTimeout => f.write_str("the server did not answer CONNECT in time"),
             Self::PingTimeout => f.write_str("the server did not answer PINGREQ in time"),
+            Self::ReceiveOverrun => f.write_str("more came than may wait; the rest comes again"),
             Self::AuthenticationFailed(why) => write!(f, "authentication failed: {why}"),
         }
     }

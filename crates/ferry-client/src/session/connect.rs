@@ -4,13 +4,27 @@ use ferry_codec::{Connect, ConnectProperties, Packet, UserPropertiesBuf};
 use ferry_session::{Timestamp, TopicAliasIn, TopicAliasOut};
 
 use super::client_session::State;
-use super::{ClientSession, ConnectOptions, Will};
+use super::{ClientSession, ConnectOptions, InvalidValue, Will};
 use crate::message::user_properties;
 
 impl ClientSession {
+    /// Whether CONNECT can say what the options and the mechanism want it to say.
+    ///
+    /// # Errors
+    /// The first value that it cannot carry, see [`ConnectOptions::check`].
+    pub fn check(&self) -> Result<(), InvalidValue> {
+        let method = self.mechanism.as_ref().map_or("", |mechanism| mechanism.method());
+        InvalidValue::check_text("CONNECT", "Authentication Method", method)?;
+        self.options.check()
+    }
+
     /// A connection is there: sends CONNECT, the first packet on it `[MQTT-3.1.0-1]`, `[MQTT3-3.1.0-1]`.
-    pub fn open(&mut self, now: Timestamp) {
+    ///
+    /// # Errors
+    /// It cannot carry a value: the session is as if there were no connection.
+    pub fn open(&mut self, now: Timestamp) -> Result<(), InvalidValue> {
         debug_assert!(matches!(self.state, State::Disconnected), "one connection at a time");
+        self.check()?;
         let clean_start = self.says_clean_start();
         let deadline = now.plus_milliseconds(u64::from(self.options.connack_timeout_ms));
         self.output.clear();
@@ -24,8 +38,11 @@ impl ClientSession {
             (mechanism.method().to_owned(), data)
         });
         let authentication = authentication.as_ref().map(|(method, data)| (method.as_str(), data.as_slice()));
-        self.options.encode_connect(clean_start, authentication, &mut self.output);
+        let data = authentication.map_or(&[][..], |(_, data)| data);
+        InvalidValue::check_bytes("CONNECT", "Authentication Data", data)?;
+        self.options.encode_connect(clean_start, authentication, self.output.end());
         self.state = State::AwaitConnack { deadline, clean_start };
+        Ok(())
     }
 
     fn says_clean_start(&self) -> bool {

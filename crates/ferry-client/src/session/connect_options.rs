@@ -1,12 +1,16 @@
-use ferry_codec::ProtocolVersion;
+use std::fmt;
 
+use ferry_codec::topic::validate_topic_name;
+use ferry_codec::{DecodeLimits, ProtocolVersion};
+
+use super::InvalidValue;
 use crate::Message;
 
 /// What a CONNECT says, and the limits of one session.
 ///
 /// The default is MQTT 5.0 with a Client Identifier that the server chooses, Clean Start, a Keep Alive of 60 seconds
 /// and no Session Expiry Interval: the session ends with its connection.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConnectOptions {
     /// The version to speak.
     pub protocol_version: ProtocolVersion,
@@ -27,8 +31,12 @@ pub struct ConnectOptions {
     /// Seconds that the session outlives a connection; `u32::MAX` is for ever. 5.0 only.
     pub session_expiry_interval: u32,
     /// QoS 1 and 2 messages that may wait for their acknowledgement here at the same time, at least 1; told to the
-    /// server in 5.0.
+    /// server in 5.0. A 3.x server cannot be told: the client stops reading instead, see
+    /// [`ClientOptions::receive_messages_max`](crate::ClientOptions::receive_messages_max).
     pub receive_maximum: u16,
+    /// Bytes of these messages, at least 1, for 3.x, where one more message is taken as long as they are fewer. In 5.0
+    /// [`maximum_packet_size`](Self::maximum_packet_size) is the bound of each message.
+    pub receive_bytes_max_v3: usize,
     /// Bytes of the largest packet to take; told to the server in 5.0. `None`: 268,435,460, all that the encoding
     /// allows.
     pub maximum_packet_size: Option<u32>,
@@ -90,9 +98,44 @@ pub struct Will {
 const INFLIGHT_MAX_V3: u16 = 20;
 
 impl ConnectOptions {
+    /// Whether packets can carry all this. A connection begins with this check.
+    ///
+    /// # Errors
+    /// The first text or data that is longer than 65,535 bytes, the payload of the will included; User Properties of more than
+    /// 64 MiB; the first text with the
+    /// character U+0000 `[MQTT-1.5.4-2]`, `[MQTT3-1.5.3-2]`; or a topic of the will that is none.
+    pub fn check(&self) -> Result<(), InvalidValue> {
+        const OF: &str = "CONNECT";
+        InvalidValue::check_text(OF, "Client Identifier", &self.client_id)?;
+        if let Some(user_name) = &self.user_name {
+            InvalidValue::check_text(OF, "User Name", user_name)?;
+        }
+        if let Some(password) = &self.password {
+            InvalidValue::check_bytes(OF, "Password", password)?;
+        }
+        InvalidValue::check_pairs(OF, &self.user_properties)?;
+        InvalidValue::check_pairs("SUBSCRIBE", &self.subscribe_user_properties)?;
+        InvalidValue::check_pairs("UNSUBSCRIBE", &self.unsubscribe_user_properties)?;
+        self.will.as_ref().map_or(Ok(()), Will::check)
+    }
+
     pub(crate) fn send_quota(&self) -> u16 {
         let default = if self.protocol_version.is_v3() { INFLIGHT_MAX_V3 } else { u16::MAX };
         self.inflight_max.unwrap_or(default).max(1)
+    }
+}
+
+/// Who it is, without the secrets.
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("protocol_version", &self.protocol_version)
+            .field("client_id", &self.client_id)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive_seconds", &self.keep_alive_seconds)
+            .field("user_name", &self.user_name)
+            .field("session_expiry_interval", &self.session_expiry_interval)
+            .finish_non_exhaustive()
     }
 }
 
@@ -108,6 +151,7 @@ impl Default for ConnectOptions {
             will: None,
             session_expiry_interval: 0,
             receive_maximum: 1_000,
+            receive_bytes_max_v3: 16 * 1024 * 1024,
             maximum_packet_size: None,
             topic_alias_maximum: 16,
             request_response_information: false,
@@ -140,6 +184,20 @@ impl Will {
     pub fn delay_seconds(mut self, seconds: u32) -> Self {
         self.delay_interval_seconds = seconds;
         self
+    }
+
+    fn check(&self) -> Result<(), InvalidValue> {
+        const OF: &str = "the will";
+        let Message { topic, payload, properties, .. } = &self.message;
+        validate_topic_name(topic, &DecodeLimits::UNLIMITED).map_err(|error| InvalidValue {
+            of: OF,
+            name: "Topic",
+            why: error.detail(),
+        })?;
+        // It is Binary Data, unlike that of a PUBLISH (section 3.1.3.4).
+        InvalidValue::check_bytes(OF, "Payload", payload)?;
+        let properties = properties.as_ref().map_or(Ok(()), |properties| properties.check());
+        properties.map_err(|invalid| InvalidValue { of: OF, ..invalid })
     }
 }
 

@@ -59,10 +59,34 @@ impl From<String> for Filter {
     }
 }
 
-/// One filter or several, as strings or with options.
-pub trait IntoFilters {
+impl From<&String> for Filter {
+    fn from(filter: &String) -> Self {
+        Self::new(filter)
+    }
+}
+
+/// With a QoS, as others write it.
+impl<F: Into<String>> From<(F, QoS)> for Filter {
+    fn from((filter, maximum_qos): (F, QoS)) -> Self {
+        Self::new(filter).qos(maximum_qos)
+    }
+}
+
+/// One filter or several, as strings or with options; `()` is none.
+pub trait IntoFilters: Sized {
     /// The filters, in their order.
     fn into_filters(self) -> Vec<Filter>;
+
+    /// The filters without their options.
+    fn into_names(self) -> Vec<String> {
+        self.into_filters().into_iter().map(|filter| filter.filter).collect()
+    }
+}
+
+impl IntoFilters for () {
+    fn into_filters(self) -> Vec<Filter> {
+        Vec::new()
+    }
 }
 
 impl IntoFilters for &str {
@@ -72,6 +96,18 @@ impl IntoFilters for &str {
 }
 
 impl IntoFilters for String {
+    fn into_filters(self) -> Vec<Filter> {
+        vec![self.into()]
+    }
+}
+
+impl IntoFilters for &String {
+    fn into_filters(self) -> Vec<Filter> {
+        vec![self.into()]
+    }
+}
+
+impl<F: Into<String>> IntoFilters for (F, QoS) {
     fn into_filters(self) -> Vec<Filter> {
         vec![self.into()]
     }
@@ -89,8 +125,45 @@ impl<F: Into<Filter>, const N: usize> IntoFilters for [F; N] {
     }
 }
 
+impl<F: Into<Filter> + Clone> IntoFilters for &[F] {
+    fn into_filters(self) -> Vec<Filter> {
+        self.iter().cloned().map(Into::into).collect()
+    }
+}
+
 impl<F: Into<Filter>> IntoFilters for Vec<F> {
     fn into_filters(self) -> Vec<Filter> {
         self.into_iter().map(Into::into).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_written_as_it_comes() {
+        let (owned, several) = ("a".to_owned(), ["a".to_owned(), "b".to_owned()]);
+        for names in [
+            "a".into_names(),
+            (&owned).into_names(),
+            owned.clone().into_names(),
+            ("a", QoS::AtMostOnce).into_names(),
+            (owned, QoS::AtMostOnce).into_names(),
+            Filter::new("a").no_local(true).into_names(),
+        ] {
+            assert_eq!(names, ["a"]);
+        }
+        for names in [
+            ["a", "b"].into_names(),
+            [("a", QoS::AtMostOnce), ("b", QoS::ExactlyOnce)].into_names(),
+            several[..].into_names(),
+            several.each_ref().into_names(),
+            several.to_vec().into_names(),
+            several.iter().collect::<Vec<_>>().into_names(),
+        ] {
+            assert_eq!(names, ["a", "b"]);
+        }
+        assert!(().into_names().is_empty());
     }
 }

@@ -55,6 +55,14 @@ impl PingTimer {
         self.ping_sent_at = None;
     }
 
+    /// More of a large message can be sent: the server has taken what came before, so it is there, even if a PINGREQ has to wait
+    /// behind the rest.
+    pub(crate) fn went_on(&mut self, now: Timestamp) {
+        self.last_sent_at = now;
+        self.last_received_at = now;
+        self.ping_sent_at = self.ping_sent_at.map(|_| now);
+    }
+
     /// Reading stops or goes on; a server that is not listened to is not blamed for being silent.
     pub(crate) fn set_paused(&mut self, paused: bool, now: Timestamp) {
         if self.paused && !paused {

@@ -11,11 +11,12 @@ use ferry_session::{
 };
 
 use super::client_session::State;
+use super::output::{Output, PIECE_BYTES};
 use super::ping_timer::PingTimer;
 use super::record::push;
 use super::{
-    ClientSession, ConnectOptions, Connected, Fault, NotPublished, OutgoingOverflow, Published, Record,
-    SessionEvent,
+    ClientSession, ConnectOptions, Connected, Fault, InvalidValue, NotPublished, OutgoingOverflow, Published,
+    Record, SessionEvent,
 };
 use crate::Message;
 use crate::message::{Properties, owned_pairs};
@@ -35,13 +36,10 @@ pub enum PublishRefused {
     /// Not a topic name `[MQTT-3.3.2-2]`, `[MQTT-4.7.0-1]`, `[MQTT3-3.3.2-2]`, `[MQTT3-4.7.1-1]`.
     Topic(TopicError),
     /// A property is longer than 65,535 bytes, or has a character that it must not have.
-    Property(&'static str),
+    Property(Box<InvalidValue>),
     /// The server would not take it.
     Server(NotPublished),
 }
-
-/// Bytes that are prepared ahead for the connection: more wait as messages.
-const OUTPUT_BYTES_MAX: usize = 256 * 1024;
 
 /// What waits is limited by [`ClientSession::publish`].
 const UNLIMITED: QueueLimits = QueueLimits {
@@ -66,10 +64,15 @@ impl ClientSession {
         now: Timestamp,
         message: Message,
     ) -> Result<Option<u64>, (Message, PublishRefused)> {
-        if let Err(refused) = self.check(&message) {
+        if let Err(refused) = self.check_message(&message) {
             return Err((message, refused));
         }
-        if message.qos == QoS::AtMostOnce && self.sender.queue_len() == 0 && self.has_room_in_output() {
+        let is_small = message.payload.len() < PIECE_BYTES;
+        if message.qos == QoS::AtMostOnce
+            && is_small
+            && self.sender.queue_len() == 0
+            && self.has_room_in_output()
+        {
             return match self.write_qos0(now, &message) {
                 Ok(()) => Ok(None),
                 Err(reason) => Err((message, PublishRefused::Server(reason))),
@@ -135,7 +138,7 @@ impl ClientSession {
         let Self { state: State::Connected(connected), sender, .. } = self else { return };
         let version = self.options.protocol_version;
         loop {
-            self.is_cut_short = self.output.len() >= OUTPUT_BYTES_MAX;
+            self.is_cut_short = self.output.is_full();
             if self.is_cut_short {
                 break;
             }
@@ -161,7 +164,8 @@ impl ClientSession {
                     self.events.push_back(not_published(&delivery, NotPublished::Expired));
                 }
                 Outgoing::Publish { packet_id, delivery, dup } => {
-                    let sent = wire.publish(&publish_of(&delivery, packet_id, dup, now));
+                    let publish = publish_of(&delivery, packet_id, dup, now);
+                    let sent = wire.publish(&publish, Some(&delivery.message));
                     let Some(packet_id) = packet_id else {
                         if sent.is_ok() {
                             self.unconfirmed.sent();
@@ -258,10 +262,10 @@ impl ClientSession {
         }
     }
 
-    fn check(&self, message: &Message) -> Result<(), PublishRefused> {
+    fn check_message(&self, message: &Message) -> Result<(), PublishRefused> {
         validate_topic_name(&message.topic, &DecodeLimits::UNLIMITED).map_err(PublishRefused::Topic)?;
         if let Some(properties) = &message.properties {
-            properties.check()?;
+            properties.check().map_err(|invalid| PublishRefused::Property(Box::new(invalid)))?;
         }
         match self.connected() {
             None => Ok(()),
@@ -272,7 +276,7 @@ impl ClientSession {
     }
 
     fn has_room_in_output(&self) -> bool {
-        matches!(self.state, State::Connected(_)) && self.output.len() < OUTPUT_BYTES_MAX
+        matches!(self.state, State::Connected(_)) && !self.output.is_full()
     }
 
     fn write_qos0(&mut self, now: Timestamp, message: &Message) -> Result<(), NotPublished> {
@@ -285,7 +289,7 @@ impl ClientSession {
             output: &mut self.output,
             now,
         };
-        message.with_publish(|publish| wire.publish(&publish))?;
+        message.with_publish(|publish| wire.publish(&publish, None))?;
         self.unconfirmed.sent();
         Ok(())
     }
@@ -297,17 +301,22 @@ struct Wire<'a> {
     version: ProtocolVersion,
     alias_out: &'a mut TopicAliasOut,
     ping: &'a mut PingTimer,
-    output: &'a mut Vec<u8>,
+    output: &'a mut Output,
     now: Timestamp,
 }
 
 impl Wire<'_> {
     fn packet(&mut self, packet: &Packet<'_>) {
-        encode(packet, self.version, self.output);
+        encode(packet, self.version, self.output.end());
         self.ping.sent(self.now);
     }
 
-    fn publish(&mut self, publish: &Publish<'_>) -> Result<(), NotPublished> {
+    /// The message that has the payload, if there is one, may be kept until it is sent.
+    fn publish(
+        &mut self,
+        publish: &Publish<'_>,
+        message: Option<&Arc<ferry_session::Message>>,
+    ) -> Result<(), NotPublished> {
         self.connected.supports(publish.qos, publish.retain)?;
         let alias = if self.alias_out.is_off() {
             AliasChoice::None
@@ -328,7 +337,13 @@ impl Wire<'_> {
             }
             return Err(NotPublished::PacketTooLarge);
         }
-        self.packet(&Packet::Publish(publish));
+        match message.filter(|_| publish.payload.len() >= PIECE_BYTES) {
+            None => self.packet(&Packet::Publish(publish)),
+            Some(message) => {
+                self.output.append_in_pieces(&publish, self.version, message);
+                self.ping.sent(self.now);
+            }
+        }
         Ok(())
     }
 }
@@ -348,26 +363,23 @@ impl Connected {
 }
 
 impl Properties {
-    fn check(&self) -> Result<(), PublishRefused> {
-        let texts = [&self.content_type, &self.response_topic].into_iter().flatten();
-        let pairs = self.user_properties.iter().flat_map(|(name, value)| [name, value]);
-        for text in texts.chain(pairs) {
-            if text.len() > usize::from(u16::MAX) {
-                return Err(PublishRefused::Property("longer than 65,535 bytes"));
-            }
-            // [MQTT-1.5.4-2].
-            if text.contains('\0') {
-                return Err(PublishRefused::Property("has the character U+0000"));
-            }
-        }
-        if self.correlation_data.as_ref().is_some_and(|data| data.len() > usize::from(u16::MAX)) {
-            return Err(PublishRefused::Property("longer than 65,535 bytes"));
-        }
+    /// Whether a PUBLISH can carry them. Those of a will are no different.
+    pub(super) fn check(&self) -> Result<(), InvalidValue> {
+        const OF: &str = "PUBLISH";
+        const RESPONSE_TOPIC: &str = "Response Topic";
+        let text = |name, text: &Option<String>| {
+            text.as_ref().map_or(Ok(()), |text| InvalidValue::check_text(OF, name, text))
+        };
+        text("Content Type", &self.content_type)?;
+        text(RESPONSE_TOPIC, &self.response_topic)?;
         // [MQTT-3.3.2-14].
         if self.response_topic.as_ref().is_some_and(|topic| ferry_codec::topic::has_wildcard(topic)) {
-            return Err(PublishRefused::Property("a response topic has no wildcards"));
+            return Err(InvalidValue { of: OF, name: RESPONSE_TOPIC, why: "has a wildcard" });
         }
-        Ok(())
+        if let Some(data) = &self.correlation_data {
+            InvalidValue::check_bytes(OF, "Correlation Data", data)?;
+        }
+        InvalidValue::check_pairs(OF, &self.user_properties)
     }
 }
 
@@ -408,7 +420,7 @@ impl fmt::Display for PublishRefused {
                 write!(f, "the message has {size_bytes} bytes; all that wait may have {outgoing_bytes_max}")
             }
             Self::Topic(error) => error.fmt(f),
-            Self::Property(why) => write!(f, "a property: {why}"),
+            Self::Property(invalid) => invalid.fmt(f),
             Self::Server(reason) => reason.fmt(f),
         }
     }

@@ -25,6 +25,7 @@ impl ClientSession {
                 self.fault(now, fault);
             }
         }
+        self.end_overrun(now);
         self.pump(now);
         taken
     }

@@ -1,7 +1,7 @@
-use ferry_codec::{Ack, Packet, Publish, ReasonCode};
+use ferry_codec::{Ack, Disconnect, Packet, Publish, ReasonCode};
 use ferry_session::{Received, Timestamp};
 
-use super::{ClientSession, Fault, Record, SessionEvent};
+use super::{ClientSession, CloseReason, ConnectOptions, Fault, Record, SessionEvent};
 use crate::Message;
 
 impl ClientSession {
@@ -13,11 +13,18 @@ impl ClientSession {
         let known = self.acknowledgements.decide(number, reason_code);
         if known && self.connected().is_some() {
             self.send_acknowledgements(now);
+            self.end_overrun(now);
         }
         known
     }
 
     pub(super) fn publish_received(&mut self, now: Timestamp, publish: &Publish<'_>) -> Result<(), Fault> {
+        let is_too_much = publish.packet_id.is_some() && (self.is_overrun || self.is_held(2));
+        if is_too_much && self.outlives_connection() {
+            // As if it had not been read yet: the server sends it again to the next connection.
+            self.is_overrun = true;
+            return Ok(());
+        }
         // [MQTT-3.3.2-10]: any alias up to the maximum.
         let topic = self.alias_in.resolve(publish.topic, publish.topic_alias);
         let topic = topic.map_err(|reason_code| Fault {
@@ -31,9 +38,17 @@ impl ClientSession {
             return Ok(());
         };
         match self.receiver.publish(publish.qos, packet_id) {
+            Received::Fresh if is_too_much => {
+                // It would not come again, so it is discarded as QoS 0 is.
+                let number = self.acknowledgements.add(publish.qos, packet_id, 0);
+                self.acknowledgements.decide(number, ReasonCode::SUCCESS);
+                self.events.push_back(SessionEvent::Overflowed { topic: topic.to_owned() });
+                self.send_acknowledgements(now);
+            }
             Received::Fresh => {
                 let message = Message::from_publish(publish, topic);
-                let acknowledgement = Some(self.acknowledgements.add(publish.qos, packet_id));
+                let size_bytes = message.size_bytes();
+                let acknowledgement = Some(self.acknowledgements.add(publish.qos, packet_id, size_bytes));
                 self.events.push_back(SessionEvent::Message { message, acknowledgement });
             }
             Received::Duplicate => {
@@ -54,6 +69,30 @@ impl ClientSession {
             }
         }
         Ok(())
+    }
+
+    /// Whether so much is unacknowledged that reading should stop, unless the client waits for an answer. In 5.0 the server
+    /// stops by itself, at the Receive Maximum.
+    #[must_use]
+    pub fn is_receive_full(&self) -> bool {
+        self.is_held(1)
+    }
+
+    /// Whether so many times of what may wait for its acknowledgement in 3.x does.
+    fn is_held(&self, times: usize) -> bool {
+        let ConnectOptions { receive_maximum, receive_bytes_max_v3, .. } = self.options;
+        let held = self.acknowledgements.held();
+        self.options.protocol_version.is_v3()
+            && (held.messages >= times * usize::from(receive_maximum.max(1))
+                || held.bytes >= receive_bytes_max_v3.max(1).saturating_mul(times))
+    }
+
+    /// Leaves the connection on which messages were passed over, so that they come again, once there is room for them.
+    pub(super) fn end_overrun(&mut self, now: Timestamp) {
+        if self.is_overrun && self.connected().is_some() && !self.is_held(1) {
+            self.write(now, &Packet::Disconnect(Disconnect::default()));
+            self.close(CloseReason::ReceiveOverrun);
+        }
     }
 
     pub(super) fn send_acknowledgements(&mut self, now: Timestamp) {

@@ -15,6 +15,12 @@ pub enum SessionEvent {
         /// Its acknowledgement; absent for QoS 0.
         acknowledgement: Option<u64>,
     },
+    /// A message of QoS 1 or 2 was acknowledged and discarded: twice as much waits as may, and an answer of the server is
+    /// awaited. 3.x only, and only if the session ends with the connection.
+    Overflowed {
+        /// Its topic.
+        topic: String,
+    },
     /// What was published under this number is done: the server has it, or has refused it.
     Published {
         /// That of [`publish`](super::ClientSession::publish).

@@ -69,7 +69,7 @@ impl ClientSession {
     pub(super) fn send_requests(&mut self, now: Timestamp) {
         let Some(connected) = self.connected() else { return };
         let with_ids = connected.subscription_identifiers_available && !self.options.protocol_version.is_v3();
-        let length_max = connected.maximum_packet_size as usize;
+        let length_max = connected.maximum_packet_size.min(DecodeLimits::UNLIMITED.packet_size_max) as usize;
         let of_subscribe = user_properties(&self.options.subscribe_user_properties);
         let of_unsubscribe = user_properties(&self.options.unsubscribe_user_properties);
         let mut at = self.subscriptions.first_unsent();

@@ -8,7 +8,7 @@ use crate::ConnectionError;
 use crate::server_address::{AddressError, host_and_port, percent_decoded};
 
 /// Somebody who connects for us.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// The protocol.
     pub kind: ProxyKind,
@@ -18,6 +18,13 @@ pub struct Proxy {
     pub port: u16,
     /// User name and password.
     pub credentials: Option<(String, String)>,
+}
+
+/// Without the secrets.
+impl std::fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}:{}", self.kind, self.host, self.port)
+    }
 }
 
 /// The protocol of a proxy.

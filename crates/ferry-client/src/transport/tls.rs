@@ -1,3 +1,4 @@
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::TLS13;
 use rustls::{
-    CertificateError, ClientConfig, DEFAULT_VERSIONS, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    SupportedProtocolVersion,
+    CertificateError, ClientConfig, ClientConnection, DEFAULT_VERSIONS, DigitallySignedStruct, RootCertStore,
+    SignatureScheme, StreamOwned, SupportedProtocolVersion,
 };
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -85,6 +86,32 @@ impl std::fmt::Debug for ClientCertificate {
 }
 
 impl TlsOptions {
+    /// Reads the files that the options name, so that a wrong name is told before anything else is done.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Tls`]: which file cannot be used, and why.
+    pub fn check(&self) -> Result<(), ConnectionError> {
+        self.config().map(drop)
+    }
+
+    /// Speaks TLS on a connection to `host`, for programs that ask the same machine by another protocol, and wait with a thread.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Tls`]: a file cannot be used, or one of the two does not trust the other.
+    pub fn connect_blocking<S: Read + Write>(
+        &self,
+        mut socket: S,
+        host: &str,
+    ) -> Result<impl Read + Write + use<S>, ConnectionError> {
+        let name = self.server_name.as_deref().unwrap_or(host).to_owned();
+        let name = ServerName::try_from(name).map_err(tls_error)?;
+        let mut connection = ClientConnection::new(Arc::new(self.config()?), name).map_err(tls_error)?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).map_err(|error| handshake_error(&error))?;
+        }
+        Ok(StreamOwned::new(connection, socket))
+    }
+
     pub(super) async fn connect(
         &self,
         tcp: TcpStream,
@@ -97,7 +124,7 @@ impl TlsOptions {
         let name = self.server_name.as_deref().unwrap_or(host).to_owned();
         let name = ServerName::try_from(name).map_err(|error| ConnectionError::Tls(error.to_string()))?;
         let stream = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
-        stream.map_err(|error| ConnectionError::Tls(error.to_string()))
+        stream.map_err(|error| handshake_error(&error))
     }
 
     fn config(&self) -> Result<ClientConfig, ConnectionError> {
@@ -234,6 +261,20 @@ fn of_file(file: &Path, error: &PemError) -> ConnectionError {
 
 fn tls_error(error: impl std::fmt::Display) -> ConnectionError {
     ConnectionError::Tls(error.to_string())
+}
+
+/// Why a server is not trusted, in words. What most programs that make certificates make if nobody says otherwise has one of its
+/// own, since others take it.
+fn handshake_error(error: &std::io::Error) -> ConnectionError {
+    let words = error.to_string();
+    match words.contains("CaUsedAsEndEntity") {
+        true => ConnectionError::Tls(
+            "the server shows the certificate of an authority (CA:TRUE) as its own: give it one that is none, as \
+             `openssl req -x509 -addext basicConstraints=critical,CA:FALSE ...` makes it"
+                .to_owned(),
+        ),
+        false => ConnectionError::Tls(words),
+    }
 }
 
 /// Checks signatures, but not whose they are.

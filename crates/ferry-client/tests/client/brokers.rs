@@ -1,8 +1,10 @@
 //! Brokers with a listener of each kind.
 
+use std::collections::BTreeSet;
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ferry_broker::config::{ClientCertificate, Config, Durability, Listener};
@@ -225,9 +227,16 @@ fn start_nats(directory: &ScratchDirectory) -> (Process, Vec<u16>) {
     (Process::Other(child), vec![port])
 }
 
+/// Never the same twice: the tests run at the same time, and two brokers would take one port for theirs.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("an address").port()
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        if GIVEN.lock().expect("nobody panics with it").insert(port) {
+            return port;
+        }
+    }
 }
 
 impl Drop for Process {

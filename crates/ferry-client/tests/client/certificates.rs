@@ -12,6 +12,8 @@ use crate::scratch_directory::ScratchDirectory;
 pub(crate) struct Certificates {
     /// The authority's certificate.
     pub(crate) authority: PathBuf,
+    /// The authority's private key.
+    pub(crate) authority_key: PathBuf,
     /// The server's certificate, for `localhost` and 127.0.0.1.
     pub(crate) server: PathBuf,
     /// The server's private key.
@@ -32,10 +34,11 @@ impl Certificates {
         parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = parameters.self_signed(&key).expect("a certificate");
         let authority = directory.write("authority.pem", &certificate.pem());
+        let authority_key = directory.write("authority-key.pem", &key.serialize_pem());
         let issuer = Issuer::new(parameters, key);
         let (server, server_key) = signed(directory, "server", &issuer, ExtendedKeyUsagePurpose::ServerAuth);
         let (client, client_key) = signed(directory, "client", &issuer, ExtendedKeyUsagePurpose::ClientAuth);
-        Self { authority, server, server_key, client, client_key }
+        Self { authority, authority_key, server, server_key, client, client_key }
     }
 }
 

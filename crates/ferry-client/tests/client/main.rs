@@ -4,23 +4,31 @@
 mod brokers;
 mod certificates;
 mod fault_proxy;
+mod memory_server;
 mod scratch_directory;
 mod test_blocking;
+mod test_callback;
 mod test_connect;
+mod test_examples;
+mod test_fail_over;
 mod test_faults;
 mod test_flush;
+mod test_invalid_options;
 #[cfg(feature = "outbox")]
 mod test_outbox;
 #[cfg(feature = "pkcs12")]
 mod test_pkcs12;
 mod test_proxy;
 mod test_publish;
+mod test_quiet;
+mod test_receive;
 mod test_request;
 #[cfg(feature = "scram")]
 mod test_scram;
 #[cfg(feature = "srv")]
 mod test_srv;
 mod test_subscribe;
+mod test_tracing;
 mod test_transports;
 
 use ferry_client::{Client, ClientOptions, ConnectionError, ProtocolVersion, QoS};

@@ -1,73 +1,121 @@
 use std::time::Duration;
 
 use ferry_client::blocking::Client;
-use ferry_client::callback;
-use ferry_client::{Event, Message, QoS};
+use ferry_client::{CloseReason, ConnectionError, Event, Message, QoS, ReasonCode, RequestError, Will};
 
-use crate::with_each_broker_blocking;
+use crate::{PATIENCE, with_each_broker_blocking};
 
 #[test]
 fn a_thread_can_wait() {
     with_each_broker_blocking(|place| {
-        let client = Client::connect(place.options("waiting")).unwrap();
+        let client = place.options("waiting").connect_blocking().unwrap();
         let mut events = client.events();
         let mut messages = client.subscribe(place.topic("blocking")).unwrap();
         client.publish(Message::new(place.topic("blocking"), "1").qos(QoS::ExactlyOnce)).unwrap();
         client.try_publish(Message::new(place.topic("blocking"), "2")).unwrap();
         client.flush().unwrap();
+        assert_eq!(client.published_count(), 2);
+        assert_eq!(messages.filters(), [place.topic("blocking")]);
+        assert!(!client.re_authenticate(), "there is no mechanism");
+        assert_eq!(events.recv_timeout(Duration::from_millis(1)), None);
         assert_eq!(messages.recv().unwrap().text(), Ok("1"));
         assert_eq!(messages.next().unwrap().text(), Ok("2"));
         assert_eq!(messages.recv_timeout(Duration::from_millis(1)), None);
         client.disconnect();
         assert_eq!(messages.next(), None);
-        assert!(matches!(events.next(), Some(Event::Disconnected { retry_in_ms: None, .. })));
+        assert!(matches!(events.recv(), Some(Event::Disconnected { retry_in_ms: None, .. })));
         assert_eq!(events.next(), None);
+        let requested = CloseReason::Requested(ReasonCode::SUCCESS);
+        assert_eq!(client.ended(), ConnectionError::Session(requested));
     });
 }
 
-/// Everything that Paho's callbacks tell, and user data.
+/// With a thread that answers: each of two answers once.
 #[test]
-fn callbacks_are_called() {
+fn a_thread_can_ask() {
     with_each_broker_blocking(|place| {
-        let topic = place.topic("callback");
-        let mut client = callback::Client::new(format!("callback-{}", place.version.level()), Vec::new());
-        client.options_mut().connect.protocol_version = place.version;
-        let filter = topic.clone();
-        client.on_connect(move |client, log, _| {
-            log.push("connect".to_owned());
-            client.subscribe(filter.as_str())?;
-            Ok(())
-        });
-        client.on_subscribe(move |client, log: &mut Vec<String>, (mid, codes)| {
-            log.push(format!("subscribe {mid} {}", codes?.len()));
-            client.publish(topic.as_str(), "x", QoS::AtLeastOnce, false)?;
-            Ok(())
-        });
-        client.on_publish(|_, log, (mid, outcome)| {
-            log.push(format!("publish {mid} {}", outcome.is_ok()));
-            Ok(())
-        });
-        client.on_message(|client, log, message| {
-            log.push(format!("message {}", message.text()?));
-            client.disconnect();
-            Ok(())
-        });
-        let (ended, end) = std::sync::mpsc::channel();
-        client.on_disconnect(move |_, log, _| {
-            log.push("disconnect".to_owned());
-            ended.send(())?;
-            Ok(())
-        });
-        client.connect("localhost", place.broker.port(crate::Scheme::Tcp), 60).unwrap();
-        if place.is_v5() {
-            client.loop_forever().unwrap();
-        } else {
-            client.loop_start().unwrap();
-            end.recv().unwrap();
-            client.loop_stop().unwrap();
+        let client = place.options("asking").connect_blocking().unwrap();
+        let request = || Message::new("ask/thread", "?").qos(QoS::AtLeastOnce);
+        if !place.is_v5() {
+            assert!(matches!(client.request_many(request()), Err(RequestError::NotSupported)));
+            return;
         }
-        let log = client.user_data().unwrap();
-        log.retain(|line| !line.starts_with("publish"));
-        assert_eq!(*log, ["connect", "subscribe 1 1", "message x", "disconnect"]);
+        let answering = place.options("answering").connect_blocking().unwrap();
+        assert!(answering.is_connected());
+        let mut requests = answering.subscribe("ask/thread").unwrap();
+        let thread = std::thread::spawn(move || {
+            let request = requests.recv().unwrap();
+            for text in ["1", "2"] {
+                answering.publish(request.response(text).unwrap().qos(QoS::AtLeastOnce)).unwrap();
+            }
+            let again = requests.recv().unwrap();
+            answering.publish(again.response("3").unwrap()).unwrap();
+            assert_eq!(requests.try_recv(), None);
+            let codes = requests.unsubscribe().unwrap();
+            assert!(codes.iter().all(|code| !code.is_error()) && codes.len() == 1);
+            answering.disconnect();
+            assert!(!answering.is_connected());
+        });
+        let mut answers = client.request_many(request()).unwrap();
+        assert_eq!(answers.recv().unwrap().text(), Ok("1"));
+        assert_eq!(answers.recv_timeout(PATIENCE).unwrap().text(), Ok("2"));
+        assert_eq!(answers.recv_timeout(Duration::from_millis(1)), None);
+        assert_eq!(client.request(request(), PATIENCE).unwrap().text(), Ok("3"));
+        thread.join().unwrap();
+    });
+}
+
+/// A session that a thread takes up: what came meanwhile comes before anything is subscribed to.
+#[test]
+fn a_thread_can_listen_before_it_connects() {
+    with_each_broker_blocking(|place| {
+        let topic = place.topic("blocking/kept");
+        let persistent = || place.options("blocking-kept").clean_start(false).session_expiry(60);
+        let first = persistent().connect_blocking().unwrap();
+        drop(first.subscribe(topic.as_str()).unwrap());
+        first.disconnect();
+        let other = place.options("blocking-other").connect_blocking().unwrap();
+        other.publish(Message::new(topic.as_str(), "meanwhile").qos(QoS::AtLeastOnce)).unwrap();
+
+        let second = Client::new(persistent()).unwrap();
+        let mut messages = second.listen(&topic);
+        let mut others = second.listen(());
+        assert!(!second.is_connected());
+        assert!(second.connect().unwrap().session_present);
+        assert_eq!(messages.recv().unwrap().text(), Ok("meanwhile"));
+        assert_eq!(others.try_recv(), None);
+        assert!(!second.unsubscribe(&topic).unwrap()[0].is_error());
+        let end = ferry_client::DisconnectOptions { session_expiry_interval: Some(0), ..Default::default() };
+        second.disconnect_with(end).unwrap();
+    });
+}
+
+/// Begun without waiting, and waited for later.
+#[test]
+fn a_thread_can_go_on_while_the_client_connects() {
+    with_each_broker_blocking(|place| {
+        let client = Client::new(place.options("later")).unwrap();
+        client.start();
+        let connected = client.connected().unwrap();
+        assert_eq!(connected.client_id, place.options("later").connect.client_id);
+        client.disconnect();
+    });
+}
+
+/// [MQTT-3.1.2-10], [MQTT3-3.1.2-10]: a client that is dropped has disconnected, so nobody gets its will.
+#[test]
+fn a_client_that_is_dropped_disconnects() {
+    with_each_broker_blocking(|place| {
+        let topic = place.topic("blocking/will");
+        let watcher = place.options("will-watcher").connect_blocking().unwrap();
+        let mut wills = watcher.subscribe(topic.as_str()).unwrap();
+        for _ in 0..5 {
+            let will = Will::new(Message::new(topic.as_str(), "gone").qos(QoS::AtLeastOnce));
+            let client = place.options("dropped").will(will).connect_blocking().unwrap();
+            client.publish(Message::new(topic.as_str(), "here").qos(QoS::AtLeastOnce)).unwrap();
+            assert_eq!(wills.recv().unwrap().text(), Ok("here"));
+        }
+        watcher.publish(Message::new(topic.as_str(), "last").qos(QoS::AtLeastOnce)).unwrap();
+        assert_eq!(wills.recv().unwrap().text(), Ok("last"));
     });
 }

@@ -72,7 +72,8 @@ fn a_will_is_published_when_the_client_asks_for_it() {
         let will = Will::new(Message::new(topic, "gone").qos(QoS::AtLeastOnce));
         let client = place.options("dying").will(will).connect().await.unwrap();
         let reason_code = ReasonCode::DISCONNECT_WITH_WILL_MESSAGE;
-        client.disconnect_with(ferry_client::DisconnectOptions { reason_code, ..Default::default() }).await;
+        let end = ferry_client::DisconnectOptions { reason_code, ..Default::default() };
+        client.disconnect_with(end).await.unwrap();
         assert_eq!(wills.recv().await.unwrap().text(), Ok("gone"));
     });
 }
@@ -90,6 +91,28 @@ fn a_client_that_was_taken_over_stays_away() {
         let reason = first.ended().await;
         assert_eq!(reason.reason_code(), Some(ReasonCode::SESSION_TAKEN_OVER), "{}", text(&reason));
         assert!(second.is_connected());
+    });
+}
+
+/// One that is told to come back does, and throws the other one out.
+#[test]
+fn a_client_can_insist() {
+    with_each_broker(async |place| {
+        if !place.is_v5() || place.broker.kind != BrokerKind::Ferry {
+            return;
+        }
+        let (after_takeover, delay_min) = (true, Duration::from_millis(1));
+        let reconnect = ReconnectOptions { after_takeover, delay_min, ..ReconnectOptions::default() };
+        let first = Client::new(place.options("insistent").reconnect(reconnect));
+        let mut events = first.events();
+        first.connect().await.unwrap();
+        let second = place.client("insistent").await;
+        assert_eq!(second.ended().await.reason_code(), Some(ReasonCode::SESSION_TAKEN_OVER));
+        let mut connections = 0;
+        while connections < 2 {
+            connections += usize::from(matches!(events.recv().await, Some(Event::Connected(_))));
+        }
+        assert!(first.publish(Message::new("t", "x").qos(QoS::AtLeastOnce)).await.is_ok());
     });
 }
 

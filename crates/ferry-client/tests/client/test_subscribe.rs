@@ -47,7 +47,8 @@ fn a_handler_that_publishes_does_not_block_itself() {
         let mut options = place.options("handler");
         // Mosquitto 2.0.11 sends two messages for each acknowledgement, and soon far more than a small maximum.
         if place.broker.kind == BrokerKind::Ferry {
-            options.connect.receive_maximum = 2;
+            // In 3.1.1 a server cannot be told, and Ferry sends all at the same time: twice the maximum is taken then.
+            options.connect.receive_maximum = if place.is_v5() { 2 } else { 100 };
         }
         options.receive_messages_max = 4;
         let client = options.connect().await.unwrap();
@@ -122,7 +123,8 @@ fn a_session_goes_on() {
                 session_expiry_interval: Some(0),
                 ..Default::default()
             })
-            .await;
+            .await
+            .unwrap();
     });
 }
 
@@ -135,7 +137,7 @@ fn what_nobody_wants_is_told() {
         let mut events = client.events();
         client.publish(Message::new(topic.as_str(), "x").qos(QoS::AtLeastOnce)).await.unwrap();
         assert_eq!(events.recv().await, Some(Event::Unclaimed { topic: topic.clone() }));
-        let mut rest = client.listen(Vec::<String>::new());
+        let mut rest = client.listen(());
         client.publish(Message::new(topic.as_str(), "y")).await.unwrap();
         assert_eq!(rest.recv().await.unwrap().text(), Ok("y"));
     });
@@ -190,7 +192,8 @@ fn what_a_dropped_stream_has_not_taken_comes_again() {
                 session_expiry_interval: Some(0),
                 ..Default::default()
             })
-            .await;
+            .await
+            .unwrap();
     });
 }
 
@@ -221,6 +224,7 @@ fn a_dropped_stream_does_not_stop_the_others() {
                 session_expiry_interval: Some(0),
                 ..Default::default()
             })
-            .await;
+            .await
+            .unwrap();
     });
 }

@@ -86,7 +86,19 @@ fn a_client_certificate_can_be_required() {
     with_each_broker(async |place| {
         let mut options = options(&place, Scheme::TlsWithClientCertificate);
         options.transport.tls.client_certificate = None;
-        assert!(options.connect().await.is_err());
+        assert!(options.clone().connect().await.is_err());
+        let Certificates { client, client_key, authority, .. } = &place.broker.certificates;
+        let pem = |file| std::fs::read(file).unwrap();
+        options.transport.tls.ca_file = None;
+        options.transport.tls.ca_pem = Some(pem(authority));
+        options.transport.tls.client_certificate =
+            Some(ClientCertificate::Pem { certificate: pem(client), key: pem(client_key) });
+        let client = options.clone().connect().await.unwrap();
+        client.publish(Message::new("certified", "x").qos(QoS::AtLeastOnce)).await.unwrap();
+        client.disconnect().await;
+        options.transport.tls.client_certificate =
+            Some(ClientCertificate::Pem { certificate: pem(client_key), key: pem(client_key) });
+        assert!(matches!(options.connect().await, Err(ConnectionError::Tls(_))));
     });
 }
 
@@ -155,6 +167,23 @@ fn new_certificates_need_no_restart() {
         options.transport.tls.ca_pem = Some(old_authority);
         assert!(matches!(options.connect().await, Err(ConnectionError::Tls(_))));
         client.disconnect().await;
+    });
+}
+
+#[test]
+fn a_server_with_the_certificate_of_an_authority_is_told_what_it_needs() {
+    crate::run(async {
+        let directory = ScratchDirectory::new();
+        let mut certificates = Certificates::new(&directory);
+        certificates.server = certificates.authority.clone();
+        certificates.server_key = certificates.authority_key.clone();
+        let (_broker, port) = tls_broker(&certificates, 0);
+        let mut options = ClientOptions::new(&format!("mqtts://localhost:{port}")).unwrap();
+        options.transport.tls.ca_file = Some(certificates.authority);
+        let Err(ConnectionError::Tls(words)) = options.connect().await.map(drop) else {
+            panic!("it is trusted")
+        };
+        assert!(words.contains("CA:FALSE"), "{words}");
     });
 }
 

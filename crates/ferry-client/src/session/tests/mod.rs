@@ -4,6 +4,8 @@ mod rig;
 mod test_auth;
 mod test_connect;
 mod test_disconnect;
+mod test_invalid_value;
+mod test_large;
 mod test_publish;
 mod test_receive;
 mod test_resume;

@@ -39,7 +39,7 @@ impl Rig {
         properties: ConnackProperties<'_>,
     ) -> Vec<String> {
         self.session.closed();
-        self.session.open(self.now);
+        self.session.open(self.now).unwrap();
         self.sent();
         self.says(Packet::Connack(Connack { session_present, properties, ..Connack::default() }))
     }
@@ -64,22 +64,28 @@ impl Rig {
 
     /// What the client has sent since it was asked last, as a server decodes it: what breaks a rule panics.
     pub(super) fn sent(&mut self) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut all = Vec::new();
         loop {
             let mut bytes = Vec::new();
             self.session.take_output(self.now, &mut bytes);
-            let mut rest = bytes.as_slice();
-            if rest.is_empty() {
-                return lines;
+            if bytes.is_empty() {
+                return self.decoded(&all);
             }
-            while let Some(length) = frame_length(rest, &DecodeLimits::UNLIMITED).expect("a frame") {
-                let (frame, behind) = rest.split_at(length);
-                let packet = decode(frame, self.version, Direction::FromClient, &DecodeLimits::UNLIMITED);
-                lines.push(text(&packet.expect("a packet that a server accepts")));
-                rest = behind;
-            }
-            assert!(rest.is_empty(), "half a packet");
+            all.append(&mut bytes);
         }
+    }
+
+    /// Bytes that the client has sent, as a server decodes them: what breaks a rule panics.
+    pub(super) fn decoded(&self, mut bytes: &[u8]) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(length) = frame_length(bytes, &DecodeLimits::UNLIMITED).expect("a frame") {
+            let (frame, behind) = bytes.split_at(length);
+            let packet = decode(frame, self.version, Direction::FromClient, &DecodeLimits::UNLIMITED);
+            lines.push(text(&packet.expect("a packet that a server accepts")));
+            bytes = behind;
+        }
+        assert!(bytes.is_empty(), "half a packet");
+        lines
     }
 
     /// What its owner was told since it was asked last.
@@ -226,6 +232,7 @@ fn event_text(event: &SessionEvent) -> String {
         SessionEvent::Unsubscribed { number, reason_codes } => {
             format!("unsubscribed {number} {}", codes(reason_codes))
         }
+        SessionEvent::Overflowed { topic } => format!("overflowed {topic}"),
         SessionEvent::Authenticated => "authenticated".to_owned(),
     }
 }

@@ -45,7 +45,7 @@ fn auth_with(method: &'static str, reason_code: ReasonCode, data: &'static [u8])
 fn opened() -> Rig {
     let mut rig = Rig::new(v5());
     rig.session.set_mechanism(Some(Box::new(Echo)));
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     assert!(rig.sent()[0].ends_with("auth=ECHO"));
     rig
 }

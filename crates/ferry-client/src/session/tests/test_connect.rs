@@ -8,7 +8,7 @@ use crate::{Message, ProtocolVersion};
 
 fn connect(options: ConnectOptions) -> String {
     let mut rig = Rig::new(options);
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     let sent = rig.sent();
     assert_eq!(sent.len(), 1, "[MQTT-3.1.0-1], [MQTT3-3.1.0-1]");
     sent.into_iter().next().unwrap()
@@ -73,13 +73,13 @@ fn a_session_that_cannot_be_there_ends_the_connection() {
 fn clean_start_is_for_the_first_connection() {
     let mut rig = Rig::connected(ConnectOptions { session_expiry_interval: 60, ..v5() });
     rig.session.closed();
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     assert!(rig.sent()[0].contains("clean=0"));
     // Without a session to go on with it is said each time.
     for options in [v5(), v311()] {
         let mut rig = Rig::connected(options);
         rig.session.closed();
-        rig.session.open(rig.now);
+        rig.session.open(rig.now).unwrap();
         assert!(rig.sent()[0].contains("clean=1"));
     }
 }
@@ -93,7 +93,7 @@ fn an_assigned_client_identifier_is_kept() {
     rig.reconnect(false, properties);
     assert_eq!(rig.events(), ["connected chosen present=0"]);
     rig.session.closed();
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     assert!(rig.sent()[0].starts_with("CONNECT v5 id=chosen "));
 }
 
@@ -128,7 +128,7 @@ fn the_keep_alive_of_the_server_counts() {
 fn nothing_is_sent_before_connack() {
     for options in both() {
         let mut rig = Rig::new(options);
-        rig.session.open(rig.now);
+        rig.session.open(rig.now).unwrap();
         assert_eq!(rig.sent().len(), 1);
         rig.session.publish(rig.now, Message::new("t", "x")).unwrap();
         rig.session.publish(rig.now, Message::new("t", "x").qos(QoS::AtLeastOnce)).unwrap();
@@ -143,7 +143,7 @@ fn nothing_is_sent_before_connack() {
 #[test]
 fn a_refusal_is_told() {
     let mut rig = Rig::new(v5());
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     let properties = ConnackProperties { reason_string: Some("go away"), ..ConnackProperties::default() };
     rig.says(Packet::Connack(Connack { reason_code: ReasonCode::BANNED, properties, ..Connack::default() }));
     assert_eq!(rig.close_reason(), "the server refused the connection: Banned (0x8A): go away");
@@ -153,7 +153,7 @@ fn a_refusal_is_told() {
 #[test]
 fn nothing_comes_before_connack() {
     let mut rig = Rig::new(v5());
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     rig.sent();
     assert_eq!(rig.says(publish("t", QoS::AtMostOnce, 0)), ["DISCONNECT 82"]);
     assert_eq!(rig.close_reason(), "fault 82 MQTT-3.2.0-1");
@@ -170,7 +170,7 @@ fn limits_are_said_and_defaults_are_not() {
         ..persistent(v5())
     };
     let mut rig = Rig::new(options);
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     let mut bytes = Vec::new();
     rig.session.take_output(rig.now, &mut bytes);
     let connect = ferry_codec::decode_connect(&bytes, &ferry_codec::DecodeLimits::UNLIMITED).unwrap();

@@ -9,7 +9,7 @@ use crate::session::{CloseReason, ConnectOptions, DisconnectOptions};
 fn nothing_is_sent_after_disconnect() {
     for options in both() {
         let mut rig = Rig::connected(options);
-        rig.session.disconnect(rig.now, &DisconnectOptions::default());
+        rig.session.disconnect(rig.now, &DisconnectOptions::default()).unwrap();
         rig.session.publish(rig.now, Message::new("t", "x")).unwrap();
         rig.session.subscribe(rig.now, vec!["t".into()]).unwrap();
         assert_eq!(rig.sent(), ["DISCONNECT 00"]);
@@ -30,7 +30,7 @@ fn disconnect_with_will() {
     for connect in both() {
         let is_v3 = connect.protocol_version.is_v3();
         let mut rig = Rig::connected(connect);
-        rig.session.disconnect(rig.now, &options);
+        rig.session.disconnect(rig.now, &options).unwrap();
         assert_eq!(rig.sent().len(), usize::from(!is_v3));
     }
 }
@@ -41,7 +41,7 @@ fn the_session_expiry_is_not_changed_from_zero() {
     let options = DisconnectOptions { session_expiry_interval: Some(5), ..DisconnectOptions::default() };
     for (in_connect, sent) in [(0, &b"\xE0\x00"[..]), (60, b"\xE0\x07\x00\x05\x11\x00\x00\x00\x05")] {
         let mut rig = Rig::connected(ConnectOptions { session_expiry_interval: in_connect, ..v5() });
-        rig.session.disconnect(rig.now, &options);
+        rig.session.disconnect(rig.now, &options).unwrap();
         let mut bytes = Vec::new();
         rig.session.take_output(rig.now, &mut bytes);
         assert_eq!(bytes, sent);

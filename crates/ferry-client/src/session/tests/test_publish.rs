@@ -28,6 +28,23 @@ fn the_three_qualities_of_service() {
     }
 }
 
+/// The age that a message gets counts as its own expiry does, and does not take the place of one.
+#[test]
+fn what_has_no_expiry_of_its_own_gets_an_age() {
+    for options in both() {
+        let options = ConnectOptions { outgoing_age_max_seconds: Some(10), ..persistent(options) };
+        let mut rig = Rig::new(options);
+        rig.session.publish(rig.now, message("old", QoS::AtLeastOnce)).unwrap();
+        rig.session.publish(rig.now, message("own", QoS::AtLeastOnce).expiry_seconds(20)).unwrap();
+        rig.pass_seconds(11);
+        rig.session.publish(rig.now, message("new", QoS::AtLeastOnce)).unwrap();
+        let sent = rig.reconnect(false, ConnackProperties::default());
+        assert_eq!(rig.events(), ["connected me present=0", "not published 1 Expired"]);
+        let topics: Vec<_> = sent.iter().filter_map(|line| line.split(' ').nth(3)).collect();
+        assert_eq!(topics, ["own", "new"]);
+    }
+}
+
 #[test]
 fn a_refusal_of_the_server_is_told() {
     let mut rig = Rig::connected(v5());

@@ -2,7 +2,8 @@ use std::num::NonZeroU16;
 
 use ferry_codec::{Ack, ConnackProperties, Packet, Publish, QoS, ReasonCode};
 
-use super::rig::{Rig, ack, both, id, persistent, publish, v5};
+use super::rig::{Rig, ack, both, id, persistent, publish, v5, v311};
+use crate::Message;
 use crate::session::ConnectOptions;
 
 /// [MQTT-4.5.0-2], [MQTT3-4.5.0-2]
@@ -140,6 +141,79 @@ fn a_server_may_exceed_the_receive_maximum_by_a_few() {
     rig.session.acknowledge(rig.now, 1, ReasonCode::SUCCESS);
     assert_eq!(rig.says(publish("t", QoS::AtLeastOnce, 66)), ["PUBACK 1 00"]);
     assert_eq!(rig.says(publish("t", QoS::AtLeastOnce, 67)), ["DISCONNECT 93"]);
+}
+
+#[test]
+fn a_3_1_1_server_is_not_listened_to_while_much_is_unacknowledged() {
+    for options in both() {
+        let is_v3 = options.protocol_version.is_v3();
+        let mut rig = Rig::connected(ConnectOptions { receive_maximum: 2, ..options.clone() });
+        rig.says(publish("t", QoS::AtLeastOnce, 1));
+        assert!(!rig.session.is_receive_full());
+        rig.says(publish("t", QoS::ExactlyOnce, 2));
+        assert_eq!(rig.session.is_receive_full(), is_v3);
+        rig.session.acknowledge(rig.now, 2, ReasonCode::SUCCESS);
+        assert!(!rig.session.is_receive_full());
+        let mut rig = Rig::connected(ConnectOptions { receive_bytes_max_v3: 1, ..options });
+        rig.says(publish("t", QoS::AtLeastOnce, 1));
+        assert_eq!(rig.session.is_receive_full(), is_v3);
+        rig.session.closed();
+        assert!(!rig.session.is_receive_full(), "it will come again");
+    }
+}
+
+/// Four messages are there, where two may wait, and the answer to a fifth of its own is awaited.
+fn overrun(options: ConnectOptions) -> Rig {
+    let mut rig = Rig::connected(ConnectOptions { receive_maximum: 2, ..options });
+    rig.session.publish(rig.now, Message::new("mine", "x").qos(QoS::AtLeastOnce)).unwrap();
+    assert_eq!(rig.sent().len(), 1);
+    for packet_id in 1..=4 {
+        rig.says(publish("t", QoS::AtLeastOnce, packet_id));
+    }
+    assert_eq!(rig.events().len(), 4);
+    rig
+}
+
+/// [MQTT3-4.6.0-2]: what there is no room for comes again with all that is behind it.
+#[test]
+fn a_3_1_1_server_that_sends_too_much_is_asked_again() {
+    for is_answered in [true, false] {
+        // The answer alone is no reason: there is no room yet.
+        let mut rig = overrun(persistent(v311()));
+        assert!(rig.says(publish("t", QoS::ExactlyOnce, 5)).is_empty());
+        rig.session.acknowledge(rig.now, 1, ReasonCode::SUCCESS);
+        assert_eq!(rig.sent(), ["PUBACK 1 00"]);
+        assert!(rig.says(publish("t", QoS::AtLeastOnce, 6)).is_empty(), "it is behind the one before");
+        assert!(rig.events().is_empty());
+        if is_answered {
+            assert!(rig.says(Packet::Puback(ack(1))).is_empty());
+        }
+        for number in [2, 3] {
+            rig.session.acknowledge(rig.now, number, ReasonCode::SUCCESS);
+        }
+        assert_eq!(rig.sent(), ["PUBACK 2 00", "PUBACK 3 00", "DISCONNECT 00"]);
+        assert_eq!(rig.close_reason(), "more came than may wait; the rest comes again");
+        rig.reconnect(true, ConnackProperties::default());
+        rig.events();
+        rig.says(publish("t", QoS::AtLeastOnce, 4));
+        rig.says(publish("t", QoS::ExactlyOnce, 5));
+        assert_eq!(rig.events(), ["message 5 t x", "message 6 t x"]);
+    }
+}
+
+/// [MQTT3-4.5.0-2], [MQTT3-4.6.0-2]
+#[test]
+fn what_would_not_come_again_is_told() {
+    let mut rig = overrun(v311());
+    assert!(rig.says(publish("much", QoS::AtLeastOnce, 5)).is_empty(), "those before it come first");
+    assert_eq!(rig.says(publish("more", QoS::ExactlyOnce, 6)), ["PUBREC 6 00"]);
+    assert_eq!(rig.events(), ["overflowed much", "overflowed more"]);
+    for number in 1..=4 {
+        rig.session.acknowledge(rig.now, number, ReasonCode::SUCCESS);
+    }
+    assert_eq!(rig.sent(), ["PUBACK 1 00", "PUBACK 2 00", "PUBACK 3 00", "PUBACK 4 00", "PUBACK 5 00"]);
+    rig.says(publish("t", QoS::AtLeastOnce, 7));
+    assert_eq!(rig.events(), ["message 7 t x"]);
 }
 
 /// U5-017

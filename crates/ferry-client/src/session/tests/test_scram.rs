@@ -47,7 +47,7 @@ fn opened() -> (Rig, ServerExchange, String) {
     let mut rig = Rig::new(v5());
     let scram = Scram::new(ScramHash::Sha256, "user", "pencil");
     rig.session.set_mechanism(Some(Box::new(scram)));
-    rig.session.open(rig.now);
+    rig.session.open(rig.now).unwrap();
     let (first, _) = sent_data(&mut rig);
     let (server, challenge) = answer(&first);
     (rig, server, challenge)
