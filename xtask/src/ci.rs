@@ -2,7 +2,7 @@
 
 use crate::progress::{Progress, run as run_command};
 use crate::workspace::cargo;
-use crate::{Outcome, dependencies, fuzz, instructions, psk, sim, spec, test, tidy};
+use crate::{Outcome, dependencies, features, fuzz, instructions, sim, spec, test, tidy};
 
 /// # Errors
 /// The steps that failed; all of them are run first.
@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     progress.step("spec", || spec::run(&["--check".to_owned()]));
     progress.step("dependencies", dependencies::run);
     progress.step("tests", || test::run(&[]));
-    progress.step("psk", psk::run);
+    progress.step("features", features::run);
     if !quick {
         progress.step("instructions", || instructions::run(&[]));
         progress.step("simulation", || sim::run(&sim::ci_arguments()));

@@ -30,11 +30,17 @@ const KNOWN_BAD: &[(&str, &str)] = &[
 ];
 
 /// Crates that must not come in unless somebody asks for the feature that needs them, and why.
-const NOT_BY_DEFAULT: &[(&str, &str)] = &[(
-    "openssl-sys",
-    "only the feature `psk` may need OpenSSL: a second TLS library doubles what must be patched, and the default build \
-     needs no C library",
-)];
+const NOT_BY_DEFAULT: &[(&str, &str)] = &[
+    (
+        "openssl-sys",
+        "only the feature `psk` may need OpenSSL: a second TLS library doubles what must be patched, and the default build \
+         needs no C library",
+    ),
+    (
+        "libgssapi-sys",
+        "only the feature `kerberos` may need the system's Kerberos: the default build needs no C library",
+    ),
+];
 
 struct Package {
     name: String,

@@ -13,6 +13,9 @@ use crate::workspace::{cargo, root};
 /// The figures that are checked in, relative to the root.
 const FIGURES: &str = "crates/ferry-core/benches/instructions/figures.toml";
 
+/// The packages that have scenarios.
+const PACKAGES: [&str; 2] = ["ferry-core", "ferry-auth"];
+
 /// How much more than the figures is accepted, in percent.
 const MORE_PERCENT_MAX: f64 = 5.0;
 
@@ -80,28 +83,36 @@ fn version(command: &mut Command) -> Option<String> {
 }
 
 fn count(environment: BTreeMap<String, String>) -> Result<Figures, String> {
-    let program = build()?;
-    let list = Command::new(&program).output().map_err(|error| format!("{}: {error}", program.display()))?;
     let mut instructions = BTreeMap::new();
+    for package in PACKAGES {
+        let before = instructions.len();
+        count_all(&build(package)?, &mut instructions)?;
+        if instructions.len() == before {
+            return Err(format!("{package}: there is nothing to count"));
+        }
+    }
+    Ok(Figures { environment, instructions })
+}
+
+/// Counts what a program has.
+fn count_all(program: &PathBuf, instructions: &mut BTreeMap<String, f64>) -> Outcome {
+    let list = Command::new(program).output().map_err(|error| format!("{}: {error}", program.display()))?;
     for name in String::from_utf8_lossy(&list.stdout).lines() {
         let (few, many) = std::thread::scope(|scope| {
-            let few = scope.spawn(|| count_one(&program, name, OPERATIONS[0]));
-            let many = count_one(&program, name, OPERATIONS[1]);
+            let few = scope.spawn(|| count_one(program, name, OPERATIONS[0]));
+            let many = count_one(program, name, OPERATIONS[1]);
             (few.join().unwrap_or_else(|_| Err("counting failed".to_owned())), many)
         });
         let difference = many?.saturating_sub(few?) as f64;
         instructions.insert(name.to_owned(), difference / (OPERATIONS[1] - OPERATIONS[0]) as f64);
     }
-    if instructions.is_empty() {
-        return Err("there is nothing to count".to_owned());
-    }
-    Ok(Figures { environment, instructions })
+    Ok(())
 }
 
-/// Builds the scenarios as the broker is built for users.
-fn build() -> Result<PathBuf, String> {
+/// Builds the scenarios of a package as the broker is built for users.
+fn build(package: &str) -> Result<PathBuf, String> {
     let mut command = cargo();
-    command.args(["build", "--release", "--quiet", "--locked", "--package", "ferry-core"]);
+    command.args(["build", "--release", "--quiet", "--locked", "--package", package]);
     command.args(["--bench", "instructions", "--message-format", "json-render-diagnostics"]);
     // Other instructions than those of every processor would make other counts.
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");

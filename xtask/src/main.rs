@@ -1,18 +1,19 @@
 //! The tasks of this repository: `cargo xtask TASK`.
 #![allow(clippy::print_stdout, reason = "a task talks to the person who started it")]
 
+mod attacks;
 mod bench;
 mod ci;
 mod client_bench;
 mod conformance;
 mod crash;
 mod dependencies;
+mod features;
 mod fuzz;
 mod instructions;
 mod licence;
 mod many_connections;
 mod progress;
-mod psk;
 mod sim;
 mod spec;
 mod store_bench;
@@ -29,13 +30,13 @@ type Outcome = Result<(), String>;
 const HELP: &str = "\
 cargo xtask TASK
 
-  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, psk, instructions, simulation, fuzz
+  ci [--quick]       format, clippy, rustdoc, tidy, spec, dependencies, tests, features, instructions, simulation, fuzz
                      targets (--quick: without the last three)
   test [ARGUMENTS]   prepare what the tests need, then run all of them (ARGUMENTS go to cargo test)
   test-tools         only prepare what the tests need
   tidy               rules of the source tree: crate dependencies, sizes, names, words
   dependencies       licences, known bad, yanked and duplicate dependencies
-  psk                clippy and tests of what only the feature `psk` has, if OpenSSL is there to build with
+  features           clippy and tests of what optional features add, as far as their libraries are there to build with
   conformance --against HOST:PORT [FILTER]
                      run the scripts under tests/scripts against any broker and print a table
   sim [--seconds N | --seeds A..B] [--seed S]
@@ -56,6 +57,9 @@ cargo xtask TASK
                      count the instructions of the hot paths; fails where one takes 5 % more than the figures
                      that are checked in (--update: take these counts as figures)
   fuzz [SECONDS]     run each fuzz target (default 60 s)
+  attacks [--clients N] [--only NAME] [--logins] [--hashes]
+                     let 10,000 clients attack the release binary, and say how long another client waited; a flood of
+                     logins instead (--logins), or what comparing a password costs with each hash (--hashes)
   many-connections [--connections N] [--subscriptions N] [--retained N] [--durable] [ferry | mosquitto]
                      memory and processor time of what the release binary holds, next to Mosquitto if it is
                      installed (--against HOST:PORT [--process ID]: of a running broker)
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
     let (task, rest) =
         arguments.split_first().map_or(("help", &[][..]), |(task, rest)| (task.as_str(), rest));
     let outcome = match task {
+        "attacks" => attacks::run(rest),
         "bench" => bench::run(rest),
         "client-bench" => client_bench::run(rest),
         "ci" => ci::run(rest),
@@ -74,7 +79,7 @@ fn main() -> ExitCode {
         "test-tools" => test_tools::prepare().map(drop),
         "tidy" => tidy::run(),
         "dependencies" => dependencies::run(),
-        "psk" => psk::run(),
+        "features" => features::run(),
         "conformance" => conformance::run(rest),
         "crash" => crash::run(rest),
         "store-bench" => store_bench::run(rest),

@@ -7,10 +7,13 @@ use crate::Outcome;
 use crate::progress::run_quietly;
 use crate::workspace::target_directory;
 
-/// A client, and what computes SCRAM and tokens for others.
-const PYTHON: &[&str] = &["paho-mqtt==2.1.0", "scramp==1.5.0", "PyJWT[crypto]==2.15.1"];
-/// What tries the admin API by its OpenAPI document.
+/// A client, what computes SCRAM and tokens for others, and what a collector of traces is told.
+const PYTHON: &[&str] =
+    &["paho-mqtt==2.1.0", "scramp==1.5.0", "PyJWT[crypto]==2.15.1", "opentelemetry-proto==1.45.2"];
+/// What tries the admin API by its OpenAPI document. It brings some forty packages with it.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+/// A collector of traces: a program, which there is for some machines.
+const ROTEL: &str = "rotel==0.0.1a15";
 const MQTT_JS: &str = "mqtt@5.16.0";
 
 /// System packages, each with a file or program that shows it is there.
@@ -41,7 +44,8 @@ pub(crate) fn prepare() -> Result<TestTools, String> {
     system_packages()?;
     let directory = target_directory().join("test-tools");
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    schemathesis(&directory);
+    optional(&directory.join("schemathesis"), SCHEMATHESIS);
+    optional(&directory.join("rotel"), ROTEL);
     Ok(TestTools { python: python(&directory)?, node_modules: node_modules(&directory)? })
 }
 
@@ -78,14 +82,12 @@ fn python(directory: &Path) -> Result<PathBuf, String> {
     python_environment(&directory.join("python"), PYTHON)
 }
 
-/// It brings some forty packages with it, so it has an environment of its own, and where it cannot be had its tests are
-/// left out.
-fn schemathesis(directory: &Path) {
-    let environment = directory.join("schemathesis");
-    if let Err(error) = python_environment(&environment, &[SCHEMATHESIS]) {
-        println!("python: {SCHEMATHESIS} cannot be installed, so its tests are left out: {error}");
+/// A package with an environment of its own; where it cannot be had its tests are left out.
+fn optional(environment: &Path, package: &str) {
+    if let Err(error) = python_environment(environment, &[package]) {
+        println!("python: {package} cannot be installed, so its tests are left out: {error}");
         // The tests look for its program; what cannot be removed is not there.
-        let _ = std::fs::remove_dir_all(&environment);
+        let _ = std::fs::remove_dir_all(environment);
     }
 }
 

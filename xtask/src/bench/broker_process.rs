@@ -11,6 +11,10 @@ use super::peer::{Need, Peer};
 /// How long a broker may take until it answers.
 const START_MAX: Duration = Duration::from_secs(60);
 
+/// How long what a broker does right after its start is waited for, such as giving memory back: otherwise it would count as
+/// that of clients.
+const SETTLED_AFTER: Duration = Duration::from_secs(2);
+
 /// How long an answer to CONNECT may take.
 const ANSWER_MAX: Duration = Duration::from_secs(1);
 
@@ -70,6 +74,11 @@ impl BrokerProcess {
         let mut process = Self { child, port, directory: directory.to_owned() };
         process.await_answer(need)?;
         Ok(process)
+    }
+
+    /// Waits until what comes right after the start is done.
+    pub(super) fn settle(&self) {
+        std::thread::sleep(SETTLED_AFTER);
     }
 
     /// The process and all that descend from it.

@@ -35,6 +35,8 @@ pub(super) enum Target {
     NoMoreThanPeers,
     /// So many times that of Ferry with one shard.
     Times(f64),
+    /// At most so many times that of Ferry with one shard.
+    AtMostTimes(f64),
 }
 
 impl Unit {
@@ -70,6 +72,7 @@ impl Target {
             Self::AtLeast(least) => format!("≥ {}", unit.text(least)),
             Self::NoMoreThanPeers => "≤ the best peer".to_owned(),
             Self::Times(factor) => format!("≥ {} × one shard", significant(factor)),
+            Self::AtMostTimes(factor) => format!("≤ {} × one shard", significant(factor)),
         }
     }
 
@@ -83,6 +86,7 @@ impl Target {
             Self::AtLeast(least) => Some(value >= least),
             Self::NoMoreThanPeers => best_peer.map(|best| value <= best),
             Self::Times(factor) => best_peer.map(|one| value >= factor * one),
+            Self::AtMostTimes(factor) => best_peer.map(|one| value <= factor * one),
         }
     }
 }
@@ -154,6 +158,8 @@ mod tests {
             (Target::NoMoreThanPeers, 4.0, None, None),
             (Target::Times(1.6), 3.0, Some(2.0), Some(false)),
             (Target::Times(1.6), 3.2, Some(2.0), Some(true)),
+            (Target::AtMostTimes(1.25), 2.6, Some(2.0), Some(false)),
+            (Target::AtMostTimes(1.25), 2.4, Some(2.0), Some(true)),
         ] {
             assert_eq!(target.is_met(value, peer), met, "{target:?} {value} {peer:?}");
         }

@@ -44,8 +44,7 @@ impl Measurement {
 /// A run that takes longer than this, besides its seconds, is given up: the broker cannot do it.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// How long an idle broker settles and is then watched.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// How long an idle broker is watched.
 const WATCHED: Duration = Duration::from_secs(10);
 
 /// Loads a broker.
@@ -90,7 +89,7 @@ pub(super) fn load(
 /// Watches a broker that has nothing to do.
 pub(super) fn watch(broker: &BrokerProcess, seconds_max: Option<f64>) -> Value {
     let time = seconds_max.map_or(WATCHED, Duration::from_secs_f64);
-    std::thread::sleep(SETTLED_AFTER);
+    broker.settle();
     let before = broker.wakeups();
     std::thread::sleep(time);
     let wakeups = broker.wakeups().saturating_sub(before) as f64 * WATCHED.as_secs_f64() / time.as_secs_f64();

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::broker_process::{BrokerProcess, Certificate};
-use super::figures::{median, significant};
+use super::figures::{Unit, median, significant};
 use super::measurement::{Measurement, load, watch};
 use super::options::Options;
 use super::peer::{Part, Peer};
@@ -152,6 +152,9 @@ impl<'a> Suite<'a> {
         let process = BrokerProcess::start(&broker.peer, &broker.program, need, &directory, certificate)?;
         if scenario.arguments.is_empty() {
             return Ok(watch(&process, self.options.quick.then_some(self.options.seconds)));
+        }
+        if scenario.figures.iter().any(|figure| matches!(figure.unit, Unit::Bytes)) {
+            process.settle();
         }
         let result = load(&self.ferry, &process, need, arguments, &self.scratch)?;
         let file = self.directory.join(format!("{}-{}.json", scenario.id, broker.peer.name));

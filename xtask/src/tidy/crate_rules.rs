@@ -10,8 +10,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("ferry-core", &["ferry-codec", "ferry-session", "ferry-router"]),
     ("ferry-store", &[]),
     ("ferry-scram", &[]),
-    ("ferry-auth", &["ferry-scram"]),
+    ("ferry-kerberos", &[]),
+    ("ferry-auth", &["ferry-kerberos", "ferry-scram"]),
     ("ferry-net", &[]),
+    ("ferry-resident", &[]),
     (
         "ferry-broker",
         &[
@@ -22,9 +24,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "ferry-store",
             "ferry-auth",
             "ferry-net",
+            "ferry-resident",
         ],
     ),
-    ("ferry-client", &["ferry-codec", "ferry-scram", "ferry-session", "ferry-store"]),
+    ("ferry-client", &["ferry-codec", "ferry-kerberos", "ferry-scram", "ferry-session", "ferry-store"]),
     ("ferry-test-broker", &["ferry-codec", "ferry-core", "ferry-client"]),
     ("ferry-bench", &["ferry-codec"]),
     ("ferry", &["ferry-auth", "ferry-bench", "ferry-broker", "ferry-client", "ferry-codec"]),

@@ -11,6 +11,9 @@ const BANNED_WORDS: &[&str] =
 const MACHINE_PATHS: &[&str] =
     &[concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
 
+/// What git writes between two versions that somebody has to choose from.
+const CONFLICT_MARKERS: &[&str] = &[concat!("<<<<", "<<< "), concat!(">>>>", ">>> ")];
+
 /// Names that say nothing about what is in the module.
 const EMPTY_NAMES: &[&str] = &["common", "utils", "util", "helpers", "helper", "types", "misc"];
 
@@ -64,6 +67,9 @@ fn check_text(path: &str, text: &str) -> Vec<String> {
         if let Some(machine) = MACHINE_PATHS.iter().find(|machine| line.contains(**machine)) {
             problems.push(format!("{path}:{number}: the path of one machine ({machine})"));
         }
+        if CONFLICT_MARKERS.iter().any(|marker| line.starts_with(marker)) {
+            problems.push(format!("{path}:{number}: a conflict that nobody has resolved"));
+        }
     }
     problems
 }
@@ -87,6 +93,14 @@ mod tests {
     fn machine_paths_are_found() {
         assert_eq!(check_text("a", concat!("let p = \"/ho", "me/me/x\";")).len(), 1);
         assert!(check_text("a", "/etc/ferry.toml").is_empty());
+    }
+
+    #[test]
+    fn conflicts_are_resolved() {
+        let marker =
+            |sign: &str, rest: &str| check_text("a", &format!("x\n{}{rest}\n", sign.repeat(7))).len();
+        assert_eq!((marker("<", " HEAD"), marker(">", " 1234567 (Words)")), (1, 1));
+        assert_eq!((marker("=", ""), marker("<", "<<<"), marker(" ", "<<<<<<< HEAD")), (0, 0, 0));
     }
 
     #[test]
