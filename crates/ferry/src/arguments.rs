@@ -252,8 +252,8 @@ pub(crate) struct PasswdArguments {
 
 /// Say which rule lets a client do something, or does not; or why a client was refused
 ///
-/// With an action and a topic it reads the configuration and the files that it names, as `ferry serve` would, and asks no
-/// running broker. With --client it asks the running broker why a client was refused, disconnected, or not delivered to.
+/// With an action and a topic it reads the configuration, the files that it names, and the roles in the data directory, as
+/// `ferry serve` would, and asks no running broker: `ferry ctl why` does. With --client it asks the running broker why a client was refused, disconnected, or not delivered to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -262,10 +262,10 @@ Examples:
   ferry why --config ferry.toml --address 192.0.2.7 --qos 1 --retain publish house/door
   ferry why --client pump7
 
-Exit codes: 0 allowed; 1 the configuration is wrong; 2 wrong command line; 3 denied. With --client those of ferry ctl.")]
+Exit codes: 0 allowed; 1 denied; 2 wrong command line or configuration. With --client those of ferry ctl.")]
 pub(crate) struct WhyArguments {
     /// Ask the running broker about this client identifier
-    #[arg(long, value_name = "ID", conflicts_with_all = ["action", "topic", "user", "client_id", "address", "certificate", "qos", "retain"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["action", "topic", "user", "client_id", "address", "certificate", "certificate_subject", "certificate_san", "certificate_fingerprint", "roles", "qos", "retain"])]
     pub(crate) client: Option<String>,
 
     #[command(flatten)]
@@ -290,6 +290,22 @@ pub(crate) struct WhyArguments {
     /// Common name of the client's certificate [default: it has none]
     #[arg(long, value_name = "NAME")]
     pub(crate) certificate: Option<String>,
+
+    /// Subject of the client's certificate, such as CN=pump-7,O=Example
+    #[arg(long, value_name = "SUBJECT")]
+    pub(crate) certificate_subject: Option<String>,
+
+    /// Alternative name of its certificate, such as DNS:pump-7.example; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) certificate_san: Vec<String>,
+
+    /// SHA-256 of its certificate, in hexadecimal digits
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) certificate_fingerprint: Option<String>,
+
+    /// A role that the client has by its token or from the hook; may be given several times
+    #[arg(long = "role", value_name = "ROLE")]
+    pub(crate) roles: Vec<String>,
 
     /// The QoS to publish with
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]
@@ -361,10 +377,15 @@ Exit codes: 0 nothing is lost; 1 something is damaged, or it cannot be read; 2 w
         directory: PathBuf,
     },
     /// Write everything in it as lines of JSON; changes nothing
+    ///
+    /// Sessions, messages and retained messages, and what is managed at run time: users, bans, roles and groups. Hashes
+    /// of passwords are among them, and what messages say: the file of --output is for its owner alone (mode 0600); who
+    /// may read what else the lines are written to is for you to say, such as by umask 077.
     #[command(after_help = "\
 Examples:
   ferry store dump /var/lib/ferry --output backup.jsonl
-  ferry store dump /var/lib/ferry | zstd > backup.jsonl.zst
+  (umask 077; ferry store dump /var/lib/ferry | zstd > backup.jsonl.zst)
+  ferry store dump /var/lib/ferry --without-users --output messages.jsonl
   ferry store dump /var/lib/ferry | jq 'select(.kind == \"retained\") | .topic'
 
 Exit codes: 0 everything is in the dump; 1 what is damaged is not, or it cannot be done; 2 wrong command line.")]
@@ -375,8 +396,15 @@ Exit codes: 0 everything is in the dump; 1 what is damaged is not, or it cannot 
         /// Write into this new file [default: standard output]
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// Leave out the users who are managed at run time, with the hashes of their passwords
+        #[arg(long)]
+        without_users: bool,
     },
     /// Make a data directory of a dump
+    ///
+    /// Also of one that an earlier version has made. Every line is checked as a broker would that reads it, and nothing is
+    /// served of a dump that was not loaded to its end: after an error the directory is as empty as before, and if the
+    /// program was stopped in the middle, no broker starts there until the dump has been loaded again.
     #[command(after_help = "\
 Examples:
   ferry store load /var/lib/ferry --input backup.jsonl

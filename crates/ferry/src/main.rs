@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     };
     match client::with_options_files(words, Arguments::command(), directory.as_deref()) {
         Ok(words) => execute(Arguments::parse_from(words)),
-        Err(wrong) => output::failure(&wrong),
+        Err(wrong) => output::wrong_command_line(&wrong),
     }
 }
 

@@ -9,6 +9,10 @@ use ferry_broker::config::{Problem, Problems};
 /// The exit code for a command line that is wrong: that of the parser of command lines too.
 pub(crate) const WRONG_COMMAND_LINE: u8 = 2;
 
+/// The exit code of a question whether something is allowed, if it is not: what scripts know from `test`, `grep` and their
+/// like, for which an error is never 1.
+pub(crate) const DENIED: u8 = 1;
+
 /// Prints a result. Whoever closed the other end does not want it, so a failure is none.
 pub(crate) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");

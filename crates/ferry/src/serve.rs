@@ -1,7 +1,9 @@
 //! `ferry serve`.
 
+use std::ffi::OsStr;
 use std::io::IsTerminal;
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use ferry_broker::LogLevels;
@@ -19,6 +21,9 @@ pub(crate) fn serve(sources: &Sources) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => return output::problems(&problems),
     };
+    if let Some((variable, value)) = loaded.config.kerberos_environment(&sources.environment) {
+        return begin_again(variable, &value);
+    }
     output::warnings(&loaded.warnings);
     let level = log_to_standard_error(loaded.config.log.level);
     let levels = level.clone();
@@ -33,6 +38,18 @@ pub(crate) fn serve(sources: &Sources) -> ExitCode {
     match ferry_broker::run(loaded, sources, set_levels, &mut reloaded) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::failure(&error),
+    }
+}
+
+/// Becomes the same program with another environment: a program that runs already could only change it by unsafe code.
+/// Returns only if that fails.
+fn begin_again(variable: &str, value: &OsStr) -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| "ferry".into());
+    let failed = |error: std::io::Error| output::failure(&format!("{variable} cannot be set: {error}"));
+    match std::env::current_exe() {
+        Ok(program) => failed(Command::new(program).arg0(name).args(arguments).env(variable, value).exec()),
+        Err(error) => failed(error),
     }
 }
 

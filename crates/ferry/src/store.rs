@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use ferry_broker::store_tools::{self, StoreToolError};
+use ferry_broker::store_tools::{self, DumpOptions, DumpReport, StoreToolError};
 
 use crate::arguments::StoreCommand;
 use crate::output;
@@ -16,7 +16,9 @@ use crate::progress::{Progress, percent};
 pub(crate) fn store(command: &StoreCommand) -> ExitCode {
     match command {
         StoreCommand::Check { directory } => check(directory),
-        StoreCommand::Dump { directory, output } => dump(directory, output.as_deref()),
+        StoreCommand::Dump { directory, output, without_users } => {
+            dump(directory, DumpOptions { without_users: *without_users }, output.as_deref())
+        }
         StoreCommand::Load { directory, input } => load(directory, input.as_deref()),
     }
 }
@@ -37,35 +39,67 @@ fn check(directory: &Path) -> ExitCode {
     }
 }
 
-fn dump(directory: &Path, file: Option<&Path>) -> ExitCode {
-    let mut out: Box<dyn Write> = match file.map(create) {
-        None => Box::new(BufWriter::new(io::stdout().lock())),
-        Some(Ok(file)) => Box::new(BufWriter::new(file)),
-        Some(Err(error)) => return output::failure(&error),
+fn dump(directory: &Path, options: DumpOptions, file: Option<&Path>) -> ExitCode {
+    let written = match file {
+        None => write_dump(directory, options, &mut BufWriter::new(io::stdout().lock())),
+        Some(path) => match create(path) {
+            Ok(file) => write_file(directory, options, path, &file),
+            Err(error) => return output::failure(&error),
+        },
     };
-    let mut progress = Progress::new(false);
-    let report = store_tools::dump(directory, &mut out, &mut |done, total| {
-        progress.tell(|| format!("writing {}", percent(done, total)));
-    });
-    progress.clear();
-    match report {
-        Ok(report) => {
-            for key in &report.unreadable {
-                output::note(format_args!("warning: {key} cannot be read and is not in the dump"));
-            }
-            output::note(format_args!("{} entries written", report.entries));
-            if report.unreadable_count == 0 && !report.is_damaged {
-                return ExitCode::SUCCESS;
-            }
-            let lost = format!(
-                "the directory is damaged: the dump has all that can be read; `ferry store check {}` says more",
-                directory.display()
-            );
-            output::failure(&lost)
-        }
+    match written {
+        Ok(report) => tell_of_dump(directory, &report),
         Err(StoreToolError::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => output::failure(&error),
     }
+}
+
+/// What is not a whole dump does not stay.
+fn write_file(
+    directory: &Path,
+    options: DumpOptions,
+    path: &Path,
+    file: &File,
+) -> Result<DumpReport, StoreToolError> {
+    let written = write_dump(directory, options, &mut BufWriter::new(file))
+        .and_then(|report| file.sync_all().map(|()| report).map_err(StoreToolError::Io));
+    if written.is_err() {
+        // Nothing can be done about one that stays; it would be refused.
+        let _removed = std::fs::remove_file(path);
+    }
+    written
+}
+
+fn write_dump(
+    directory: &Path,
+    options: DumpOptions,
+    out: &mut dyn Write,
+) -> Result<DumpReport, StoreToolError> {
+    let mut progress = Progress::new(false);
+    let report = store_tools::dump(directory, options, out, &mut |done, total| {
+        progress.tell(|| format!("writing {}", percent(done, total)));
+    });
+    progress.clear();
+    report
+}
+
+fn tell_of_dump(directory: &Path, report: &DumpReport) -> ExitCode {
+    for what in &report.unreadable {
+        output::note(format_args!("warning: not in the dump, because it cannot be read: {what}"));
+    }
+    let secret = match report.users {
+        0 => String::new(),
+        users => format!(", with the hashes of the passwords of {users} users: keep them secret"),
+    };
+    output::note(format_args!("{} entries written{secret}", report.entries));
+    if report.unreadable_count == 0 && !report.is_damaged {
+        return ExitCode::SUCCESS;
+    }
+    let lost = format!(
+        "the directory is damaged: the dump has all that can be read; `ferry store check {}` says more",
+        directory.display()
+    );
+    output::failure(&lost)
 }
 
 fn load(directory: &Path, file: Option<&Path>) -> ExitCode {

@@ -9,9 +9,6 @@ use ferry_codec::QoS;
 use crate::arguments::WhyArguments;
 use crate::{ctl, output};
 
-/// Exit code for what is denied.
-const DENIED: u8 = 3;
-
 /// Prints which rule decides.
 pub(crate) fn why(arguments: &WhyArguments) -> ExitCode {
     if let Some(client_id) = &arguments.client {
@@ -30,6 +27,10 @@ pub(crate) fn why(arguments: &WhyArguments) -> ExitCode {
         client_id: &arguments.client_id,
         peer_address: &arguments.address,
         certificate_common_name: arguments.certificate.as_deref(),
+        certificate_subject: arguments.certificate_subject.as_deref(),
+        certificate_alternative_names: &arguments.certificate_san,
+        certificate_fingerprint: arguments.certificate_fingerprint.as_deref(),
+        roles: &arguments.roles,
     };
     // It is there with an action.
     let topic = arguments.topic.as_deref().unwrap_or_default();
@@ -38,8 +39,11 @@ pub(crate) fn why(arguments: &WhyArguments) -> ExitCode {
     match explained {
         Ok(explanation) => {
             output::line(&explanation.to_string());
-            if explanation.allowed { ExitCode::SUCCESS } else { ExitCode::from(DENIED) }
+            if explanation.allowed { ExitCode::SUCCESS } else { ExitCode::from(output::DENIED) }
         }
-        Err(problems) => output::problems(&problems),
+        Err(problems) => {
+            output::problems(&problems);
+            ExitCode::from(output::WRONG_COMMAND_LINE)
+        }
     }
 }

@@ -280,7 +280,7 @@ fn a_dump_is_loaded_into_an_empty_directory() {
     assert_eq!(store(&["check", data]).status.code(), Some(0));
     assert_eq!(store(&["dump", data, "--output", &file]).status.code(), Some(0));
     let dump = std::fs::read_to_string(&file).expect("the dump");
-    assert!(dump.starts_with("{\"ferry_dump\":1,") && dump.contains("\"payload_base64\":\"/w==\""), "{dump}");
+    assert!(dump.starts_with("{\"ferry_dump\":2,") && dump.contains("\"payload_base64\":\"/w==\""), "{dump}");
     let output = store(&["load", &copy, "--input", &file]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(String::from_utf8_lossy(&store(&["dump", &copy]).stdout), dump);

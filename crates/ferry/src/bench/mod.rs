@@ -23,7 +23,7 @@ pub(crate) fn bench(command: BenchCommand) -> ExitCode {
     match (command.task, command.run) {
         (Some(BenchTask::Report(arguments)), _) => result_file::show(&arguments),
         (None, Some(arguments)) => run(arguments),
-        (None, None) => output::failure(&"say what to do: a scenario, or report"),
+        (None, None) => output::wrong_command_line(&"say what to do: a scenario, or report"),
     }
 }
 

@@ -62,9 +62,14 @@ pub(crate) struct ConnectionArguments {
     pub(super) password: Option<OsString>,
 
     /// Prove with the user name and the password who this is, without showing the password: SCRAM-SHA-256, SCRAM-SHA-512 or
-    /// SCRAM-SHA-1; MQTT 5.0
-    #[arg(long, value_name = "METHOD", value_parser = scram_hash)]
-    pub(super) auth_method: Option<ScramHash>,
+    /// SCRAM-SHA-1; or by a Kerberos ticket, where this program is built with it: GS2-KRB5; MQTT 5.0
+    #[arg(long, value_name = "METHOD", value_parser = auth_method)]
+    pub(super) auth_method: Option<AuthMethod>,
+
+    /// The server's service that the Kerberos ticket is for, or SERVICE@HOST where the host is not that of the address
+    #[cfg(feature = "kerberos")]
+    #[arg(long, value_name = "SERVICE", default_value = "mqtt", requires = "auth_method")]
+    pub(super) kerberos_service: String,
 
     /// Go on with the session of this Client Identifier, and leave it to the server at the end
     #[arg(short = 'c', long = "disable-clean-session")]
@@ -303,8 +308,23 @@ fn name_server(text: &str) -> Result<SocketAddr, String> {
     })
 }
 
-fn scram_hash(text: &str) -> Result<ScramHash, String> {
-    ScramHash::of_method(&text.to_ascii_uppercase()).ok_or_else(|| {
+/// A method of enhanced authentication.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum AuthMethod {
+    Scram(ScramHash),
+    #[cfg(feature = "kerberos")]
+    Kerberos,
+}
+
+fn auth_method(text: &str) -> Result<AuthMethod, String> {
+    let name = text.to_ascii_uppercase();
+    if name == "GS2-KRB5" {
+        #[cfg(feature = "kerberos")]
+        return Ok(AuthMethod::Kerberos);
+        #[cfg(not(feature = "kerberos"))]
+        return Err("this program is built without Kerberos (`--features kerberos`)".to_owned());
+    }
+    ScramHash::of_method(&name).map(AuthMethod::Scram).ok_or_else(|| {
         "not a method; SCRAM-SHA-256, SCRAM-SHA-512 and SCRAM-SHA-1 are. Others: -D connect authentication-method".to_owned()
     })
 }

@@ -169,6 +169,7 @@ pub(crate) async fn stopped() {
 
 /// Disconnects, and does not wait for ever for a server that does not listen.
 pub(crate) async fn end_within(client: &Client, disconnect: DisconnectOptions) {
+    // What it says was checked with the command line.
     let _unheard = timeout(FAREWELL, client.disconnect_with(disconnect)).await;
 }
 

@@ -9,6 +9,7 @@ mod options_file;
 mod properties;
 mod property_words;
 mod report;
+mod sendable;
 mod underway;
 
 pub(crate) use arguments::{ConnectionArguments, seconds, seconds_above_0};

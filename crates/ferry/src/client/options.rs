@@ -8,10 +8,14 @@ use ferry_client::{
     ProtocolVersion, Proxy, QoS, Scram, ScramHash, TransportOptions, Will,
 };
 
+#[cfg(feature = "kerberos")]
+use ferry_client::ServerAddress;
+
 use super::Ending;
 use super::address::Address;
-use super::arguments::{ConnectionArguments, TlsArguments, Version};
+use super::arguments::{AuthMethod, ConnectionArguments, TlsArguments, Version};
 use super::properties::{ConnectProperties, PropertyArguments};
+use super::sendable::{check_data, check_text};
 
 /// What the options say, ready to connect.
 pub(crate) struct Setup {
@@ -38,14 +42,14 @@ impl ConnectionArguments {
     /// Puts everything together. `needs_v5` names the option that makes sense in 5.0 only, if there is one.
     ///
     /// # Errors
-    /// What does not go together, in words; or authorities cannot be read.
+    /// What does not go together, in words; or a file with certificates or keys cannot be used.
     pub(crate) fn setup(
         &self,
         default: DefaultVersion,
         needs_v5: Option<&'static str>,
     ) -> Result<Setup, Ending> {
-        let transport = self.transport().map_err(Ending::failed)?;
-        self.setup_with(transport, default, needs_v5).map_err(Ending::wrong_command_line)
+        let setup = self.transport().and_then(|transport| self.setup_with(transport, default, needs_v5));
+        setup.map_err(Ending::wrong_command_line)
     }
 
     fn setup_with(
@@ -67,11 +71,18 @@ impl ConnectionArguments {
             options.transport.proxy = Some(Proxy::new(proxy).map_err(|error| error.to_string())?);
         }
         options = self.connect(options, version, &properties)?;
+        let (of_user, of_password) =
+            (option_or_url(&self.username, "-u"), option_or_url(&self.password, "-P"));
         options.connect.user_name = one_of(self.username.clone(), user_name, "-u and -L", "user name")?;
         let said = self.password.clone().map(OsString::into_vec);
         options.connect.password = one_of(said, password.map(String::into_bytes), "-P and -L", "password")?;
-        if let Some(hash) = self.auth_method {
-            options = with_scram(options, hash)?;
+        options.connect.user_name.as_ref().map_or(Ok(()), |name| check_text(of_user, name))?;
+        options.connect.password.as_ref().map_or(Ok(()), |password| check_data(of_password, password))?;
+        match self.auth_method {
+            Some(AuthMethod::Scram(hash)) => options = with_scram(options, hash)?,
+            #[cfg(feature = "kerberos")]
+            Some(AuthMethod::Kerberos) => options = with_kerberos(options, &self.kerberos_service, &server)?,
+            None => {}
         }
         if options.connect.password.is_some() && options.connect.user_name.is_none() && version.is_v3() {
             return Err("a password needs a user name (-u) before MQTT 5.0".to_owned());
@@ -123,6 +134,9 @@ impl ConnectionArguments {
             let psk = ferry_client::PreSharedKey::from_hex(identity.clone(), key);
             transport.tls.psk = Some(psk.map_err(|error| error.to_string())?);
         }
+        if tls.cafile.is_some() || tls.capath.is_some() || tls.cert.is_some() {
+            transport.tls.check().map_err(|error| error.to_string())?;
+        }
         Ok(transport)
     }
 
@@ -132,7 +146,9 @@ impl ConnectionArguments {
         version: ProtocolVersion,
         properties: &PropertyArguments,
     ) -> Result<ClientOptions, String> {
-        let mut options = options.protocol_version(version).client_id(self.client_id(version)?);
+        let client_id = self.client_id(version)?;
+        check_text(if self.id_prefix.is_some() { "-I" } else { "-i" }, &client_id)?;
+        let mut options = options.protocol_version(version).client_id(client_id);
         let connect = &mut options.connect;
         connect.keep_alive_seconds = self.keepalive;
         connect.clean_start = !self.disable_clean_session;
@@ -190,8 +206,9 @@ impl ConnectionArguments {
                 Ok(None)
             };
         };
-        check_topic_name(topic)?;
+        check_topic_name(topic).map_err(|words| format!("--will-topic: {words}"))?;
         let payload = self.will.will_payload.clone().unwrap_or_default().into_vec();
+        check_data("--will-payload", &payload)?;
         let mut message = Message::new(topic, payload).retain(self.will.will_retain);
         message.qos = qos(self.will.will_qos);
         *message.properties_mut() = properties.will.clone();
@@ -227,6 +244,11 @@ impl ConnectProperties {
     }
 }
 
+/// Where something comes from that may stand in an option or in the URL.
+fn option_or_url<T>(value: &Option<T>, option: &'static str) -> &'static str {
+    if value.is_some() { option } else { "-L" }
+}
+
 /// What one of two places says. Mosquitto's clients take the last one, whichever was meant.
 fn one_of<T>(option: Option<T>, of_url: Option<T>, places: &str, what: &str) -> Result<Option<T>, String> {
     match (option, of_url) {
@@ -243,6 +265,33 @@ fn with_scram(mut options: ClientOptions, hash: ScramHash) -> Result<ClientOptio
     };
     let scram = Scram::new(hash, &user_name, password);
     Ok(options.authentication(move || scram.clone()))
+}
+
+/// Proves by a ticket who it is. A user name chooses among tickets of several users.
+#[cfg(feature = "kerberos")]
+fn with_kerberos(
+    mut options: ClientOptions,
+    service: &str,
+    server: &ServerAddress,
+) -> Result<ClientOptions, String> {
+    if options.connect.password.is_some() {
+        return Err("--auth-method GS2-KRB5 needs a ticket (`kinit`), and no password".to_owned());
+    }
+    let (service, host) = match (service.split_once('@'), server) {
+        (Some((service, host)), _) => (service.to_owned(), host.to_owned()),
+        (None, ServerAddress::Network { host, .. }) => (service.to_owned(), host.clone()),
+        (None, ServerAddress::Service { .. } | ServerAddress::Unix(_)) => {
+            return Err("this address names no host; say --kerberos-service mqtt@HOST".to_owned());
+        }
+    };
+    let user = options.connect.user_name.take().filter(|name| !name.is_empty());
+    Ok(options.authentication(move || {
+        let kerberos = ferry_client::Kerberos::with_service(&service, &host);
+        match &user {
+            Some(user) => kerberos.user(user),
+            None => kerberos,
+        }
+    }))
 }
 
 /// An authentication of one step: data that is known before.
@@ -286,6 +335,9 @@ pub(crate) fn check_topic_name(topic: &str) -> Result<(), String> {
     if topic.len() > usize::from(u16::MAX) {
         return Err("the topic has more than 65,535 bytes".to_owned());
     }
+    if topic.contains('\0') {
+        return Err("the character U+0000 is not possible in a topic".to_owned());
+    }
     Ok(())
 }
 
@@ -317,7 +369,11 @@ mod tests {
     }
 
     fn setup(line: &str) -> Result<Setup, Ending> {
-        let line = Line::try_parse_from(["ferry"].into_iter().chain(line.split(' '))).unwrap();
+        setup_of(line.split(' '))
+    }
+
+    fn setup_of<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<Setup, Ending> {
+        let line = Line::try_parse_from(["ferry"].into_iter().chain(words)).unwrap();
         line.connection.setup(DefaultVersion::Oldest, None)
     }
 
@@ -348,6 +404,35 @@ mod tests {
         ] {
             let Err(ending) = setup(line) else { panic!("{line}") };
             assert!(ending.words().contains(words), "{line}: {ending:?}");
+        }
+    }
+
+    /// [MQTT-1.5.4-2], [MQTT3-1.5.3-2]
+    #[test]
+    fn what_cannot_be_sent_is_said_of_its_option() {
+        let long = "x".repeat(65_536);
+        let too_long = "there are 65536 bytes; at most 65,535 are possible";
+        for (before, option) in [
+            (vec!["-i"], "-i"),
+            (vec!["-u"], "-u"),
+            (vec!["-u", "ada", "-P"], "-P"),
+            (vec!["--will-topic", "t", "--will-payload"], "--will-payload"),
+        ] {
+            assert!(setup_of(before.iter().copied().chain([&long[1..]])).is_ok(), "{option}");
+            let Err(ending) = setup_of(before.into_iter().chain([long.as_str()])) else { panic!("{option}") };
+            assert_eq!(ending.words(), format!("{option}: {too_long}"));
+        }
+        for (words, option) in [
+            (vec!["-I", &long], "-I: there are "),
+            (vec!["--will-topic", &long], "--will-topic: the topic has more than 65,535 bytes"),
+            (vec!["-L", &format!("mqtt://{long}@h/t")], "-L: there are"),
+            (vec!["-L", &format!("mqtt://ada:{long}@h/t")], "-L: there are"),
+            (vec!["-u", "a\0b"], "-u: the character U+0000"),
+            (vec!["-i", "a\0b"], "-i: the character U+0000"),
+            (vec!["--will-topic", "a\0b"], "--will-topic: the character U+0000"),
+        ] {
+            let Err(ending) = setup_of(words) else { panic!("{option}") };
+            assert!(ending.words().starts_with(option), "{option}: {ending:?}");
         }
     }
 }

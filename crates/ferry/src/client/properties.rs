@@ -6,6 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use ferry_client::Properties;
 
 use super::property_words::JOINT;
+use super::sendable::{check_data, check_text};
 
 /// What `-D` has said, packet by packet.
 #[derive(Debug, Default)]
@@ -113,7 +114,7 @@ impl ConnectProperties {
             "request-problem-information" => self.request_problem_information = Some(property.flag()?),
             "request-response-information" => self.request_response_information = Some(property.flag()?),
             "authentication-method" => self.authentication_method = Some(property.text()?),
-            "authentication-data" => self.authentication_data = Some(property.value.to_vec()),
+            "authentication-data" => self.authentication_data = Some(property.data()?),
             "user-property" => self.user_properties.push(property.pair()?),
             _ => return Err(property.unknown()),
         }
@@ -127,7 +128,7 @@ fn add_to_message(message: &mut Properties, property: &Property<'_>) -> Result<(
         "message-expiry-interval" => message.message_expiry_interval = Some(property.number()?),
         "content-type" => message.content_type = Some(property.text()?),
         "response-topic" => message.response_topic = Some(property.text()?),
-        "correlation-data" => message.correlation_data = Some(property.value.to_vec()),
+        "correlation-data" => message.correlation_data = Some(property.data()?),
         "user-property" => message.user_properties.push(property.pair()?),
         // The client uses aliases by itself, and whoever receives the message cannot tell.
         "topic-alias" if property.packet == "publish" => drop(property.number_from_1::<u16>()?),
@@ -155,6 +156,11 @@ impl Property<'_> {
         }
     }
 
+    fn data(&self) -> Result<Vec<u8>, String> {
+        check_data(&self.place(), self.value)?;
+        Ok(self.value.to_vec())
+    }
+
     fn text(&self) -> Result<String, String> {
         self.text_of(self.value)
     }
@@ -164,11 +170,11 @@ impl Property<'_> {
     }
 
     fn text_of(&self, bytes: &[u8]) -> Result<String, String> {
-        let text = std::str::from_utf8(bytes).map(str::to_owned);
-        text.map_err(|_| {
-            let words = String::from_utf8_lossy(bytes);
-            format!("-D {} {}: {words:?} is not UTF-8", self.packet, self.name)
-        })
+        let place = self.place();
+        let text = std::str::from_utf8(bytes)
+            .map_err(|_| format!("{place}: {:?} is not UTF-8", String::from_utf8_lossy(bytes)))?;
+        check_text(&place, text)?;
+        Ok(text.to_owned())
     }
 
     /// A user property, which is the only one that some packets have.
@@ -181,7 +187,12 @@ impl Property<'_> {
     }
 
     fn wrong(&self, what: &str) -> String {
-        format!("-D {} {}: {:?} {what}", self.packet, self.name, String::from_utf8_lossy(self.value))
+        format!("{}: {:?} {what}", self.place(), String::from_utf8_lossy(self.value))
+    }
+
+    /// The option, as it begins.
+    fn place(&self) -> String {
+        format!("-D {} {}", self.packet, self.name)
     }
 
     fn unknown(&self) -> String {
@@ -248,6 +259,23 @@ mod tests {
         let argument = |words: &[u8]| [OsString::from_vec(words.to_vec())];
         let error = PropertyArguments::parse(&argument(b"publish\0content-type\0\xFF")).unwrap_err();
         assert_eq!(error, "-D publish content-type: \"\u{FFFD}\" is not UTF-8");
+        for (words, option) in [
+            ("connect user-property x LONG", "-D connect user-property"),
+            ("connect user-property LONG x", "-D connect user-property"),
+            ("connect authentication-method LONG", "-D connect authentication-method"),
+            ("connect authentication-data LONG", "-D connect authentication-data"),
+            ("publish content-type LONG", "-D publish content-type"),
+            ("publish correlation-data LONG", "-D publish correlation-data"),
+            ("will response-topic LONG", "-D will response-topic"),
+            ("subscribe user-property x LONG", "-D subscribe user-property"),
+            ("unsubscribe user-property x LONG", "-D unsubscribe user-property"),
+            ("disconnect user-property x LONG", "-D disconnect user-property"),
+        ] {
+            let with = |length| parse(&words.replace("LONG", &"x".repeat(length)));
+            assert!(with(65_535).is_ok(), "{words}");
+            let too_long = "there are 65536 bytes; at most 65,535 are possible";
+            assert_eq!(with(65_536).unwrap_err(), format!("{option}: {too_long}"));
+        }
         let data = PropertyArguments::parse(&argument(b"publish\0correlation-data\0\xFF")).unwrap();
         assert_eq!(data.publish.correlation_data.as_deref(), Some(b"\xFF".as_slice()));
     }

@@ -1,9 +1,12 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use ferry_client::{ClientCertificate, TlsOptions};
 
 use super::bans::BansAct;
+use super::door::Door;
 use super::failure::Failure;
+use super::roles::{GroupsAct, RolesAct, WhyAct};
 use super::users::UsersAct;
 
 /// Watch and manage a running broker
@@ -21,13 +24,17 @@ Examples:
   ferry ctl slow-subscribers --connected
   ferry ctl retained list 'house/#'
   ferry ctl users add ada
+  ferry ctl roles set guest --rules guest.toml
+  ferry ctl roles grant guest ada
+  ferry ctl why --user ada publish house/door
   ferry ctl bans add --address 198.51.100.0/24 --for 2h --reason 'it floods'
   ferry ctl --json subscriptions | jq -r .filter
   ferry ctl --admin http://127.0.0.1:9883 --token-file token drops
+  ferry ctl --admin https://ferry.example:9883 --cafile authority.pem --token-file token status
   sudo -u ferry ferry ctl reload
 
 Exit codes: 0 done; 1 the broker did not do it; 2 wrong command line; 3 no broker answers; 4 no permission; 5 there is no such
-client, session, message, ban or user.")]
+client, session, message, ban, user, role or group. For why 0 is allowed, 1 denied, and 2 also what the broker cannot answer.")]
 pub(crate) struct CtlCommand {
     #[command(flatten)]
     pub(super) api: ApiArguments,
@@ -40,6 +47,10 @@ pub(crate) struct CtlCommand {
     #[arg(long, global = true)]
     pub(super) json: bool,
 
+    /// Delete without a question; on a terminal it is asked before anything is deleted
+    #[arg(short, long, global = true)]
+    pub(super) yes: bool,
+
     #[command(subcommand)]
     pub(super) act: Act,
 }
@@ -47,13 +58,29 @@ pub(crate) struct CtlCommand {
 /// How the admin API is reached.
 #[derive(Debug, Args)]
 pub(crate) struct ApiArguments {
-    /// Where the admin API is: http://HOST:PORT, or the path of its Unix socket [default: admin.sock in the data directory]
+    /// Where the admin API is: https://HOST:PORT, http://HOST:PORT, or the path of its Unix socket [default: admin.sock in the data directory]
     #[arg(long, value_name = "URL|PATH", global = true)]
     pub(super) admin: Option<String>,
 
     /// A file whose first line is the secret of a token
     #[arg(long, value_name = "FILE", global = true)]
     token_file: Option<PathBuf>,
+
+    /// With https://: trust the authorities in this PEM file [default: those of the system]
+    #[arg(long, value_name = "FILE", global = true, help_heading = "TLS")]
+    cafile: Option<PathBuf>,
+
+    /// With https://: the certificate to show to a proxy that asks for one, a PEM file
+    #[arg(long, value_name = "FILE", global = true, help_heading = "TLS")]
+    cert: Option<PathBuf>,
+
+    /// Its private key, a PEM file
+    #[arg(long, value_name = "FILE", global = true, help_heading = "TLS")]
+    key: Option<PathBuf>,
+
+    /// With https://: take a certificate with another name than the one in the URL
+    #[arg(long, global = true, help_heading = "TLS")]
+    insecure: bool,
 }
 
 /// Which client is traced, and how long.
@@ -150,6 +177,18 @@ pub(super) enum Act {
         #[command(subcommand)]
         act: UsersAct,
     },
+    /// What users may do, by roles that are managed at run time
+    Roles {
+        #[command(subcommand)]
+        act: RolesAct,
+    },
+    /// Groups of users who have roles together
+    Groups {
+        #[command(subcommand)]
+        act: GroupsAct,
+    },
+    /// Which of the rules in force decides
+    Why(WhyAct),
     /// Copies of messages that were discarded, by reason
     Drops {
         /// Also reasons for which nothing was
@@ -253,6 +292,42 @@ pub(super) enum RetainedAct {
 }
 
 impl ApiArguments {
+    /// Whom to trust, and what to show.
+    ///
+    /// # Errors
+    /// A file cannot be used, or there is no TLS at this door.
+    pub(super) fn tls_options(&self, door: &Door) -> Result<TlsOptions, Failure> {
+        let client_certificate = match (&self.cert, &self.key) {
+            (Some(certificate), Some(key)) => {
+                Some(ClientCertificate::Files { certificate: certificate.clone(), key: key.clone() })
+            }
+            (None, None) => None,
+            _ => {
+                let remedy = "name both files, or none";
+                return Err(Failure::wrong_command_line("--cert and --key belong together", remedy));
+            }
+        };
+        let tls = TlsOptions {
+            ca_file: self.cafile.clone(),
+            client_certificate,
+            any_server_name: self.insecure,
+            ..TlsOptions::default()
+        };
+        let is_said = tls.ca_file.is_some() || tls.client_certificate.is_some() || tls.any_server_name;
+        if is_said && !matches!(door, Door::Https(_)) {
+            let words = "--cafile, --cert, --key and --insecure are for TLS";
+            return Err(Failure::wrong_command_line(
+                words,
+                "add --admin https://HOST:PORT, or leave them out",
+            ));
+        }
+        if tls.ca_file.is_some() || tls.client_certificate.is_some() {
+            let remedy = "check the path, its permissions and what is in the file";
+            tls.check().map_err(|error| Failure::wrong_command_line(error.to_string(), remedy))?;
+        }
+        Ok(tls)
+    }
+
     /// The secret of the token, if one is given.
     pub(super) fn token(&self) -> Result<Option<String>, Failure> {
         let Some(path) = &self.token_file else { return Ok(None) };

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::confirmation::Confirmation;
 use super::failure::Failure;
 use super::http::{Api, encoded};
 use super::pages;
@@ -61,7 +62,12 @@ impl About {
     }
 }
 
-pub(super) fn bans(api: &Api, printer: Printer, act: &BansAct) -> Result<(), Failure> {
+pub(super) fn bans(
+    api: &Api,
+    printer: Printer,
+    confirmation: Confirmation,
+    act: &BansAct,
+) -> Result<(), Failure> {
     match act {
         BansAct::List { limit } => {
             let titles = ["ADDRESS", "USER", "CLIENT", "UNTIL", "BY", "REASON"];
@@ -90,6 +96,8 @@ pub(super) fn bans(api: &Api, printer: Printer, act: &BansAct) -> Result<(), Fai
             printer.members(&answer, &[("done", text(&answer["done"])), ("disconnected", disconnected)])
         }
         BansAct::Remove { about } => {
+            let named: Vec<String> = about.members().map(|(name, value)| format!("{name} {value}")).collect();
+            confirmation.ask(&format!("Lift the ban of {}?", named.join(", ")))?;
             let query: Vec<String> =
                 about.members().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
             let answer: Value = api.delete(&format!("/bans?{}", query.join("&")))?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ferry_broker::config::{Config, Flags, Sources};
+use ferry_client::TlsOptions;
 
 use super::failure::Failure;
 
@@ -17,7 +18,9 @@ pub(super) enum Door {
     /// One of these Unix sockets: the first that is there.
     Unix(Vec<PathBuf>),
     /// `HOST:PORT`.
-    Tcp(String),
+    Http(String),
+    /// The same, with TLS.
+    Https(String),
 }
 
 /// A connection to it.
@@ -34,51 +37,69 @@ impl Door {
     }
 
     fn parse(text: &str) -> Result<Self, Failure> {
-        if let Some(rest) = text.strip_prefix("http://") {
-            let authority = rest.trim_end_matches('/');
-            if authority.is_empty() || authority.contains(['/', '@', '?', '#', ' ']) {
-                let words = format!("{text:?} is not the URL of an admin API");
-                return Err(Failure::no_answer(
-                    words,
-                    "write http://HOST:PORT, such as http://127.0.0.1:9883",
-                ));
-            }
-            let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-            return Ok(Self::Tcp(if has_port { authority.to_owned() } else { format!("{authority}:80") }));
+        let wrong = || {
+            let words = format!("{text:?} is not the URL of an admin API");
+            let remedy = "write http://HOST:PORT or https://HOST:PORT, such as http://127.0.0.1:9883, or the path of its socket";
+            Failure::wrong_command_line(words, remedy)
+        };
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Ok(Self::Unix(vec![text.into()]));
+        };
+        let (door, port): (fn(String) -> Self, u16) = match scheme {
+            "unix" => return Ok(Self::Unix(vec![rest.into()])),
+            "http" => (Self::Http, 80),
+            "https" => (Self::Https, 443),
+            _ => return Err(wrong()),
+        };
+        let authority = rest.trim_end_matches('/');
+        if authority.is_empty() || authority.contains(['/', '@', '?', '#', ' ']) {
+            return Err(wrong());
         }
-        if text.starts_with("https://") {
-            let remedy = "use the Unix socket on the broker's machine, for example by ssh, or curl";
-            return Err(Failure::no_answer("ferry ctl does not speak TLS", remedy));
-        }
-        Ok(Self::Unix(vec![PathBuf::from(text.strip_prefix("unix://").unwrap_or(text))]))
+        let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+        Ok(door(if has_port { authority.to_owned() } else { format!("{authority}:{port}") }))
     }
 
     /// The name by which the broker is called.
     pub(super) fn host(&self) -> &str {
         match self {
             Self::Unix(_) => "localhost",
-            Self::Tcp(authority) => authority,
+            Self::Http(authority) | Self::Https(authority) => authority,
         }
     }
 
-    pub(super) fn open(&self) -> Result<Box<dyn Connection>, Failure> {
-        match self {
-            Self::Unix(paths) => open_unix(paths),
-            Self::Tcp(authority) => open_tcp(authority).map_err(|error| {
-                let remedy = "is the broker running, and is this its admin.address?";
-                Failure::no_answer(format!("http://{authority}: {error}"), remedy)
-            }),
+    pub(super) fn open(&self, tls: &TlsOptions) -> Result<Box<dyn Connection>, Failure> {
+        let authority = match self {
+            Self::Unix(paths) => return open_unix(paths),
+            Self::Http(authority) | Self::Https(authority) => authority,
+        };
+        let remedy = "is the broker running, and is this its admin.address?";
+        let socket = open_tcp(authority)
+            .map_err(|error| Failure::no_answer(format!("{authority}: {error}"), remedy))?;
+        if matches!(self, Self::Http(_)) {
+            return Ok(Box::new(socket));
         }
+        let stream = tls.connect_blocking(socket, host_of(authority)).map_err(|error| {
+            let remedy = "is it tls:// in admin.address? Name the authority of its certificate with --cafile FILE; if the \
+                          certificate has another name than this, --insecure takes it";
+            Failure::no_answer(format!("https://{authority}: {error}"), remedy)
+        })?;
+        Ok(Box::new(stream))
     }
 }
 
-fn open_tcp(authority: &str) -> io::Result<Box<dyn Connection>> {
+/// The host of an authority, without port, and without the brackets of an IPv6 address.
+fn host_of(authority: &str) -> &str {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+fn open_tcp(authority: &str) -> io::Result<TcpStream> {
     let mut last = io::Error::from(ErrorKind::NotFound);
     for address in authority.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, PATIENCE) {
             Ok(socket) => {
                 socket.set_read_timeout(Some(PATIENCE))?;
-                return Ok(Box::new(socket));
+                return Ok(socket);
             }
             Err(error) => last = error,
         }
@@ -143,14 +164,16 @@ mod tests {
 
     #[test]
     fn doors_are_urls_or_paths() {
-        let tcp = |text: &str| Door::Tcp(text.to_owned());
+        let http = |text: &str| Door::Http(text.to_owned());
         let parse = |text| Door::parse(text).expect("a door");
-        assert_eq!(parse("http://127.0.0.1:9883/"), tcp("127.0.0.1:9883"));
-        assert_eq!(parse("http://[::1]:9883"), tcp("[::1]:9883"));
-        assert_eq!(parse("http://ferry.example"), tcp("ferry.example:80"));
+        assert_eq!(parse("http://127.0.0.1:9883/"), http("127.0.0.1:9883"));
+        assert_eq!(parse("http://[::1]:9883"), http("[::1]:9883"));
+        assert_eq!(parse("http://ferry.example"), http("ferry.example:80"));
         assert_eq!(parse("/run/x.sock"), Door::Unix(vec!["/run/x.sock".into()]));
         assert_eq!(parse("unix:///run/x.sock"), Door::Unix(vec!["/run/x.sock".into()]));
-        for wrong in ["http://", "http://a/b", "http://a@b", "https://a"] {
+        assert_eq!(parse("https://ferry.example"), Door::Https("ferry.example:443".to_owned()));
+        assert_eq!(["ferry.example:443", "[::1]:1"].map(host_of), ["ferry.example", "::1"]);
+        for wrong in ["http://", "http://a/b", "http://a@b", "https://a/b", "ftp://a"] {
             assert!(Door::parse(wrong).is_err(), "{wrong}");
         }
     }

@@ -2,6 +2,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::output;
+
 /// Why it was not done, and what to do.
 #[derive(Debug)]
 pub(super) struct Failure {
@@ -14,6 +16,7 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Refused,
+    WrongCommandLine,
     NoAnswer,
     NoPermission,
     NotFound,
@@ -23,6 +26,11 @@ impl Failure {
     /// Nobody answers, or not as a broker would.
     pub(super) fn no_answer(words: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { kind: Kind::NoAnswer, words: words.into(), remedy: remedy.into() }
+    }
+
+    /// What is said cannot be meant.
+    pub(super) fn wrong_command_line(words: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { kind: Kind::WrongCommandLine, words: words.into(), remedy: remedy.into() }
     }
 
     /// It cannot be asked for so.
@@ -52,9 +60,16 @@ impl Failure {
         Self { kind, words: text("detail"), remedy }
     }
 
+    /// The same for a question, of which 1 is an answer.
+    pub(super) fn of_question(self) -> Self {
+        let kind = if self.kind == Kind::Refused { Kind::WrongCommandLine } else { self.kind };
+        Self { kind, ..self }
+    }
+
     pub(super) fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Refused => 1,
+            Kind::WrongCommandLine => output::WRONG_COMMAND_LINE,
             Kind::NoAnswer => 3,
             Kind::NoPermission => 4,
             Kind::NotFound => 5,

@@ -1,5 +1,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 
+use ferry_client::TlsOptions;
 use serde_json::Value;
 
 use super::door::Door;
@@ -17,12 +18,14 @@ const LINE_BYTES_MAX: u64 = 1024 * 1024;
 /// Asks the admin API, one connection for each request.
 pub(super) struct Api {
     door: Door,
+    tls: TlsOptions,
     token: Option<String>,
 }
 
 impl Api {
-    pub(super) fn new(door: Door, token: Option<String>) -> Self {
-        Self { door, token }
+    /// `tls` is for a door with TLS.
+    pub(super) fn new(door: Door, tls: TlsOptions, token: Option<String>) -> Self {
+        Self { door, tls, token }
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value, Failure> {
@@ -47,7 +50,7 @@ impl Api {
             let remedy = "look whether the broker still runs, and try again";
             Failure::no_answer(format!("the broker has gone silent: {error}"), remedy)
         };
-        let mut socket = self.door.open()?;
+        let mut socket = self.door.open(&self.tls)?;
         socket.write_all(self.request("GET", path, None).as_bytes()).map_err(lost)?;
         let mut input = BufReader::new(socket);
         let mut head = Vec::new();
@@ -72,7 +75,7 @@ impl Api {
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
-        let mut socket = self.door.open()?;
+        let mut socket = self.door.open(&self.tls)?;
         let lost = |error: std::io::Error| {
             Failure::no_answer(
                 format!("the broker does not answer: {error}"),
@@ -85,6 +88,9 @@ impl Api {
         let read = (&mut socket).take(ANSWER_BYTES_MAX).read_to_end(&mut answer);
         if answer.is_empty() {
             sent.and(read).map_err(lost)?;
+            let remedy = "has the broker just ended, or too many connections (admin.connections_max)? Look at its log, and check \
+                          --admin: it is not the port for MQTT";
+            return Err(Failure::no_answer("the connection has ended without an answer", remedy));
         }
         let (status, document) = parse(&answer).ok_or_else(no_api)?;
         if (200..300).contains(&status) { Ok(document) } else { Err(Failure::problem(status, &document)) }
@@ -122,7 +128,9 @@ fn status_of(head: &[u8]) -> Option<u16> {
 }
 
 fn no_api() -> Failure {
-    Failure::no_answer("what answers is no admin API of Ferry", "check --admin: it is not the port for MQTT")
+    let remedy =
+        "check --admin: it is not the port for MQTT, and where admin.address is tls:// it is https://";
+    Failure::no_answer("what answers is no admin API of Ferry", remedy)
 }
 
 /// A text as it stands in a URL.
@@ -141,6 +149,25 @@ pub(super) fn encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_connection_that_ends_without_an_answer_is_no_other_program() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let admin = format!("http://{}", listener.local_addr().expect("an address"));
+        let ended = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().expect("a connection");
+            // All of it, so that the connection is ended and not reset.
+            let mut request = [0; 4096];
+            let mut length = 0;
+            while !request[..length].ends_with(b"\r\n\r\n") {
+                length += socket.read(&mut request[length..]).expect("a request");
+            }
+        });
+        let door = Door::find(Some(&admin), None).expect("a door");
+        let failure = Api::new(door, TlsOptions::default(), None).get("/broker").expect_err("no answer");
+        ended.join().expect("it ended");
+        assert!(failure.to_string().contains("without an answer"), "{failure}");
+    }
 
     #[test]
     fn answers_are_documents_or_none() {

@@ -2,10 +2,12 @@
 
 mod arguments;
 mod bans;
+mod confirmation;
 mod door;
 mod failure;
 mod http;
 mod print;
+mod roles;
 mod table;
 mod trace;
 mod users;
@@ -18,6 +20,7 @@ use serde_json::{Value, json};
 pub(crate) use arguments::{ApiArguments, CtlCommand};
 
 use arguments::{Act, ClientAct, RetainedAct, SessionsAct};
+use confirmation::Confirmation;
 use door::Door;
 use failure::Failure;
 use http::{Api, encoded};
@@ -29,23 +32,30 @@ const PAGE: usize = 500;
 /// Does what the command line says.
 pub(crate) fn ctl(command: &CtlCommand) -> ExitCode {
     let printer = Printer { json: command.json };
-    end(api(&command.api, command.config.as_deref()).and_then(|api| act(&api, printer, &command.act)))
+    let confirmation = Confirmation { is_given: command.yes };
+    let api = api(&command.api, command.config.as_deref());
+    end(api.and_then(|api| act(&api, printer, confirmation, &command.act)))
 }
 
 /// Prints why a running broker has refused or disconnected a client, or has not delivered to it.
 pub(crate) fn why(arguments: &ApiArguments, config: Option<&Path>, client_id: &str) -> ExitCode {
     let path = format!("/clients/{}/history", encoded(client_id));
     let history = api(arguments, config).and_then(|api| api.get(&path));
-    end(history.map(|history| print::history(&history)))
+    end(history.map(|history| {
+        print::history(&history);
+        ExitCode::SUCCESS
+    }))
 }
 
 fn api(arguments: &ApiArguments, config: Option<&Path>) -> Result<Api, Failure> {
-    Ok(Api::new(Door::find(arguments.admin.as_deref(), config)?, arguments.token()?))
+    let door = Door::find(arguments.admin.as_deref(), config)?;
+    let tls = arguments.tls_options(&door)?;
+    Ok(Api::new(door, tls, arguments.token()?))
 }
 
-fn end(done: Result<(), Failure>) -> ExitCode {
+fn end(done: Result<ExitCode, Failure>) -> ExitCode {
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {failure}");
             ExitCode::from(failure.exit_code())
@@ -53,8 +63,8 @@ fn end(done: Result<(), Failure>) -> ExitCode {
     }
 }
 
-fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
-    match act {
+fn act(api: &Api, printer: Printer, confirmation: Confirmation, act: &Act) -> Result<ExitCode, Failure> {
+    let done = match act {
         Act::Status => printer.status(&api.get("/broker")?),
         Act::Listeners => printer.listeners(&api.get("/listeners")?),
         Act::Drops { all } => printer.drops(&api.get("/drops")?, *all),
@@ -84,6 +94,7 @@ fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
             printer.done(&api.post(&format!("/clients/{}/disconnect", encoded(client_id)), &body)?)
         }
         Act::Sessions { act: SessionsAct::Delete { client_id } } => {
+            confirmation.ask(&format!("Delete the session of {client_id}, with all that waits for it?"))?;
             printer.done(&api.delete(&format!("/clients/{}", encoded(client_id)))?)
         }
         Act::Subscriptions { client: Some(client_id), limit, .. } => {
@@ -101,14 +112,18 @@ fn act(api: &Api, printer: Printer, act: &Act) -> Result<(), Failure> {
         }
         Act::Trace(arguments) => trace::trace(api, printer.json, arguments),
         Act::Log { levels } => printer.done(&api.post("/log", &json!({ "levels": levels }))?),
-        Act::Retained { act } => retained(api, printer, act),
-        Act::Bans { act } => bans::bans(api, printer, act),
-        Act::Users { act } => users::users(api, printer, act),
+        Act::Retained { act } => retained(api, printer, confirmation, act),
+        Act::Bans { act } => bans::bans(api, printer, confirmation, act),
+        Act::Users { act } => users::users(api, printer, confirmation, act),
+        Act::Roles { act } => roles::roles(api, printer, confirmation, act),
+        Act::Groups { act } => roles::groups(api, printer, confirmation, act),
+        Act::Why(act) => return roles::why(api, printer, act),
         Act::Publish { topic, message, qos, retain } => {
             let body = json!({ "topic": topic, "payload": message, "qos": qos, "retain": retain });
             printer.done(&api.post("/publish", &body)?)
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn client(api: &Api, printer: Printer, client_id: &str) -> Result<(), Failure> {
@@ -118,7 +133,12 @@ fn client(api: &Api, printer: Printer, client_id: &str) -> Result<(), Failure> {
     printer.client(client, &subscriptions)
 }
 
-fn retained(api: &Api, printer: Printer, act: &RetainedAct) -> Result<(), Failure> {
+fn retained(
+    api: &Api,
+    printer: Printer,
+    confirmation: Confirmation,
+    act: &RetainedAct,
+) -> Result<(), Failure> {
     match act {
         RetainedAct::List { filter, limit } => {
             printer.retained(pages(api, "/retained", &[("filter", filter.clone())], *limit)?)
@@ -127,6 +147,10 @@ fn retained(api: &Api, printer: Printer, act: &RetainedAct) -> Result<(), Failur
             printer.payload(&api.get(&format!("/retained/message?topic={}", encoded(topic)))?)
         }
         RetainedAct::Delete { filter } => {
+            let listed = api.get(&format!("/retained?limit={PAGE}&filter={}", encoded(filter)))?;
+            let count = listed["items"].as_array().map_or(0, Vec::len);
+            let more = if listed["next"].is_null() { "" } else { "more than " };
+            confirmation.ask(&format!("Delete {more}{count} retained messages that match {filter}?"))?;
             let mut deleted = 0;
             loop {
                 let answer = api.delete(&format!("/retained?filter={}", encoded(filter)))?;

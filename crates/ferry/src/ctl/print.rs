@@ -51,7 +51,14 @@ impl Printer {
 
     pub(super) fn status(self, broker: &Value) -> Result<(), Failure> {
         let of = |name: &str| text(&broker[name]);
-        let sized = |count: &str, bytes: &str| format!("{} ({} bytes)", of(count), of(bytes));
+        let sized = |count: &str, bytes: &str| format!("{} ({})", of(count), bytes_text(&broker[bytes]));
+        let certificates = items_of(&broker["certificates"]).iter().map(|certificate| {
+            let end =
+                certificate["ends_at_seconds"].as_i64().and_then(|end| Timestamp::from_second(end).ok());
+            let end = end.map_or(String::new(), |end| end.strftime("%Y-%m-%d %H:%M UTC").to_string());
+            format!("{} ends {end}", text(&certificate["file"]))
+        });
+        let certificates: Vec<String> = certificates.collect();
         self.members(
             broker,
             &[
@@ -66,7 +73,7 @@ impl Printer {
                 ),
                 ("uptime", duration(broker["uptime_seconds"].as_u64().unwrap_or(0))),
                 ("shards", of("shards")),
-                ("memory", format!("{} bytes", text(&broker["process"]["resident_bytes"]))),
+                ("memory", bytes_text(&broker["process"]["resident_bytes"])),
                 ("clients", format!("{} connected, {} sessions", of("clients_connected"), of("sessions"))),
                 ("subscriptions", of("subscriptions")),
                 ("retained", sized("retained_messages", "retained_bytes")),
@@ -74,6 +81,8 @@ impl Printer {
                 ("in flight", of("inflight_messages")),
                 ("dropped", of("messages_dropped")),
                 ("storage", of("storage")),
+                ("traces", traces(&broker["traces"])),
+                ("certificates", certificates.join(", ")),
             ],
         )
     }
@@ -103,11 +112,17 @@ impl Printer {
     }
 
     pub(super) fn top_talkers(self, page: &Value) -> Result<(), Failure> {
-        let titles = ["CLIENT", "BYTES/S", "RECEIVED", "SENT", "MESSAGES RECEIVED", "SECONDS"];
-        self.list(items(page), &titles, |item| {
-            ["client_id", "bytes_per_second", "bytes_received", "bytes_sent", "messages_received", "seconds"]
-                .map(|name| text(&item[name]))
-                .into()
+        let columns = [
+            ("CLIENT", "client_id"),
+            ("BYTES/S", "bytes_per_second"),
+            ("RECEIVED", "bytes_received"),
+            ("SENT", "bytes_sent"),
+            ("MESSAGES RECEIVED", "messages_received"),
+            ("MESSAGES SENT", "messages_sent"),
+            ("SECONDS", "seconds"),
+        ];
+        self.list(items(page), &columns.map(|(title, _)| title), |item| {
+            columns.map(|(_, name)| text(&item[name])).into()
         })
     }
 
@@ -167,6 +182,7 @@ impl Printer {
     pub(super) fn clients(self, mut clients: Vec<Value>) -> Result<(), Failure> {
         clients.sort_by_key(|client| text(&client["client_id"]));
         let titles = ["CLIENT", "USER", "ADDRESS", "VERSION", "SUBSCRIPTIONS", "QUEUED", "IN FLIGHT"];
+        let titles = [&titles[..], &["RECEIVED", "SENT"]].concat();
         self.list(&clients, &titles, |client| {
             let connection = &client["connection"];
             vec![
@@ -181,6 +197,8 @@ impl Printer {
                 text(&client["subscriptions"]),
                 text(&client["queue_messages"]),
                 text(&client["inflight_messages"]),
+                traffic(connection, "received"),
+                traffic(connection, "sent"),
             ]
         })
     }
@@ -205,14 +223,19 @@ impl Printer {
                     "keep alive",
                     format!("{} s, silent for {} s", at("keep_alive_seconds"), at("silent_seconds")),
                 ),
+                ("received", traffic(&connection, "received")),
+                ("sent", traffic(&connection, "sent")),
                 ("certificate", at("certificate_common_name")),
-                ("unwritten", format!("{} bytes", at("unwritten_bytes"))),
+                ("  subject", at("certificate_subject")),
+                ("  names", texts(&connection["certificate_alternative_names"])),
+                ("  fingerprint", at("certificate_fingerprint")),
+                ("unwritten", bytes_text(&connection["unwritten_bytes"])),
             ]);
         }
-        let queued = [&client["queue_messages"], &client["queue_bytes"]].map(text);
+        let queued = [text(&client["queue_messages"]), bytes_text(&client["queue_bytes"])];
         members.extend([
             ("expires after", expiry),
-            ("queued", format!("{} ({} bytes)", queued[0], queued[1])),
+            ("queued", format!("{} ({})", queued[0], queued[1])),
             ("in flight", text(&client["inflight_messages"])),
             ("subscriptions", text(&client["subscriptions"])),
         ]);
@@ -316,6 +339,46 @@ pub(super) fn moment(milliseconds: &Value) -> String {
     at.map_or(String::new(), |at| format!("{at:.0}"))
 }
 
+/// Nothing while no collector is configured.
+fn traces(traces: &Value) -> String {
+    if traces.is_null() {
+        return String::new();
+    }
+    let of = |name: &str| text(&traces[name]);
+    let fault = if traces["fault"].is_null() { String::new() } else { format!("; {}", of("fault")) };
+    let (exported, dropped) = (of("spans_exported"), of("spans_dropped"));
+    format!("{}: {exported} spans exported, {dropped} dropped{fault}", of("endpoint"))
+}
+
+/// Messages and bytes in one direction; nothing without a connection.
+fn traffic(connection: &Value, direction: &str) -> String {
+    if connection.is_null() {
+        return String::new();
+    }
+    let messages = text(&connection[format!("messages_{direction}")]);
+    format!("{messages} ({})", bytes_text(&connection[format!("bytes_{direction}")]))
+}
+
+fn texts(list: &Value) -> String {
+    items_of(list).iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// A number of bytes as people read it; nothing for null.
+fn bytes_text(value: &Value) -> String {
+    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
+    let Some(bytes) = value.as_u64() else { return String::new() };
+    if bytes < 1024 {
+        return format!("{bytes} bytes");
+    }
+    let mut size = bytes as f64 / 1024.0;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    format!("{size:.1} {}", UNITS[unit])
+}
+
 fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -323,5 +386,19 @@ fn duration(seconds: u64) -> String {
         (0, 0, _) => format!("{minutes} min {} s", seconds % 60),
         (0, _, _) => format!("{hours} h {minutes} min"),
         _ => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_times_are_for_people() {
+        let sizes = [0, 1023, 1024, 1_600_000, 3 << 30, u64::MAX].map(|bytes| bytes_text(&json!(bytes)));
+        assert_eq!(sizes, ["0 bytes", "1023 bytes", "1.0 KiB", "1.5 MiB", "3.0 GiB", "16777216.0 TiB"]);
+        assert_eq!(bytes_text(&Value::Null), "");
+        let times = [7, 67, 3_723, 90_061].map(duration);
+        assert_eq!(times, ["7 s", "1 min 7 s", "1 h 2 min", "1 d 1 h"]);
     }
 }

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::confirmation::Confirmation;
 use super::failure::Failure;
 use super::http::{Api, encoded};
 use super::pages;
 use super::print::{Printer, text};
+use super::roles::joined;
 use crate::output;
 use crate::passwd::new_password::{self, NewPasswordError};
 
@@ -88,19 +90,27 @@ impl UserArguments {
     }
 }
 
-pub(super) fn users(api: &Api, printer: Printer, act: &UsersAct) -> Result<(), Failure> {
+pub(super) fn users(
+    api: &Api,
+    printer: Printer,
+    confirmation: Confirmation,
+    act: &UsersAct,
+) -> Result<(), Failure> {
     let path = |name: &str| format!("/users/{}", encoded(name));
     match act {
         UsersAct::List { limit } => {
             let users = pages(api, "/users", &[], *limit)?;
-            printer.list(&users, &["USER", "PASSWORD", "STATE"], |user| {
+            printer.list(&users, &["USER", "PASSWORD", "STATE", "ROLES"], |user| {
                 let state = if user["is_disabled"] == true { "disabled" } else { "" };
-                vec![text(&user["name"]), text(&user["kind"]), state.to_owned()]
+                vec![text(&user["name"]), text(&user["kind"]), state.to_owned(), joined(&user["roles"])]
             })
         }
         UsersAct::Add { user } => set(api, printer, user, true),
         UsersAct::Passwd { user } => set(api, printer, user, false),
-        UsersAct::Remove { name } => printer.done(&api.delete(&path(name))?),
+        UsersAct::Remove { name } => {
+            confirmation.ask(&format!("Remove the user {name}, and end the connections by this name?"))?;
+            printer.done(&api.delete(&path(name))?)
+        }
         UsersAct::Disable { name } => {
             printer.done(&api.put(&path(name), &json!({ "is_new": false, "is_disabled": true }))?)
         }

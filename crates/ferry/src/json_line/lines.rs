@@ -3,6 +3,7 @@ use std::io::{self, BufRead, Read};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use super::JsonLine;
+use crate::payload_format::WrittenFormat;
 
 /// Lines that wait to be published.
 const WAITING_MAX: usize = 100;
@@ -31,9 +32,10 @@ pub(crate) struct NumberedLine {
 }
 
 impl JsonLines {
-    pub(crate) fn new(input: impl BufRead + Send + 'static) -> Self {
+    /// Payloads are written in `format`; without one they are themselves.
+    pub(crate) fn new(input: impl BufRead + Send + 'static, format: Option<WrittenFormat>) -> Self {
         let (sender, lines) = mpsc::channel(WAITING_MAX);
-        std::thread::spawn(move || read_all(input, &sender));
+        std::thread::spawn(move || read_all(input, format, &sender));
         Self { lines }
     }
 
@@ -46,7 +48,11 @@ impl JsonLines {
     }
 }
 
-fn read_all(mut input: impl BufRead, sender: &Sender<io::Result<NumberedLine>>) {
+fn read_all(
+    mut input: impl BufRead,
+    format: Option<WrittenFormat>,
+    sender: &Sender<io::Result<NumberedLine>>,
+) {
     let (mut number, mut bytes_read) = (0, 0);
     let mut line = Vec::new();
     loop {
@@ -60,7 +66,7 @@ fn read_all(mut input: impl BufRead, sender: &Sender<io::Result<NumberedLine>>) 
                 let content = if length as u64 == LINE_BYTES_MAX {
                     Err(format!("longer than {LINE_BYTES_MAX} bytes; no message is"))
                 } else {
-                    JsonLine::parse(&line)
+                    JsonLine::parse(&line, format)
                 };
                 Ok(NumberedLine { number, bytes_read, is_torn, content })
             }

@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::client::{check_topic_name, qos};
+use crate::payload_format::WrittenFormat;
 
 /// What stands on one line.
 #[derive(Debug)]
@@ -55,7 +56,8 @@ struct MessageObject<'a> {
     qos: Option<u8>,
     #[serde(default, deserialize_with = "flag")]
     retain: Option<bool>,
-    properties: Option<PropertiesObject>,
+    #[serde(borrow)]
+    properties: Option<&'a RawValue>,
     // What received messages have, and published ones have not.
     #[serde(rename = "payloadlen")]
     _payloadlen: Option<IgnoredAny>,
@@ -87,11 +89,12 @@ struct PropertiesObject {
 }
 
 impl JsonLine {
-    /// Reads a line, without its end.
+    /// Reads a line, without its end. Its `payload` is written in `format`; without one it is itself, as `payload_base64` always
+    /// is.
     ///
     /// # Errors
     /// What is wrong with it, in words.
-    pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(line: &[u8], format: Option<WrittenFormat>) -> Result<Self, String> {
         if line.trim_ascii().is_empty() {
             return Ok(Self::Nothing);
         }
@@ -106,7 +109,7 @@ impl JsonLine {
             return Err("not an object such as {\"topic\":\"a\",\"payload\":\"x\"}".to_owned());
         }
         let object: MessageObject<'_> = serde_json::from_slice(line).map_err(|error| words_of(&error))?;
-        object.into_message().map(|message| Self::Message(Box::new(message)))
+        object.into_message(format).map(|message| Self::Message(Box::new(message)))
     }
 }
 
@@ -133,10 +136,13 @@ impl LineMessage {
 }
 
 impl MessageObject<'_> {
-    fn into_message(self) -> Result<LineMessage, String> {
+    fn into_message(self, format: Option<WrittenFormat>) -> Result<LineMessage, String> {
         let payload = match (self.payload, self.payload_base64) {
             (Some(_), Some(_)) => return Err("payload and payload_base64: one of them is enough".to_owned()),
-            (Some(json), None) => payload_of(json)?,
+            (Some(json), None) => match format {
+                Some(format) => written_payload_of(json, format)?,
+                None => payload_of(json)?,
+            },
             (None, Some(text)) => bytes_of_base64("payload_base64", &text)?,
             (None, None) => return Err("payload is missing; an empty one is \"payload\":null".to_owned()),
         };
@@ -146,7 +152,7 @@ impl MessageObject<'_> {
             None => None,
         };
         let time = self.time.as_deref().map(time_of).transpose()?;
-        let properties = self.properties.map(PropertiesObject::into_properties).transpose()?;
+        let properties = self.properties.map(properties_of).transpose()?;
         let topic = self.topic.map(Cow::into_owned);
         Ok(LineMessage { time, topic, payload, qos, retain: self.retain, properties })
     }
@@ -192,6 +198,26 @@ fn payload_of(json: &RawValue) -> Result<Vec<u8>, String> {
     }
 }
 
+/// A text is in the format, and everything else as it is written.
+fn written_payload_of(json: &RawValue, format: WrittenFormat) -> Result<Vec<u8>, String> {
+    let text = json.get();
+    let written = if text.starts_with('"') {
+        serde_json::from_str(text).map_err(|error| words_of(&error))?
+    } else {
+        text.to_owned()
+    };
+    format.payload(written.into_bytes()).map_err(|words| format!("payload: {words}"))
+}
+
+/// An array is not taken for the members in their order.
+fn properties_of(json: &RawValue) -> Result<Properties, String> {
+    if !json.get().starts_with('{') {
+        return Err("properties: not an object such as {\"content_type\":\"text/plain\"}".to_owned());
+    }
+    let object: PropertiesObject = serde_json::from_str(json.get()).map_err(|error| words_of(&error))?;
+    object.into_properties()
+}
+
 fn bytes_of_base64(name: &str, text: &str) -> Result<Vec<u8>, String> {
     STANDARD.decode(text).map_err(|error| format!("{name}: not base64: {error}"))
 }
@@ -212,19 +238,19 @@ fn time_of(text: &str) -> Result<Timestamp, String> {
 fn words_of(error: &serde_json::Error) -> String {
     let words = error.to_string();
     let (words, _) = words.rsplit_once(" at line ").unwrap_or((&words, ""));
-    let is_number = |kind: &&str| words.ends_with(&format!("expected {kind}"));
-    if let Some(kind) = ["u8", "u32"].iter().find(|kind| is_number(kind)) {
-        let words = words.strip_suffix(kind).unwrap_or(words);
-        return format!(
-            "{words}{}",
-            if *kind == "u8" { "0, 1 or 2" } else { "a number of seconds up to 4294967295" }
-        );
-    }
-    let words = words
-        .replace("struct PropertiesObject with 8 elements", "an object")
-        .replace("struct PropertiesObject", "an object");
+    let words = WORDS.iter().fold(words.to_owned(), |words, (theirs, ours)| words.replace(theirs, ours));
     if error.is_data() { words } else { format!("not JSON at column {}: {words}", error.column()) }
 }
+
+/// What a parser of Rust's values calls things, and what they are on a line.
+const WORDS: [(&str, &str); 6] = [
+    ("expected u8", "expected 0, 1 or 2"),
+    ("expected u32", "expected a number up to 4294967295"),
+    ("a tuple of size 2", "a pair of texts"),
+    ("type: sequence", "type: array"),
+    ("type: map", "type: object"),
+    ("type: unit", "type: null"),
+];
 
 /// `null` too is a value.
 fn raw<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -291,7 +317,7 @@ mod tests {
     use crate::json_line::{append_header, append_message};
 
     fn parse(line: &str) -> Result<Message, String> {
-        match JsonLine::parse(line.as_bytes())? {
+        match JsonLine::parse(line.as_bytes(), None)? {
             JsonLine::Nothing => panic!("{line}: nothing"),
             JsonLine::Message(message) => message.into_message(&Message::default()),
         }
@@ -318,13 +344,13 @@ mod tests {
             append_message(message, time, &mut output);
         }
         let mut lines = output.split(|byte| *byte == b'\n');
-        assert!(matches!(JsonLine::parse(lines.next().unwrap()), Ok(JsonLine::Nothing)));
+        assert!(matches!(JsonLine::parse(lines.next().unwrap(), None), Ok(JsonLine::Nothing)));
         for message in messages {
-            let Ok(JsonLine::Message(read)) = JsonLine::parse(lines.next().unwrap()) else { panic!() };
+            let Ok(JsonLine::Message(read)) = JsonLine::parse(lines.next().unwrap(), None) else { panic!() };
             assert_eq!(read.time, Some(time));
             assert_eq!(read.into_message(&Message::default()), Ok(message));
         }
-        assert!(matches!(JsonLine::parse(lines.next().unwrap()), Ok(JsonLine::Nothing)));
+        assert!(matches!(JsonLine::parse(lines.next().unwrap(), None), Ok(JsonLine::Nothing)));
     }
 
     #[test]
@@ -345,7 +371,7 @@ mod tests {
     #[test]
     fn the_output_of_mosquitto_sub_is_understood() {
         let line = r#"{"tst":"2026-01-31T12:00:00.250000Z+0100","topic":"a","qos":1,"retain":1,"payloadlen":1,"mid":3,"properties":{"content-type":"x","user-properties":{"a":"1","a":"2"}},"payload":"y"}"#;
-        let Ok(JsonLine::Message(message)) = JsonLine::parse(line.as_bytes()) else { panic!() };
+        let Ok(JsonLine::Message(message)) = JsonLine::parse(line.as_bytes(), None) else { panic!() };
         assert_eq!(message.time, Some("2026-01-31T11:00:00.25Z".parse().unwrap()));
         let expected = Message::new("a", "y").qos(QoS::AtLeastOnce).retain(true).content_type("x");
         let expected = expected.user_property("a", "1").user_property("a", "2");
@@ -355,8 +381,35 @@ mod tests {
     #[test]
     fn what_a_line_lacks_is_taken_from_the_options() {
         let defaults = Message::new("t", "").qos(QoS::AtLeastOnce).retain(true).content_type("c");
-        let Ok(JsonLine::Message(line)) = JsonLine::parse(b"{\"payload\":\"x\"}") else { panic!() };
+        let Ok(JsonLine::Message(line)) = JsonLine::parse(b"{\"payload\":\"x\"}", None) else { panic!() };
         assert_eq!(line.into_message(&defaults), Ok(Message { payload: b"x".to_vec(), ..defaults }));
+    }
+
+    #[test]
+    fn payloads_are_written_in_a_format() {
+        let payload = |format: WrittenFormat, json: &str| match JsonLine::parse(
+            format!("{{{json}}}").as_bytes(),
+            Some(format),
+        )? {
+            JsonLine::Nothing => panic!("{json}: nothing"),
+            JsonLine::Message(message) => Ok(message.payload),
+        };
+        for (format, json, expected) in [
+            (WrittenFormat::Hex, "\"payload\":\"00 ff\"", Ok(vec![0, 255])),
+            (WrittenFormat::Hex, "\"payload_base64\":\"/w==\"", Ok(vec![255])),
+            (WrittenFormat::Hex, "\"payload\":1234", Ok(vec![0x12, 0x34])),
+            (WrittenFormat::Cbor, "\"payload\":[1,2]", Ok(vec![0x82, 1, 2])),
+            (WrittenFormat::Cbor, "\"payload\":\"[1,2]\"", Ok(vec![0x82, 1, 2])),
+            (WrittenFormat::Cbor, "\"payload\":null", Ok(vec![0xF6])),
+            (WrittenFormat::Json, "\"payload\":{\"a\": 1.50}", Ok(b"{\"a\": 1.50}".to_vec())),
+            (
+                WrittenFormat::Hex,
+                "\"payload\":\"xy\"",
+                Err("payload: 'x' at character 1 is no hexadecimal digit".to_owned()),
+            ),
+        ] {
+            assert_eq!(payload(format, json), expected, "{json}");
+        }
     }
 
     #[test]
@@ -370,7 +423,18 @@ mod tests {
                 "{\"topic\":\"a\",\"payload\":\"a\",\"qos\":\"1\"}",
                 "invalid type: string \"1\", expected 0, 1 or 2",
             ),
-            ("{\"topic\":\"a\",\"payload\":\"a\",\"properties\":1}", "expected an object"),
+            ("{\"topic\":\"a\",\"payload\":\"a\",\"properties\":1}", "properties: not an object"),
+            ("{\"topic\":\"a\",\"payload\":\"a\",\"properties\":[true]}", "properties: not an object"),
+            (
+                "{\"topic\":\"a\",\"payload\":\"a\",\"properties\":{\"message_expiry_interval\":-1}}",
+                "expected a number up to 4294967295",
+            ),
+            (
+                "{\"topic\":\"a\",\"payload\":\"a\",\"properties\":{\"user_properties\":[[\"a\"]]}}",
+                "expected a pair of texts",
+            ),
+            ("{\"topic\":[\"a\"],\"payload\":\"a\"}", "invalid type: array, expected a string"),
+            ("{\"ferry_record\":-1}", "expected a number up to"),
             ("{\"topic\":\"a\"}", "payload is missing"),
             ("{\"payload\":\"a\"}", "topic is missing"),
             ("{\"topic\":\"a/#\",\"payload\":\"a\"}", "+ and # are for subscribing"),

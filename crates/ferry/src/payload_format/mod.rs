@@ -1,8 +1,10 @@
-//! `--format`: what payloads are, and how they are made readable.
+//! `--format`: what payloads are, how they are made readable, and how what is readable becomes a payload.
 
 mod alias_names;
 mod cbor;
+mod cbor_from_json;
 mod sparkplug;
+mod written;
 
 use std::borrow::Cow;
 
@@ -12,6 +14,7 @@ use clap::ValueEnum;
 
 use crate::json_text;
 use alias_names::AliasNames;
+pub(crate) use written::WrittenFormat;
 
 /// What a payload is taken for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgGroup, Args};
 
 use crate::client::{ConnectionArguments, seconds};
+use crate::payload_format::WrittenFormat;
 
 /// Publish messages
 ///
@@ -25,6 +26,7 @@ Examples:
   ferry pub -t room/{random:1..9} -m '{\"n\":{number},\"t\":{random:18.0..25.0}}' --template --repeat 1000 --rate 20
   ferry pub --json-lines -q 1 < messages.jsonl            topics and all else are on the lines
   ferry pub -t camera/1 --files *.jpg                     a message for each file
+  ferry pub -t meter/7 -m '01 03 00 0a ff' --format hex   bytes; also base64, json, and cbor from JSON
   ferry pub -t camera/1 -f picture.jpg -h broker.example --cafile ca.pem -u ada -P secret
   ferry pub -t a -m x -D publish content-type text/plain -D publish user-property unit celsius
 
@@ -59,6 +61,10 @@ pub(crate) struct PublishArguments {
     /// Each of these files is a message
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(super) files: Vec<PathBuf>,
+
+    /// The message, each line or each file is written in this format, and published as what it stands for
+    #[arg(long, value_name = "FORMAT", conflicts_with = "null_message")]
+    pub(super) format: Option<WrittenFormat>,
 
     /// 0: at most once, 1: at least once, 2: exactly once
     #[arg(short, long, value_name = "QOS", default_value = "0", value_parser = clap::value_parser!(u8).range(0..=2))]

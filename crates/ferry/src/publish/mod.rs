@@ -30,7 +30,7 @@ use template::Template;
 pub(crate) fn publish(arguments: &PublishArguments) -> ExitCode {
     let prepared = arguments.connection.setup(arguments.default_version(), None).and_then(|setup| {
         let topic = arguments.topic(&setup).map_err(Ending::wrong_command_line)?;
-        let payload = arguments.payload().map_err(Ending::failed)?;
+        let payload = arguments.payload()?;
         let message = arguments.message(topic, payload, &setup);
         arguments.templates(&message).map_err(Ending::wrong_command_line)?;
         Ok((setup, message))
@@ -56,13 +56,37 @@ impl PublishArguments {
         Ok(topic.map_or("", String::as_str))
     }
 
-    /// The payload; with lines and `--files` it comes later.
-    fn payload(&self) -> Result<Vec<u8>, String> {
-        let payload = self.source.payload()?;
-        if self.source.stdin_file && payload.is_empty() {
-            return Err("standard input is empty; an empty message is -n".to_owned());
+    /// The payload; with lines and `--files` it comes later. That of a template is still as it is written.
+    fn payload(&self) -> Result<Vec<u8>, Ending> {
+        let text = self.source.payload().map_err(Ending::failed)?;
+        if self.source.stdin_file && text.is_empty() {
+            return Err(Ending::failed("standard input is empty; an empty message is -n"));
         }
-        Ok(payload)
+        if self.template {
+            return Ok(text);
+        }
+        let place = if self.source.message.is_some() {
+            "-m".to_owned()
+        } else if let Some(file) = &self.source.file {
+            file.display().to_string()
+        } else if self.source.stdin_file {
+            "standard input".to_owned()
+        } else {
+            return Ok(text);
+        };
+        self.unwritten(text).map_err(|words| {
+            let is_of_the_command_line = self.source.message.is_some();
+            let ending = if is_of_the_command_line { Ending::wrong_command_line } else { Ending::failed };
+            ending(format!("{place}: {words}"))
+        })
+    }
+
+    /// What a text stands for by `--format`; without it, itself.
+    fn unwritten(&self, text: Vec<u8>) -> Result<Vec<u8>, String> {
+        match self.format {
+            Some(format) => format.payload(text),
+            None => Ok(text),
+        }
     }
 
     fn message(&self, topic: &str, payload: Vec<u8>, setup: &Setup) -> Message {
@@ -83,7 +107,8 @@ impl PublishArguments {
 
     /// Bytes of payload that are to be published, if that is known.
     fn bytes(&self, message: &Message) -> Option<u64> {
-        if self.stdin_line || self.json_lines || self.template {
+        let is_other_than_the_files = !self.files.is_empty() && self.format.is_some();
+        if self.stdin_line || self.json_lines || self.template || is_other_than_the_files {
             return None;
         }
         if self.files.is_empty() {
@@ -196,25 +221,41 @@ async fn publish_all(
     let bytes = arguments.bytes(&message);
     let mut publisher = Publisher::new(underway, arguments.pace(), progress, written, bytes);
     if arguments.stdin_line {
-        publish_lines(&mut publisher, &message).await?;
+        publish_lines(arguments, &mut publisher, &message).await?;
     } else if arguments.json_lines {
         publish_json_lines(arguments, &mut publisher, &message).await?;
     } else if arguments.files.is_empty() {
-        publish_repeatedly(arguments, &mut publisher, &message).await?;
+        publish_repeatedly(arguments, &mut publisher, message).await?;
     } else {
         for file in &arguments.files {
-            let payload = read_file(file).map_err(Ending::failed)?;
+            let text = read_file(file).map_err(Ending::failed)?;
+            let payload = arguments.unwritten(text);
+            let payload = payload.map_err(|words| Ending::failed(format!("{}: {words}", file.display())))?;
             publisher.publish(Message { payload, ..message.clone() }).await?;
         }
     }
     publisher.finish().await
 }
 
-async fn publish_lines(publisher: &mut Publisher<'_>, message: &Message) -> Result<(), Ending> {
+/// What came before a line that is wrong is published.
+async fn publish_lines(
+    arguments: &PublishArguments,
+    publisher: &mut Publisher<'_>,
+    message: &Message,
+) -> Result<(), Ending> {
     let mut lines = lines::of_standard_input();
+    let mut number = 0;
     while let Some(line) = lines.recv().await {
-        let payload = line.map_err(|error| reading_failed(&error))?;
-        publisher.publish(Message { payload, ..message.clone() }).await?;
+        number += 1;
+        match arguments.unwritten(line.map_err(|error| reading_failed(&error))?) {
+            Ok(payload) => publisher.publish(Message { payload, ..message.clone() }).await?,
+            Err(words) => {
+                publisher.finish().await?;
+                return Err(Ending::failed(format!(
+                    "line {number}: {words}; the lines before it are published"
+                )));
+            }
+        }
     }
     Ok(())
 }
@@ -225,7 +266,7 @@ async fn publish_json_lines(
     publisher: &mut Publisher<'_>,
     defaults: &Message,
 ) -> Result<(), Ending> {
-    let mut lines = JsonLines::new(BufReader::new(std::io::stdin()));
+    let mut lines = JsonLines::new(BufReader::new(std::io::stdin()), arguments.format);
     while let Some(line) = lines.next().await.map_err(|error| reading_failed(&error))? {
         let message = line.content.and_then(|content| match content {
             JsonLine::Nothing => Ok(None),
@@ -254,18 +295,30 @@ async fn publish_json_lines(
 async fn publish_repeatedly(
     arguments: &PublishArguments,
     publisher: &mut Publisher<'_>,
-    message: &Message,
+    message: Message,
 ) -> Result<(), Ending> {
-    let templates = arguments.templates(message).map_err(Ending::failed)?;
-    for number in 1..=arguments.repeat {
-        let mut message = message.clone();
-        if let Some((topic, payload)) = &templates {
-            message.topic = topic.fill(number).map_err(Ending::failed)?;
-            message.payload = payload.fill(number).map_err(Ending::failed)?.into_bytes();
-        }
-        publisher.publish(message).await?;
+    let templates = arguments.templates(&message).map_err(Ending::failed)?;
+    for number in 1..arguments.repeat {
+        publisher.publish(filled(arguments, message.clone(), templates.as_ref(), number)?).await?;
     }
-    Ok(())
+    // The last one is the message itself: a large one is not copied.
+    publisher.publish(filled(arguments, message, templates.as_ref(), arguments.repeat)?).await
+}
+
+/// The message of this number.
+fn filled(
+    arguments: &PublishArguments,
+    mut message: Message,
+    templates: Option<&(Template, Template)>,
+    number: u64,
+) -> Result<Message, Ending> {
+    if let Some((topic, payload)) = templates {
+        message.topic = topic.fill(number).map_err(Ending::failed)?;
+        let text = payload.fill(number).map_err(Ending::failed)?.into_bytes();
+        let payload = arguments.unwritten(text);
+        message.payload = payload.map_err(|words| Ending::failed(format!("message {number}: {words}")))?;
+    }
+    Ok(message)
 }
 
 fn reading_failed(error: &std::io::Error) -> Ending {

@@ -80,7 +80,7 @@ async fn connect_and_record(
     let client = Client::new(setup.options);
     Reporter::follow(&client, arguments.connection.debug, quiet);
     // Before there is a connection: a session may begin with messages for earlier subscriptions.
-    let mut others = client.listen::<String>([]);
+    let mut others = client.listen(());
     let mut wanted = None;
     let mut recorder =
         Recorder { arguments, version, file, messages: 0, begun: Instant::now(), time: Timestamp::now() };

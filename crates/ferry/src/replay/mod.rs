@@ -72,13 +72,13 @@ impl ReplayArguments {
     /// The lines, and how many bytes there are, if that is known.
     fn open(&self) -> Result<(JsonLines, Option<u64>), String> {
         if self.is_standard_input() {
-            return Ok((JsonLines::new(BufReader::new(io::stdin())), None));
+            return Ok((JsonLines::new(BufReader::new(io::stdin()), None), None));
         }
         let words = |error: io::Error| format!("{}: {error}", self.file.display());
         let file = File::open(&self.file).map_err(words)?;
         let metadata = file.metadata().map_err(words)?;
         let length = metadata.is_file().then_some(metadata.len());
-        Ok((JsonLines::new(BufReader::with_capacity(64 * 1024, file)), length))
+        Ok((JsonLines::new(BufReader::with_capacity(64 * 1024, file), None), length))
     }
 
     fn wants(&self, topic: &str) -> bool {

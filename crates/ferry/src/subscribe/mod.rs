@@ -76,7 +76,7 @@ async fn connect_and_print(
     let mut receiver = Receiver {
         arguments,
         // Before there is a connection: a session may begin with messages for earlier subscriptions.
-        others: client.listen::<String>([]),
+        others: client.listen(()),
         wanted: None,
         client: &client,
         version,

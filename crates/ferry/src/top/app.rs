@@ -77,6 +77,9 @@ const SYSTEM_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 const SYSTEM: &str = "$SYS";
 
+/// There are no rates of less time.
+const RATE_SECONDS_MIN: f64 = 0.5;
+
 impl App {
     pub(super) fn new(server: String, topics_max: usize) -> Self {
         Self {
@@ -134,12 +137,15 @@ impl App {
     /// Time has gone by, up to `now`.
     pub(super) fn tick(&mut self, now: Duration) {
         let seconds = now.saturating_sub(self.ticked).as_secs_f64();
-        (self.now, self.ticked) = (now, now);
-        if seconds > 0.0 {
-            self.figures.tick(seconds);
-            self.topics.tick(seconds);
-            self.system.tick(seconds);
+        self.now = now;
+        // What comes in a moment, such as all that is retained, would be an absurd rate: it belongs to the next one.
+        if seconds < RATE_SECONDS_MIN {
+            return;
         }
+        self.ticked = now;
+        self.figures.tick(seconds);
+        self.topics.tick(seconds);
+        self.system.tick(seconds);
     }
 
     /// The lines of the tree.
@@ -305,6 +311,19 @@ mod tests {
         app.take(Message::new(received, "40"));
         assert_eq!(app.received.rate, Some(3.0));
         assert_eq!(app.figures.messages, 0, "what the broker tells of itself is no traffic");
+    }
+
+    #[test]
+    fn a_moment_has_no_rate() {
+        let mut app = app(&["a", "b", "c"]);
+        app.tick(Duration::from_millis(1));
+        assert_eq!(app.figures.rates(), (0.0, 0.0));
+        app.tick(Duration::from_secs(1));
+        assert_eq!(app.figures.rates().0, 3.0);
+        app.take(Message::new("a", "2"));
+        app.tick(Duration::from_millis(1_001));
+        app.tick(Duration::from_secs(2));
+        assert_eq!(app.figures.rates().0, 2.0, "3 and 1");
     }
 
     #[test]

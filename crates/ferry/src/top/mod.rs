@@ -29,10 +29,9 @@ use ratatui::crossterm::terminal::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
-use tokio::time::{MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout};
 
 use crate::client::{DefaultVersion, Ending, Setup, end_within, qos, run, stopped};
-use crate::output;
 use crate::subscribe::check_filter;
 use app::{Action, App, Status};
 use terminal_output::TerminalOutput;
@@ -51,11 +50,12 @@ const MESSAGES_AT_ONCE: usize = 5_000;
 
 /// Shows a broker until it is told to end.
 pub(crate) fn top(arguments: &TopArguments) -> ExitCode {
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return output::failure(&"ferry top needs a terminal; in a script `ferry sub` prints messages");
-    }
     let prepared = arguments.connection.setup(DefaultVersion::Newest, None).and_then(|setup| {
         let filters = arguments.filters(&setup).map_err(Ending::wrong_command_line)?;
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            let words = "ferry top needs a terminal; in a script `ferry sub` prints messages";
+            return Err(Ending::failed(words));
+        }
         Ok((setup, filters))
     });
     match prepared {
@@ -169,8 +169,7 @@ struct Screen<'a> {
 impl Screen<'_> {
     async fn show(mut self, mut sources: Sources) -> Result<(), Ending> {
         let mut keys = terminal_events();
-        // The first one too is as long as the others: rates of a moment would be absurd.
-        let mut tick = interval_at(tokio::time::Instant::now() + TICK, TICK);
+        let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let is_stopped = told_to_end();
         tokio::pin!(is_stopped);

@@ -2,6 +2,7 @@
 
 mod authority;
 mod serving;
+mod test_certificate_rules;
 mod test_certificates;
 mod test_file_access;
 mod test_privileges;

@@ -178,8 +178,14 @@ fn an_end_that_is_near_is_told_at_start_by_check_and_in_metrics() {
         ("ferry_tls_certificate_expiry_timestamp_seconds", "ca.pem", "67090118400"),
         ("ferry_tls_revocation_list_expiry_timestamp_seconds", "crl.pem", "4102444800"),
     ] {
-        let sample = format!("{metric}{{file=\"{}\"}} {seconds}", scratch.path(name));
+        let sample = format!("{metric}{{file=\"{name}\"}} {seconds}");
         assert!(metrics.lines().any(|line| line == sample), "{sample}\n{metrics}");
+        let health = get(&serving.port("admin", "tcp"), "/health");
+        let file = format!("{{\"ends_at_seconds\":{seconds},\"file\":\"{name}\"}}");
+        assert!(health.contains(&file), "{file}\n{health}");
+        let directory = scratch.path("");
+        let has_it = metrics.contains(&directory) || health.contains(&directory);
+        assert!(!has_it, "where files are: {metrics}{health}");
     }
     serving.end("TERM");
 }

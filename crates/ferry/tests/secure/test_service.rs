@@ -1,7 +1,7 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::serving::{Scratch, Serving, error, ferry, run};
 
@@ -38,6 +38,44 @@ fn the_service_manager_is_told_when_clients_are_served_and_when_no_more() {
         serving.signal("TERM");
         assert_eq!(told(&socket), "STOPPING=1");
     }
+}
+
+#[test]
+fn the_watchdog_hears_that_all_is_well_while_it_is() {
+    let scratch = Scratch::new();
+    let path = scratch.path("notify");
+    let socket = UnixDatagram::bind(&path).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    let file = scratch.write("ferry.toml", "[[listener]]\naddress = \"tcp://127.0.0.1:0\"\n");
+    let serving = |process: Option<&str>| {
+        let mut command = ferry();
+        command.args(["serve", "--memory", "--config", &file]).env("NOTIFY_SOCKET", &path);
+        command.env("WATCHDOG_USEC", "200000");
+        if let Some(process) = process {
+            command.env("WATCHDOG_PID", process);
+        }
+        Serving::start(command)
+    };
+    let watched = serving(None);
+    let begun = Instant::now();
+    assert_eq!(told(&socket), "READY=1");
+    (0..5).for_each(|_| assert_eq!(told(&socket), "WATCHDOG=1"));
+    assert!(begun.elapsed() >= Duration::from_millis(390), "not more often than each 100 ms");
+    // One that does not run says nothing.
+    watched.signal("STOP");
+    socket.set_read_timeout(Some(Duration::from_millis(500))).expect("a time-out");
+    let mut state = [0; 256];
+    while socket.recv(&mut state).is_ok() {}
+    watched.signal("CONT");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+    assert_eq!(told(&socket), "WATCHDOG=1");
+    watched.signal("TERM");
+    while told(&socket) != "STOPPING=1" {}
+    // Another process is meant.
+    let other = serving(Some("1"));
+    assert_eq!(told(&socket), "READY=1");
+    other.signal("TERM");
+    assert_eq!(told(&socket), "STOPPING=1");
 }
 
 /// The unit is one that systemd understands, with little that could be taken from it still.

@@ -20,7 +20,8 @@ impl Served {
         Self::start_in(directory)
     }
 
-    fn start_in(directory: Scratch) -> Self {
+    /// With the configuration and the data that are there.
+    pub(crate) fn start_in(directory: Scratch) -> Self {
         let mut command = ferry();
         command.args(["serve", "--listen", "tcp://127.0.0.1:0", "--data"]).arg(directory.path("data"));
         command.arg("--config").arg(directory.path("ferry.toml"));
@@ -46,14 +47,25 @@ impl Served {
         Self::start_in(directory)
     }
 
+    /// Stops the broker; its data stays.
+    pub(crate) fn stop(self) -> Scratch {
+        self.broker.signal("-TERM");
+        assert_eq!(self.broker.end().code, Some(0));
+        self.directory
+    }
+
     pub(crate) fn ctl(&self, arguments: &[&str]) -> Outcome {
         self.ctl_with_input(arguments, b"")
     }
 
     pub(crate) fn ctl_with_input(&self, arguments: &[&str], input: &[u8]) -> Outcome {
+        run(&mut self.ctl_command(arguments), input)
+    }
+
+    pub(crate) fn ctl_command(&self, arguments: &[&str]) -> Command {
         let mut command = ferry();
         command.arg("ctl").arg("--admin").arg(self.directory.path("data/admin.sock")).args(arguments);
-        run(&mut command, input)
+        command
     }
 
     pub(crate) fn done(&self, arguments: &[&str]) -> String {

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use crate::broker::{Broker, Kind};
 use crate::program::{Running, Scratch, client, ferry, run};
 use crate::served::Served;
+use crate::test_tls;
 
 #[test]
 fn a_broker_is_watched_and_managed() {
@@ -140,9 +141,65 @@ fn what_is_wrong_is_said_with_its_remedy() {
         run(&mut client("sub", &broker, &["-t", "$SYS/broker/version", "-C", "1"]), b"").code,
         Some(0)
     );
-    let mut tls = ferry();
-    tls.args(["ctl", "--admin", "https://127.0.0.1:1", "status"]);
-    assert!(run(&mut tls, b"").error.contains("does not speak TLS"));
+    let mut closed = ferry();
+    closed.args(["ctl", "--admin", "https://127.0.0.1:1", "status"]);
+    let outcome = run(&mut closed, b"");
+    assert_eq!(outcome.code, Some(3), "{outcome:?}");
+    assert!(outcome.error.contains("is this its admin.address?"), "{outcome:?}");
+    for (options, words) in [
+        (["--cafile", "/nonexistent/ca.pem", "status"].as_slice(), "/nonexistent/ca.pem: "),
+        (&["--cert", "/nonexistent/c.pem", "status"], "--cert and --key belong together"),
+        (&["status", "--admin", "/run/admin.sock", "--insecure"], "add --admin https://HOST:PORT"),
+        (&["status", "--admin", "ftp://h"], "is not the URL of an admin API"),
+    ] {
+        let outcome = run(ferry().args(["ctl", "--admin", "https://127.0.0.1:1"]).args(options), b"");
+        assert_eq!(outcome.code, Some(2), "{options:?}: {outcome:?}");
+        assert!(outcome.error.contains(words), "{options:?}: {outcome:?}");
+    }
+}
+
+#[test]
+fn by_tls_the_broker_must_be_trusted() {
+    let files = Scratch::new();
+    test_tls::certificates(&files);
+    std::fs::write(files.path("token"), "0123456789abcdef0123\n").expect("written");
+    let [certificate, key, authority, stranger, token] =
+        ["server.pem", "server.key", "authority.pem", "stranger.pem", "token"].map(|name| files.path(name));
+    let served = Served::start(&format!(
+        "[admin]\naddress = \"tls://127.0.0.1:0\"\ntls_certificate_file = \"{certificate}\"\ntls_key_file = \
+         \"{key}\"\n[[admin.token]]\nname = \"t\"\nrole = \"viewer\"\nfile = \"{token}\"\n"
+    ));
+    let by_address = served.admin.clone().expect("an address");
+    let by_name = by_address.replace("127.0.0.1", "localhost");
+    let plain = by_address.replace("https://", "http://");
+    let status = |admin: &str, options: &[&str]| {
+        let mut command = ferry();
+        command.args(["ctl", "--admin", admin, "--token-file", &token, "status"]).args(options);
+        run(&mut command, b"")
+    };
+    let trusted = ["--cafile", authority.as_str()];
+    let outcome = status(&by_name, &trusted);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    // What people read: sizes in their units, and until when certificates are good.
+    assert!(outcome.output.contains("certificates  server.pem ends 4096-01-01 00:00 UTC"), "{outcome:?}");
+    assert!(outcome.output.contains(" MiB\n"), "{outcome:?}");
+    let json = run(
+        ferry().args(["ctl", "--json", "--admin", &by_name, "--token-file", &token, "status"]).args(trusted),
+        b"",
+    );
+    assert!(json.output.contains("\"ends_at_seconds\":67090118400"), "{json:?}");
+    assert_eq!(status(&by_address, &[trusted.as_slice(), &["--insecure"]].concat()).code, Some(0));
+    for (admin, options, words) in [
+        (&by_address, trusted.as_slice(), "not valid for name"),
+        (&by_name, &["--cafile", &stranger], "UnknownIssuer"),
+        (&by_name, &["--cafile", &stranger, "--insecure"], "UnknownIssuer"),
+        (&plain, &[], "is no admin API"),
+    ] {
+        let outcome = status(admin, options);
+        assert_eq!(outcome.code, Some(3), "{admin} {options:?}: {outcome:?}");
+        assert!(outcome.error.contains(words), "{admin} {options:?}: {outcome:?}");
+    }
+    served.broker.signal("-TERM");
 }
 
 #[test]

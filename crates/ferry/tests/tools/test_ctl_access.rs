@@ -29,7 +29,7 @@ fn users_are_added_changed_disabled_and_removed() {
     let served = served.after_kill();
     assert_eq!(
         served.done(&["users", "list"]),
-        "USER  PASSWORD       STATE\nada   argon2id\nben   scram-sha-256\n"
+        "USER  PASSWORD       STATE  ROLES\nada   argon2id\nben   scram-sha-256\n"
     );
     let mut scram = ferry();
     scram.args(["pub", "-p", &served.port, "--auth-method", "SCRAM-SHA-256", "-u", "ben", "-P", "scram"]);
@@ -70,5 +70,62 @@ fn who_is_banned_stays_so() {
     assert_eq!(served.ctl(&["bans", "add", "--reason", "nobody"]).code, Some(2));
     let served = served.after_kill();
     assert_eq!(served.mosquitto_pub(&["-i", "pump", "-t", "t"]).code, Some(0));
+    served.broker.signal("-TERM");
+}
+
+/// Of `mosquitto_pub` with MQTT 5.0, whether the broker takes a message of a user.
+fn may_publish(served: &Served, user: &str, topic: &str) -> bool {
+    let outcome = served.mosquitto_pub(&["-V", "mqttv5", "-q", "1", "-u", user, "-P", "x", "-t", topic]);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    !outcome.error.contains("Not authorized")
+}
+
+#[test]
+fn roles_are_made_given_and_taken() {
+    let served = Served::start("[authentication]\nusers = true\n[authorization]\nroles = true\n");
+    for user in ["ada", "ben"] {
+        assert_eq!(served.ctl_with_input(&["users", "add", user], b"x\n").code, Some(0));
+    }
+    let rules = b"# At home\n[[rule]]\nallow = \"publish\"\ntopic = \"house/#\"\n";
+    let set =
+        served.ctl_with_input(&["roles", "set", "family", "--rules", "-", "--description", "at home"], rules);
+    assert!(set.code == Some(0) && !set.error.contains("warning"), "{set:?}");
+    assert!(!may_publish(&served, "ada", "house/door"));
+    served.done(&["roles", "grant", "family", "ada"]);
+    assert!(may_publish(&served, "ada", "house/door") && !may_publish(&served, "ada", "garden"));
+    served.done(&["groups", "set", "kids"]);
+    served.done(&["groups", "add", "kids", "ben"]);
+    served.done(&["roles", "grant", "family", "--group", "kids"]);
+    assert!(may_publish(&served, "ben", "house/door"));
+    // Whoever was answered is on the disk.
+    let served = served.after_kill();
+    assert!(may_publish(&served, "ada", "house/door") && may_publish(&served, "ben", "house/door"));
+    assert_eq!(
+        served.done(&["roles", "list"]),
+        "ROLE    RULES  USERS  GROUPS  DESCRIPTION\nfamily  1      ada    kids    at home\n"
+    );
+    let shown = served.done(&["roles", "show", "family"]);
+    assert!(shown.contains("users         ada\n") && shown.contains("\n   2  [[rule]]\n"), "{shown}");
+    assert!(served.done(&["users", "list"]).contains("\nada   argon2id         family\n"));
+    assert_eq!(served.done(&["groups", "list"]), "GROUP  USERS  DESCRIPTION\nkids   ben\n");
+    let why = served.done(&["why", "--user", "ada", "publish", "house/door"]);
+    assert_eq!(why, "allowed: role family, line 2: allow publish, topic house/#, role family\n");
+    let why = served.ctl(&["why", "--role", "family", "subscribe", "house/#"]);
+    assert_eq!(why.output, "denied: roles: no rule matches house, which the filter reaches\n");
+    assert_eq!(why.code, Some(1));
+    assert_eq!(served.ctl(&["--json", "why", "publish", "house/door"]).code, Some(1));
+    // No answer to the question.
+    let why = served.ctl(&["why", "--user", "ada", "publish", ""]);
+    assert_eq!(why.code, Some(2), "{why:?}");
+    let wrong = served.ctl_with_input(&["roles", "set", "family", "--rules", "-"], b"\n[[rule]]\nalow = 1\n");
+    assert!(wrong.code == Some(1) && wrong.error.contains("rules of role \"family\", line 2:"), "{wrong:?}");
+    assert_eq!(served.ctl(&["roles", "grant", "nobody", "ada"]).code, Some(5));
+    assert_eq!(served.ctl(&["roles", "grant", "family"]).code, Some(2));
+    served.done(&["roles", "revoke", "family", "ada"]);
+    served.done(&["groups", "delete", "kids"]);
+    assert!(!may_publish(&served, "ada", "house/door") && !may_publish(&served, "ben", "house/door"));
+    served.done(&["roles", "delete", "family"]);
+    let served = served.after_kill();
+    assert_eq!(served.ctl(&["roles", "show", "family"]).code, Some(5));
     served.broker.signal("-TERM");
 }

@@ -39,6 +39,61 @@ fn payloads_are_printed_readable() {
     assert!(outcome.error.starts_with("error: binary: the payload is not json: "), "{outcome:?}");
 }
 
+#[test]
+fn payloads_are_published_from_what_is_readable() {
+    let broker = Broker::start(Kind::Ferry);
+    let scratch = Scratch::new();
+    let file = scratch.write("hex", b"00 ff\n");
+    let json = "{\"topic\":\"a\",\"payload\":{\"b\":[1,2.5]}}\n{\"topic\":\"a\",\"payload\":\"true\"}\n";
+    for (options, input, expected) in [
+        (["-m", "00fF", "--format", "hex"].as_slice(), "", ["00ff"].as_slice()),
+        (&["-m", "AP8=", "--format", "base64"], "", &["00ff"]),
+        (&["-m", "{\"b\":[1,2.5]}", "--format", "cbor"], "", &["a1616282 01f94100"]),
+        (&["-m", " [1] ", "--format", "json"], "", &["205b315d20"]),
+        (&["-f", &file, "--format", "hex"], "", &["00ff"]),
+        (&["-s", "--format", "hex"], "0\n0", &["00"]),
+        (&["-l", "--format", "hex"], "01\n\n02\n", &["01", "", "02"]),
+        (&["--files", &file, &file, "--format", "hex"], "", &["00ff", "00ff"]),
+        (&["-m", "0{number}", "--template", "--repeat", "2", "--format", "hex"], "", &["01", "02"]),
+        (&["--json-lines", "--format", "cbor"], json, &["a1616282 01f94100", "f5"]),
+    ] {
+        let count = expected.len().to_string();
+        let subscriber = subscriber(&broker, &["-t", "a", "-q", "1", "-F", "%x", "-C", &count]);
+        let mut publisher = client("pub", &broker, &["-q", "1", "-V", "mqttv5", "-t", "a"]);
+        let outcome = run(publisher.args(options), input.as_bytes());
+        assert_eq!(outcome.code, Some(0), "{options:?}: {outcome:?}");
+        let expected: Vec<String> = expected.iter().map(|hex| hex.replace(' ', "")).collect();
+        assert_eq!(subscriber.end().output.lines().collect::<Vec<_>>(), expected, "{options:?}");
+    }
+}
+
+#[test]
+fn what_is_not_of_the_format_is_not_published() {
+    let broker = Broker::start(Kind::Ferry);
+    let scratch = Scratch::new();
+    let file = scratch.write("picture", b"{\n  nothing\n}");
+    for (options, input, code, words) in [
+        (["-m", "0g", "--format", "hex"].as_slice(), "", 2, "-m: 'g' at character 2 is no hexadecimal digit"),
+        (&["-f", &file, "--format", "cbor"], "", 1, "picture: not JSON at line 2, character 3: "),
+        (&["-s", "--format", "base64"], "A?==", 1, "standard input: '?' at character 2 is no base64"),
+        (&["--files", &file, "--format", "json"], "", 1, "picture: not JSON at line 2"),
+        (&["-l", "--format", "json"], "1\n{}\n[\n", 1, "line 3: not JSON at character 1: EOF"),
+        (&["-m", "{number}", "--template", "--format", "hex"], "", 1, "message 1: an odd number of"),
+        (
+            &["--json-lines", "--format", "hex"],
+            "{\"payload\":\"x\"}",
+            1,
+            "line 1: payload: 'x' at character 1",
+        ),
+        (&["-n", "--format", "hex"], "", 2, "cannot be used with"),
+        (&["-m", "x", "--format", "sparkplug"], "", 2, "invalid value 'sparkplug'"),
+    ] {
+        let outcome = run(client("pub", &broker, &["-t", "a", "-q", "1"]).args(options), input.as_bytes());
+        assert_eq!(outcome.code, Some(code), "{options:?}: {outcome:?}");
+        assert!(outcome.error.contains(words), "{options:?}: {outcome:?}");
+    }
+}
+
 /// Messages of an edge node and a device, encoded by protoc's library for Python from the definition of Sparkplug B.
 const SPARKPLUG: [(&str, &str); 5] = [
     (
@@ -175,7 +230,7 @@ fn options_come_from_files() {
     assert_eq!(verbose.output, "1\n");
     scratch.write("ferry/sub", b"-F\n");
     let outcome = run(&mut with_files(&["sub", "-t", "a"]), b"");
-    assert_eq!(outcome.code, Some(1));
+    assert_eq!(outcome.code, Some(2));
     assert!(outcome.error.contains("ferry/sub:1: \"-F\": its value is missing"), "{outcome:?}");
     let outcome = run(&mut with_files(&["sub", "--help"]), b"");
     assert_eq!(outcome.code, Some(0), "help is there nevertheless: {outcome:?}");

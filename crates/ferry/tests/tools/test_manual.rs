@@ -1,6 +1,7 @@
 use std::process::{Command, Stdio};
 
-use crate::program::{Outcome, Scratch, ferry, run};
+use crate::program::{Outcome, Running, Scratch, ferry, run};
+use crate::terminal::Terminal;
 
 fn is_there(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdin(Stdio::null()).stdout(Stdio::null()).status();
@@ -92,6 +93,28 @@ fn zsh_completes() {
             assert!(proposed.contains(word), "{typed}: {word} is not in {outcome:?}");
         }
     }
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    const ESCAPE: char = '\u{1b}';
+    let serve = ["serve", "--memory", "--listen", "tcp://127.0.0.1:0"];
+    for words in [["pub", "--help"].as_slice(), &["--help"], &["sub", "--nonsense"]] {
+        let piped = run(ferry().args(words), b"");
+        assert!(!piped.output.contains(ESCAPE) && !piped.error.contains(ESCAPE), "{words:?}: {piped:?}");
+        let terminal = Terminal::start(ferry().args(words), 110, 30);
+        let (_, shown) = terminal.end();
+        assert!(shown.contains(ESCAPE), "{words:?}: {shown:?}");
+        let terminal = Terminal::start(ferry().args(words).env("NO_COLOR", "1"), 110, 30);
+        let (_, shown) = terminal.end();
+        assert!(!shown.contains(ESCAPE), "{words:?}: {shown:?}");
+    }
+    let mut piped = Running::start(ferry().args(serve));
+    assert!(!piped.next_with("process ").contains(ESCAPE));
+    let mut terminal = Terminal::start(ferry().args(serve), 4_000, 30);
+    terminal.wait_for("process ");
+    terminal.signal("-TERM");
+    assert!(terminal.end().1.contains(ESCAPE));
 }
 
 #[test]

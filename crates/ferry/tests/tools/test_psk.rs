@@ -114,6 +114,15 @@ fn all_clients_have_keys() {
         said("pub", &["-t", "a", "-f", &large, "-r", "-q", "1"]);
         assert_eq!(said("sub", &["-t", "a", "-C", "1", "-F", "%l"]), "1500000\n");
         said("pub", &["-t", "b", "-m", "answer", "-r", "-q", "1"]);
+        if scheme == "tls" && Kind::installed().contains(&Kind::Mosquitto) {
+            let mut theirs = Command::new("mosquitto_sub");
+            theirs.env("XDG_CONFIG_HOME", "/nonexistent").args(place);
+            let outcome = run(theirs.args(["-t", "#", "-C", "2", "-F", "%t %l"]), b"");
+            let mut lines: Vec<&str> = outcome.output.lines().collect();
+            // Retained messages of different topics come in any order.
+            lines.sort_unstable();
+            assert_eq!(lines, ["a 1500000", "b 6"], "{outcome:?}");
+        }
         assert_eq!(said("rr", &["-t", "c", "-e", "b", "-n"]), "answer\n");
     }
 }
