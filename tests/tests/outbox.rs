@@ -91,7 +91,7 @@ fn kills_of_the_process_and_of_the_broker_lose_nothing_taken_and_repeat_no_qos_2
     Publisher::start(port, &directory, LIVES).finish(&mut taken);
     let mut options = ClientOptions::new(&format!("mqtt://127.0.0.1:{port}")).expect("a URL");
     options.connect.client_id = "ender".to_owned();
-    let ender = ferry_client::blocking::Client::connect(options).expect("a connection");
+    let ender = options.connect_blocking().expect("a connection");
     ender.publish(Message::new("outbox/2", END).qos(QoS::ExactlyOnce)).expect("published");
     check(&taken, &watching.join().expect("it has everything"));
     broker.terminate().expect("a good end");
@@ -103,7 +103,7 @@ fn watch(port: u16) -> std::thread::JoinHandle<Vec<Message>> {
     options.reconnect.delay_min = Duration::from_millis(1);
     options.reconnect.delay_max = Duration::from_millis(20);
     let options = options.client_id("watcher").clean_start(false).session_expiry(3600);
-    let watcher = ferry_client::blocking::Client::connect(options).expect("a connection");
+    let watcher = options.connect_blocking().expect("a connection");
     let filter = Filter::new("outbox/#").qos(QoS::ExactlyOnce);
     let mut messages = watcher.subscribe(filter).expect("a subscription");
     std::thread::spawn(move || {

@@ -18,7 +18,7 @@ pub use broker::{BrokerChoice, CrashBroker};
 pub use loss::LosingDisk;
 
 use client::{CLIENTS, Clients, Role};
-use ferry_broker::store_tools;
+use ferry_broker::store_tools::{self, DumpOptions};
 use ledger::Ledger;
 use random::Random;
 
@@ -131,7 +131,8 @@ fn check_store(directory: &Path) -> Result<(), String> {
         return Err(report.to_string());
     }
     let mut dump = Vec::new();
-    store_tools::dump(directory, &mut dump, &mut |_, _| ()).map_err(|error| error.to_string())?;
+    store_tools::dump(directory, DumpOptions::default(), &mut dump, &mut |_, _| ())
+        .map_err(|error| error.to_string())?;
     let dump = String::from_utf8_lossy(&dump);
     let is_left = |line: &&str| {
         ["message", "forwarded", "received", "sent", "queued"]

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::{Certificates, ScratchDirectory};
 use crate::broker::ferry_binary;
+use crate::measured_broker::ProcessFigures;
 
 /// How long the broker may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -188,6 +189,12 @@ impl Ferry {
     #[must_use]
     pub fn resident_bytes_peak(&self) -> u64 {
         self.status_bytes("VmHWM:")
+    }
+
+    /// What the system tells about it.
+    #[must_use]
+    pub fn figures(&self) -> ProcessFigures {
+        ProcessFigures::of(self.child.id())
     }
 
     /// Bytes that it has made the system write to a disk (`write_bytes`).

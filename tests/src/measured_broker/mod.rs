@@ -2,8 +2,10 @@
 
 mod broker_process;
 mod contender;
+mod open_files;
 mod process_figures;
 
 pub use broker_process::BrokerProcess;
 pub use contender::Contender;
+pub use open_files::raise_open_files;
 pub use process_figures::ProcessFigures;

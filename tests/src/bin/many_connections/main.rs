@@ -13,8 +13,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
-use ferry_tests::measured_broker::{BrokerProcess, ProcessFigures};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use ferry_tests::measured_broker::{BrokerProcess, ProcessFigures, raise_open_files};
 
 use crowd::Crowd;
 use options::{HELP, Options};
@@ -90,17 +89,4 @@ fn connections(broker: &Broker, options: &Options) -> Result<(), String> {
     spent.print_each("messages, one for each connection", count);
     spent.print_bytes_each("memory that is not given back afterwards", count, 0);
     Ok(())
-}
-
-/// Each connection is an open file, here and in the broker, which inherits this limit.
-fn raise_open_files(needed: u64) -> Result<(), String> {
-    let limits = getrlimit(Resource::Nofile);
-    if limits.maximum.is_some_and(|maximum| maximum < needed) {
-        let maximum = limits.maximum.unwrap_or_default();
-        return Err(format!(
-            "{needed} open files are needed and {maximum} allowed: raise it with `ulimit -Hn`"
-        ));
-    }
-    let raised = Rlimit { current: limits.maximum, maximum: limits.maximum };
-    setrlimit(Resource::Nofile, raised).map_err(|error| format!("the limit of open files: {error}"))
 }
