@@ -1,5 +1,5 @@
 use std::io;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use ferry_broker::Broker;
 use ferry_broker::config::{Config, Durability};
@@ -18,8 +18,15 @@ pub(crate) struct GatedDisk {
 
 #[derive(Default)]
 struct Gate {
-    is_shut: Mutex<bool>,
-    opened: Condvar,
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct GateState {
+    is_shut: bool,
+    /// Calls that wait for it.
+    waiting: usize,
 }
 
 pub(crate) struct GatedFile {
@@ -28,14 +35,26 @@ pub(crate) struct GatedFile {
 }
 
 impl Gate {
+    fn state(&self) -> MutexGuard<'_, GateState> {
+        self.state.lock().expect("not poisoned")
+    }
+
     fn shut(&self, is_shut: bool) {
-        *self.is_shut.lock().expect("not poisoned") = is_shut;
-        self.opened.notify_all();
+        self.state().is_shut = is_shut;
+        self.changed.notify_all();
     }
 
     fn pass(&self) {
-        let is_shut = self.is_shut.lock().expect("not poisoned");
-        drop(self.opened.wait_while(is_shut, |is_shut| *is_shut).expect("not poisoned"));
+        let mut state = self.state();
+        state.waiting += 1;
+        self.changed.notify_all();
+        let mut state = self.changed.wait_while(state, |state| state.is_shut).expect("not poisoned");
+        state.waiting -= 1;
+    }
+
+    fn wait_until_it_holds(&self) {
+        let holds_nobody = |state: &mut GateState| !state.is_shut || state.waiting == 0;
+        drop(self.changed.wait_while(self.state(), holds_nobody).expect("not poisoned"));
     }
 }
 
@@ -45,6 +64,11 @@ pub(crate) struct GateKeeper(Arc<Gate>);
 impl GateKeeper {
     pub(crate) fn shut(&self, is_shut: bool) {
         self.0.shut(is_shut);
+    }
+
+    /// What is written from now on waits behind what is held.
+    pub(crate) fn wait_until_it_holds(&self) {
+        self.0.wait_until_it_holds();
     }
 }
 
