@@ -3,9 +3,10 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use smallvec::SmallVec;
 
+use crate::arena::Arena;
 use crate::route_table::ShardId;
+use crate::shards_of_filter::{ShardCounts, ShardsOfFilter};
 use crate::subscription_trie::SubscriptionTrie;
 
 /// Levels by which a filter is told from others of its shape; longer ones go into a trie.
@@ -23,10 +24,15 @@ const PARTITIONS: usize = 64;
 ///
 /// Two filters may have the same hash. Then a shard is named that need not be; none is left out, for the filters
 /// behind a hash are counted.
+///
+/// What a look costs is the time until its entry has come from memory: the less there is of the table, the more of it is
+/// in the cache.
 pub(crate) struct FilterIndex {
     hasher: RandomState,
     shapes: Vec<(Shape, usize)>,
     partitions: Box<[HashTable<Wanted>; PARTITIONS]>,
+    /// For hashes that several shards want.
+    counts: Arena<ShardCounts>,
     others: SubscriptionTrie<ShardId, ()>,
 }
 
@@ -41,11 +47,14 @@ struct Shape {
     is_open: bool,
 }
 
-/// The shards with a subscriber to the filters behind a hash, each with their number.
+/// The shards with a subscriber to the filters behind a hash.
 struct Wanted {
-    hash: u64,
-    shards: SmallVec<[(ShardId, u16); 4]>,
+    /// A part of the hash, by which the table knows the entry; another part says which table it is.
+    tag: u32,
+    shards: ShardsOfFilter,
 }
+
+const _: () = assert!(size_of::<Wanted>() == 8);
 
 impl FilterIndex {
     /// `seed` keys the hashes.
@@ -54,6 +63,7 @@ impl FilterIndex {
             hasher: RandomState::with_seeds(seed, !seed, seed.rotate_left(40), 0x9FB2_1C65_1E98_DF25),
             shapes: Vec::new(),
             partitions: Box::new([const { HashTable::new() }; PARTITIONS]),
+            counts: Arena::new(),
             others: SubscriptionTrie::new(seed),
         }
     }
@@ -100,10 +110,9 @@ impl FilterIndex {
         for (shape, _) in &self.shapes {
             if shape.fits(levels, is_reserved) {
                 let hash = shape.literal_levels().fold(shape.hash(), |hash, level| mix(hash, hashes[level]));
-                if let Some(wanted) =
-                    self.partitions[partition(hash)].find(hash, |wanted| wanted.hash == hash)
-                {
-                    wanted.shards.iter().for_each(|(shard, _)| visit(*shard));
+                let (tag, table) = (tag(hash), &self.partitions[partition(hash)]);
+                if let Some(wanted) = table.find(table_hash(tag), |wanted| wanted.tag == tag) {
+                    wanted.shards.for_each(&self.counts, &mut visit);
                 }
             }
         }
@@ -154,20 +163,14 @@ impl FilterIndex {
 
     /// Whether nobody had wanted what is behind the hash.
     fn add(&mut self, hash: u64, shard: ShardId) -> bool {
-        let table = &mut self.partitions[partition(hash)];
-        match table.entry(hash, |wanted| wanted.hash == hash, |wanted| wanted.hash) {
+        let (tag, table) = (tag(hash), &mut self.partitions[partition(hash)]);
+        match table.entry(table_hash(tag), |wanted| wanted.tag == tag, |wanted| table_hash(wanted.tag)) {
             Entry::Occupied(mut entry) => {
-                let shards = &mut entry.get_mut().shards;
-                match shards.iter_mut().find(|(other, _)| *other == shard) {
-                    Some((_, count)) => *count = count.saturating_add(1),
-                    None => shards.push((shard, 1)),
-                }
+                entry.get_mut().shards.add(shard, &mut self.counts);
                 false
             }
             Entry::Vacant(entry) => {
-                let mut shards = SmallVec::new();
-                shards.push((shard, 1));
-                entry.insert(Wanted { hash, shards });
+                entry.insert(Wanted { tag, shards: ShardsOfFilter::one(shard) });
                 true
             }
         }
@@ -175,15 +178,11 @@ impl FilterIndex {
 
     /// Whether nobody wants it now, and somebody did.
     fn take(&mut self, hash: u64, shard: ShardId) -> bool {
-        let table = &mut self.partitions[partition(hash)];
-        let Ok(mut entry) = table.find_entry(hash, |wanted| wanted.hash == hash) else { return false };
-        let shards = &mut entry.get_mut().shards;
-        let Some(at) = shards.iter().position(|(other, _)| *other == shard) else { return false };
-        shards[at].1 -= 1;
-        if shards[at].1 == 0 {
-            shards.swap_remove(at);
-        }
-        let is_last = shards.is_empty();
+        let (tag, table) = (tag(hash), &mut self.partitions[partition(hash)]);
+        let Ok(mut entry) = table.find_entry(table_hash(tag), |wanted| wanted.tag == tag) else {
+            return false;
+        };
+        let is_last = entry.get_mut().shards.take(shard, &mut self.counts);
         if is_last {
             entry.remove();
         }
@@ -219,7 +218,15 @@ fn mix(hash: u64, level: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
-/// The bits in the middle: the table itself uses the lowest and the highest ones.
 fn partition(hash: u64) -> usize {
     (hash >> 40) as usize % PARTITIONS
+}
+
+fn tag(hash: u64) -> u32 {
+    hash as u32
+}
+
+/// The table uses the lowest and the highest bits.
+fn table_hash(tag: u32) -> u64 {
+    u64::from(tag).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
 }

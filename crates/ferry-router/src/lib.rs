@@ -21,6 +21,7 @@ mod retained;
 mod retained_scan;
 mod route_cache;
 mod route_table;
+mod shards_of_filter;
 mod shared_subscription;
 mod subscriber_list;
 mod subscription_trie;

@@ -26,6 +26,9 @@ type Targets = SmallVec<[ShardId; 4]>;
 
 #[derive(Clone, Default)]
 struct Place {
+    /// Of the topic that was asked for last.
+    hash: u64,
+    /// Asked for twice before another took the place: most of many topics are not.
     topic: String,
     /// Of the table when it was asked; a table starts at 1.
     generation: u64,
@@ -53,7 +56,14 @@ impl RouteCache {
         if self.places.is_empty() {
             self.places.resize(PLACES, Place::default());
         }
-        let place = &mut self.places[self.hasher.hash_one(topic) as usize % PLACES];
+        let hash = self.hasher.hash_one(topic);
+        let place = &mut self.places[hash as usize % PLACES];
+        if place.hash != hash {
+            place.hash = hash;
+            self.uncached.clear();
+            table.targets(topic, |shard| self.uncached.push(shard));
+            return &self.uncached;
+        }
         let is_same = place.topic == topic;
         if !is_same || place.generation != generation {
             if !is_same {
