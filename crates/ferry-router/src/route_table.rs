@@ -1,9 +1,10 @@
 //! Which shards want a topic.
 
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ahash::RandomState;
+use crossbeam_utils::sync::{ShardedLock, ShardedLockReadGuard, ShardedLockWriteGuard};
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
@@ -35,10 +36,11 @@ pub struct ShareMembers {
 /// With one shard the plain routes are not kept at all: every topic goes to that shard.
 pub struct RouteTable {
     shard_count: u16,
-    routes: RwLock<FilterIndex>,
+    /// Each message may ask it: with a lock of one part the shards would wait for each other's caches.
+    routes: ShardedLock<FilterIndex>,
     /// Grows with every change of `routes`: for [`RouteCache`](crate::RouteCache).
     generation: AtomicU64,
-    shares: RwLock<Shares>,
+    shares: ShardedLock<Shares>,
     /// So that a broker without share groups pays one load for them.
     share_count: AtomicUsize,
 }
@@ -69,9 +71,9 @@ impl RouteTable {
         let hasher = RandomState::with_seeds(seed, seed.rotate_left(16), !seed, 0x2545_F491_4F6C_DD1D);
         Self {
             shard_count,
-            routes: RwLock::new(FilterIndex::new(seed)),
+            routes: ShardedLock::new(FilterIndex::new(seed)),
             generation: AtomicU64::new(1),
-            shares: RwLock::new(Shares {
+            shares: ShardedLock::new(Shares {
                 groups_of_filter: SubscriptionTrie::new(seed),
                 groups: HashMap::with_hasher(hasher.clone()),
                 ids: HashMap::with_hasher(hasher),
@@ -290,10 +292,10 @@ fn mix(seed: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
-fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+fn read<T>(lock: &ShardedLock<T>) -> ShardedLockReadGuard<'_, T> {
     lock.read().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+fn write<T>(lock: &ShardedLock<T>) -> ShardedLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
 }
