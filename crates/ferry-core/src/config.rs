@@ -180,7 +180,7 @@ impl Default for CoreConfig {
             denied_v3_publish: DeniedPublish::Acknowledge,
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,
-            inflight_messages_max: NonZeroU16::MIN.saturating_add(1023),
+            inflight_messages_max: NonZeroU16::MIN.saturating_add(4095),
             inflight_bytes_max: 16 * MIB as u32,
             topic_aliases_out_max: 32,
             queue_messages_max: 10_000,

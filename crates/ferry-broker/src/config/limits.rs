@@ -31,7 +31,7 @@ section! {
 
         /// QoS 1 and 2 messages on the way to one client, not yet acknowledged by it. A client's own Receive Maximum
         /// counts if it is smaller.
-        inflight_messages_max: NonZeroU16 = at_least_one(1024), Kind::Count { min: 1, max: 65_535 }, Live;
+        inflight_messages_max: NonZeroU16 = at_least_one(4096), Kind::Count { min: 1, max: 65_535 }, Live;
 
         /// Bytes of these messages. With as many the next one waits in the client's queue for an acknowledgement; a
         /// single larger message is sent.

@@ -150,7 +150,7 @@ impl Default for ConnectOptions {
             password: None,
             will: None,
             session_expiry_interval: 0,
-            receive_maximum: 1_000,
+            receive_maximum: 2_048,
             receive_bytes_max_v3: 16 * 1024 * 1024,
             maximum_packet_size: None,
             topic_alias_maximum: 16,
