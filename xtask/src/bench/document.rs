@@ -35,8 +35,8 @@ pub(super) fn document(results: &Results, command: &str) -> String {
         "Two shards",
         "Two shards and the load generator need three processors to show what they can do; where there are less, the\n\
          processor time per message tells what a shard more costs: two evenly busy shards that take up to 1.25 times\n\
-         the processor time of one have 1.6 times its capacity. It is the worst case: each message comes in on one shard\n\
-         and goes out on the other.",
+         the processor time of one have 1.6 times its capacity. Where every message crosses it is the worst case: each\n\
+         comes in on one shard and goes out on the other.",
     );
     text += &group(
         results,

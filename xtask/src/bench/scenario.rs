@@ -82,7 +82,7 @@ const fn message(
 }
 
 /// The table, in its order.
-pub(super) const SCENARIOS: [Scenario; 23] = [
+pub(super) const SCENARIOS: [Scenario; 26] = [
     message("p2p-qos0", "50 to 50, 16 B, QoS 0", &["p2p"], &[cpu(Target::Half(0.40)), RATE]),
     message("p2p-qos1", "50 to 50, 16 B, QoS 1", &["p2p", "--qos", "1"], &[cpu(Target::Half(0.6)), RATE]),
     message("p2p-qos2", "50 to 50, 16 B, QoS 2", &["p2p", "--qos", "2"], &[cpu(Target::Half(1.1)), RATE]),
@@ -237,26 +237,21 @@ pub(super) const SCENARIOS: [Scenario; 23] = [
             cpu(Target::None),
         ],
     ),
-    Scenario {
-        group: Group::Shards,
-        ..message(
-            "shards",
-            "2 to 2, QoS 0, every message crosses",
-            // Client identifiers by which each shard has one publisher, and the subscriber of the other one.
-            &["p2p", "--publishers", "2", "--seed", "1"],
-            &[Figure { target: Target::Times(1.6), ..RATE }, cpu(Target::AtMostTimes(1.25))],
-        )
-    },
-    Scenario {
-        group: Group::Shards,
-        ..message(
-            "shards-wildcard",
-            "2 to 2, QoS 0, 100,000 subscriptions, most with wildcards",
-            // A load that costs the generator little of the processors that it shares with the shards.
-            &["wildcard", "--topics", "100000", "--publishers", "2", "--subscribers", "2"],
-            &[Figure { target: Target::Times(1.6), ..RATE }, cpu(Target::AtMostTimes(1.25))],
-        )
-    },
+    shards("shards-p2p", "50 to 50, QoS 0, half of the messages cross", &["p2p"]),
+    shards("shards-p2p-qos1", "50 to 50, QoS 1, half of the messages cross", &["p2p", "--qos", "1"]),
+    shards("shards-fanout", "1 to 1,000, QoS 0, each shard has half of the subscribers", &["fanout"]),
+    shards(
+        "shards",
+        "2 to 2, QoS 0, every message crosses",
+        // Client identifiers by which each shard has one publisher, and the subscriber of the other one.
+        &["p2p", "--publishers", "2", "--seed", "1"],
+    ),
+    shards(
+        "shards-wildcard",
+        "2 to 2, QoS 0, 100,000 subscriptions, most with wildcards",
+        // A load that costs the generator little of the processors that it shares with the shards.
+        &["wildcard", "--topics", "100000", "--publishers", "2", "--subscribers", "2"],
+    ),
     durable("durable-p2p", "50 to 50, QoS 1, clean sessions", &["p2p", "--qos", "1"]),
     durable(
         "durable-p2p-kept",
@@ -278,6 +273,12 @@ pub(super) const SCENARIOS: [Scenario; 23] = [
         ..durable("durable-sharedsub", "1,000 to 5 that share, QoS 1", &["sharedsub", "--persistent"])
     },
 ];
+
+const fn shards(id: &'static str, title: &'static str, arguments: &'static [&'static str]) -> Scenario {
+    const FIGURES: [Figure; 2] =
+        [Figure { target: Target::Times(1.6), ..RATE }, cpu(Target::AtMostTimes(1.25))];
+    Scenario { group: Group::Shards, ..message(id, title, arguments, &FIGURES) }
+}
 
 const fn durable(id: &'static str, title: &'static str, arguments: &'static [&'static str]) -> Scenario {
     const FIGURES: [Figure; 3] = [
