@@ -51,7 +51,7 @@ fn on_core(script: &Script, level: u8, setup: CoreSetup) -> Result<(), String> {
 
 /// The `ferry` binary, one for each script, so that scripts cannot disturb each other.
 fn on_tcp(script: &Script, level: u8) -> Result<(), String> {
-    let server = Server::start_with(&script.header.config, &script.header.listener, |_| Vec::new())?;
+    let server = Server::start_with(&script.header.config, &script.header.listener)?;
     let mut broker: Box<dyn Broker> = Box::new(TcpBroker::new(&server.address()));
     check(script, level, broker.as_mut(), Manner::Exact)
 }

@@ -1,13 +1,16 @@
 //! The real `ferry` binary, started for a test and stopped with it.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 /// How long a broker may take to listen.
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(60);
 
 /// A running broker; dropped, it is stopped.
 pub struct Server {
@@ -17,32 +20,29 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `ferry serve` in memory, listening on a free TCP port, with these lines of `ferry.toml`.
-    ///
-    /// # Errors
-    /// When it does not start; what it printed.
-    pub fn start(configuration: &[String]) -> Result<Self, String> {
-        Self::start_with(configuration, &[], |_| Vec::new())
-    }
-
-    /// As [`Server::start`], with lines of the `[[listener]]` block, and more arguments, made from the port.
+    /// Starts `ferry serve` in memory, listening on a TCP port that the system chooses, with these lines of `ferry.toml`.
     ///
     /// # Errors
     /// When it does not start.
-    pub fn start_with(
-        configuration: &[String],
-        listener: &[String],
-        arguments: impl FnOnce(u16) -> Vec<String>,
-    ) -> Result<Self, String> {
-        let port = free_port()?;
+    pub fn start(configuration: &[String]) -> Result<Self, String> {
+        Self::start_with(configuration, &[])
+    }
+
+    /// As [`Server::start`], with lines of the `[[listener]]` block.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn start_with(configuration: &[String], listener: &[String]) -> Result<Self, String> {
         let mut command = Command::new(ferry_binary());
-        let text = [configuration, &listener_block(port), listener].concat().join("\n");
+        let text = [configuration, &listener_block(), listener].concat().join("\n");
         let file = ScratchFile::new("toml", &text)?;
         command.args(["serve", "--memory", "--config"]).arg(file.path());
-        command.args(arguments(port)).stdout(Stdio::null()).stderr(Stdio::inherit()).stdin(Stdio::null());
-        let child = command.spawn().map_err(|error| format!("{}: {error}", ferry_binary().display()))?;
-        let mut server = Self { child, port, _configuration: file };
-        server.wait_for_port(port)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| format!("{}: {error}", ferry_binary().display()))?;
+        let told = child.stderr.take().map(port_told);
+        let mut server = Self { child, port: 0, _configuration: file };
+        let port = told.and_then(|told| told.recv_timeout(START_MAX).ok());
+        server.port = port.ok_or("ferry does not say where it listens")?;
         Ok(server)
     }
 
@@ -64,7 +64,7 @@ impl Server {
         self.child.id()
     }
 
-    /// Waits until the broker has ended by itself, at most 20 seconds.
+    /// Waits until the broker has ended by itself, at most a minute.
     ///
     /// # Errors
     /// When it is still running.
@@ -78,25 +78,6 @@ impl Server {
         }
         Err("ferry did not end".to_owned())
     }
-
-    /// Waits until something listens on a port of this broker.
-    ///
-    /// # Errors
-    /// When the broker has ended, or does not listen within 20 seconds.
-    pub fn wait_for_port(&mut self, port: u16) -> Result<(), String> {
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        let deadline = Instant::now() + START_MAX;
-        while Instant::now() < deadline {
-            if TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok() {
-                return Ok(());
-            }
-            if let Some(status) = self.child.try_wait().map_err(|error| error.to_string())? {
-                return Err(format!("ferry ended at its start: {status}"));
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        Err(format!("ferry does not listen on port {port}"))
-    }
 }
 
 impl Drop for Server {
@@ -106,8 +87,24 @@ impl Drop for Server {
     }
 }
 
-fn listener_block(port: u16) -> [String; 2] {
-    ["[[listener]]".to_owned(), format!("address = \"tcp://127.0.0.1:{port}\"")]
+fn listener_block() -> [String; 2] {
+    ["[[listener]]".to_owned(), "address = \"tcp://127.0.0.1:0\"".to_owned()]
+}
+
+/// Passes on what a broker prints, and tells the first port in it: that of its listener.
+fn port_told(stderr: ChildStderr) -> Receiver<u16> {
+    let (port, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            let address = line.split_once("tcp://").map(|(_, rest)| rest);
+            let digits = address.and_then(|address| address.split([':', ' ']).nth(1));
+            if let Some(number) = digits.and_then(|digits| digits.parse().ok()) {
+                let _known = port.send(number);
+            }
+            eprintln!("{line}");
+        }
+    });
+    told
 }
 
 /// A port that nothing listens on now.
@@ -154,8 +151,9 @@ impl ScratchFile {
     /// # Errors
     /// When it cannot be written.
     pub fn new(extension: &str, text: &str) -> Result<Self, String> {
-        let port = free_port()?;
-        let name = format!("ferry-test-{}-{port}.{extension}", std::process::id());
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ferry-test-{}-{number}.{extension}", std::process::id());
         let path = std::env::temp_dir().join(name);
         std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
