@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 fn ferry(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ferry"));
@@ -20,7 +21,10 @@ struct ConfigFile(PathBuf);
 
 impl ConfigFile {
     fn new(test: &str, contents: &str) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+        // Two tests may choose one name, and run at the same time.
+        static LAST: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{test}-{}-{}", std::process::id(), LAST.fetch_add(1, Ordering::Relaxed));
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("command-line").join(name);
         std::fs::create_dir_all(&directory).expect("a directory for the test");
         let path = directory.join("ferry.toml");
         std::fs::write(&path, contents).expect("a file in it");
@@ -29,6 +33,12 @@ impl ConfigFile {
 
     fn path(&self) -> &str {
         self.0.to_str().expect("UTF-8")
+    }
+}
+
+impl Drop for ConfigFile {
+    fn drop(&mut self) {
+        let _removed = self.0.parent().map(std::fs::remove_dir_all);
     }
 }
 
