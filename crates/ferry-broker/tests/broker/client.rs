@@ -183,6 +183,13 @@ impl Client {
     }
 }
 
+/// Of connections that come at the same moment, one at least is closed; one after the other, they would keep to a rate of one
+/// a second on a machine that is slow.
+pub(crate) fn not_all_are_served(open: impl Fn() -> Client) {
+    let mut crowd: Vec<Client> = (0..10).map(|_| open()).collect();
+    assert!(!crowd.iter_mut().all(Client::is_served));
+}
+
 pub(crate) fn id(number: u16) -> PacketId {
     PacketId::new(number).expect("not 0")
 }
