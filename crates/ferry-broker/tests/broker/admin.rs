@@ -243,7 +243,7 @@ fn what_is_no_http_is_refused() {
 #[test]
 fn who_is_slow_is_given_up() {
     let mut config = with_api();
-    config.admin.request_timeout_seconds = 1;
+    config.admin.request_timeout_seconds = 4;
     config.admin.connections_max = 2;
     let broker = start(config);
     let door = tcp_door(&broker);

@@ -1,7 +1,7 @@
 //! Clients that an HTTP server judges.
 
 use std::sync::{Mutex, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use ferry_broker::config::{AllowAnonymous, Authentication, AuthenticatorKind, Config, WhenUnavailable};
 use ferry_broker::{Broker, RunningBroker};
@@ -244,7 +244,7 @@ fn a_server_that_hangs_is_not_waited_for_and_holds_nobody_up() {
         },
         _ => Reply::Body(ALLOW.to_owned()),
     });
-    let broker = start(&server, Authentication { hook_timeout_seconds: 1, ..Authentication::default() });
+    let broker = start(&server, Authentication { hook_timeout_seconds: 4, ..Authentication::default() });
     let mut slow = Client::open(&broker);
     send_connect(&mut slow, "slow", b"secret");
     assert_eq!(server.question().body["client_id"], "slow");
@@ -365,7 +365,10 @@ fn five_hundred_logins_at_once_delay_no_message() {
             None => Reply::Body(ALLOW.to_owned()),
         },
     });
-    let broker = start(&server, Authentication { hook_requests_max: 8, ..Authentication::default() });
+    // A thread that waited for the server would wait longer than the bystander does.
+    let hook_timeout_seconds = 60;
+    let more = Authentication { hook_requests_max: 8, hook_timeout_seconds, ..Authentication::default() };
+    let broker = start(&server, more);
     let (mut bystander, _) = login(&broker, "bystander", b"secret");
     bystander.subscribe("t", QoS::AtMostOnce);
     let mut clients: Vec<Client> = (0..LOGINS)
@@ -375,15 +378,11 @@ fn five_hundred_logins_at_once_delay_no_message() {
             client
         })
         .collect();
-    let mut longest = Duration::ZERO;
+    // The server does not answer the first of them meanwhile.
     for _ in 0..200 {
-        let start = std::time::Instant::now();
         bystander.publish("t", b"m", QoS::AtMostOnce, None);
         assert!(bystander.receive_text().contains("Publish"));
-        longest = longest.max(start.elapsed());
     }
-    // The server has not answered the first of them yet.
-    assert!(longest < Duration::from_secs(1), "{longest:?}");
     drop(go_on);
     for client in &mut clients {
         assert_eq!(connack(client), ReasonCode::SUCCESS);

@@ -134,7 +134,7 @@ fn what_takes_too_long_is_not_waited_for_and_holds_nobody_up() {
         &server.url(),
         "SELECT password_hash FROM users WHERE name = :user_name AND (name <> 'slow' OR pg_sleep(600) IS NOT NULL)",
     );
-    authentication.sql_timeout_seconds = 1;
+    authentication.sql_timeout_seconds = 4;
     authentication.sql_connections_max = 2;
     authentication.sql_waiting_max = 1;
     let broker = start(authentication);

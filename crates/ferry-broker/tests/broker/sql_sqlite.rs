@@ -131,7 +131,7 @@ fn what_takes_too_long_is_not_waited_for_and_holds_nobody_up() {
     let users = Users::new("slow");
     users.run("INSERT INTO users (name) VALUES ('slow')");
     let mut authentication = with(&users.url(), SLOW);
-    authentication.sql_timeout_seconds = 1;
+    authentication.sql_timeout_seconds = 4;
     authentication.sql_connections_max = 2;
     let broker = start(authentication);
     let mut slow = Client::open(&broker);
