@@ -106,9 +106,9 @@ fn keys_are_fetched_once_and_checked_with() {
 #[test]
 fn a_new_key_is_fetched_when_a_token_names_it() {
     let (server, body) = server(&key_set(&[1]));
+    let start = Instant::now();
     let broker = Broker::start(with_keys_of(&server)).expect("started");
     assert_eq!(login(&broker, &token(1, &json!({}))), ReasonCode::SUCCESS);
-    let start = Instant::now();
     *body.lock().expect("not poisoned") = key_set(&[3]);
     login_until(&broker, &token(3, &json!({})), ReasonCode::SUCCESS);
     assert_eq!(login(&broker, &token(1, &json!({}))), REFUSED);
