@@ -12,7 +12,7 @@ use ferry_codec::{
 };
 
 /// What comes at all comes much sooner.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(45);
 
 pub(crate) struct Client {
     socket: Box<dyn Socket>,

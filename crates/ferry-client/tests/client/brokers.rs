@@ -15,7 +15,7 @@ use crate::certificates::Certificates;
 use crate::scratch_directory::ScratchDirectory;
 
 /// A broker that is not there by then does not start.
-const START_MAX: Duration = Duration::from_secs(20);
+const START_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BrokerKind {

@@ -36,7 +36,7 @@ use ferry_client::{Client, ClientOptions, ConnectionError, ProtocolVersion, QoS}
 use brokers::{Broker, BrokerKind, Scheme};
 
 /// Longer than anything takes that works.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(20);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// Runs a test against each broker, in each version.
 fn with_each_broker<F: Future<Output = ()>>(test: impl Fn(Place) -> F) {
