@@ -8,7 +8,7 @@ use crate::{bench, overrides};
 fn with_fault(fault: Fault, qos: u8) -> Report {
     let one =
         Overrides { publishers: Some(1), rate: Some(1_000.0), qos: Some(qos), ..overrides(start(fault)) };
-    let short = Overrides { drain_seconds_max: Some(0.5), ..one };
+    let short = Overrides { drain_seconds_max: Some(2.0), ..one };
     bench("p2p", &short)
 }
 

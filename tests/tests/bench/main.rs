@@ -17,7 +17,7 @@ fn overrides(port: u16) -> Overrides {
         target: Some(format!("mqtt://127.0.0.1:{port}").parse().expect("an address")),
         duration_seconds: Some(SHORT),
         warm_up_seconds: Some(SHORT / 2.0),
-        drain_seconds_max: Some(2.0),
+        drain_seconds_max: Some(6.0),
         seed: 42,
         ..Overrides::default()
     }
