@@ -86,9 +86,12 @@ impl Shard {
     ) -> Option<(SessionId, Grant)> {
         let (sessions, conns, config) = (&self.sessions, &self.conns, &self.config);
         let size = publication.topic.len() + publication.payload.len();
-        let chosen = self.share_groups.choose(group, |session, grant| {
+        let chosen = self.share_groups.choose(group, |session, grant, least| {
             let session = sessions.get(session)?;
             let queued = session.sender.queue_len();
+            // Most are passed over here, so it comes first.
+            let load =
+                u32::try_from(session.sender.inflight_len() + queued).ok().filter(|load| *load < least)?;
             let conn = session.conn.and_then(|conn| conns.get(conn));
             let stuck = conn.is_some_and(|conn| conn.unwritten_bytes() >= config.output_bytes_max);
             let full = queued >= config.queue_messages_max as usize
@@ -98,7 +101,7 @@ impl Shard {
             if conn.is_some_and(|conn| is_too_large(conn, publication, grant)) || (full && !full_too) {
                 return None;
             }
-            u32::try_from(session.sender.inflight_len() + queued).ok()
+            Some(load)
         });
         chosen.map(|(session, grant)| (session, *grant))
     }

@@ -104,8 +104,13 @@ impl<K: Copy + Eq + Hash, V> SharedGroups<K, V> {
     /// The member that gets the next message: among those online the one with the least in flight,
     /// in turn if equal; an offline one only if nobody is online [MQTT-4.8.2-4]. `load` returns
     /// what a member has in flight and queued, or `None` if it cannot take this message at all (too
-    /// large for it, or it has just failed); then it is passed over.
-    pub fn choose(&mut self, id: ShareGroupId, load: impl FnMut(K, &V) -> Option<u32>) -> Option<(K, &V)> {
+    /// large for it, or it has just failed), or if it has not less than its last argument: then it is
+    /// passed over.
+    pub fn choose(
+        &mut self,
+        id: ShareGroupId,
+        load: impl FnMut(K, &V, u32) -> Option<u32>,
+    ) -> Option<(K, &V)> {
         let group = self.groups.get_mut(&id)?;
         let position = group.choose(load)?;
         let (key, value) = &group.members[position];
@@ -185,25 +190,20 @@ impl<K: Copy + Eq + Hash, V> Group<K, V> {
         }
     }
 
-    fn choose(&mut self, mut load: impl FnMut(K, &V) -> Option<u32>) -> Option<usize> {
+    fn choose(&mut self, mut load: impl FnMut(K, &V, u32) -> Option<u32>) -> Option<usize> {
         let eligible = if self.online > 0 { self.online } else { self.members.len() };
         let start = self.next.checked_rem(eligible)?;
-        let mut best: Option<(u32, usize)> = None;
+        let (mut least, mut best) = (u32::MAX, None);
         for (compared, position) in (start..eligible).chain(0..start).enumerate() {
-            if compared >= COMPARED_MAX && best.is_some() {
+            if least == 0 || compared >= COMPARED_MAX && best.is_some() {
                 break;
             }
             let (key, value) = &self.members[position];
-            match load(*key, value) {
-                Some(0) => {
-                    best = Some((0, position));
-                    break;
-                }
-                Some(load) if best.is_none_or(|(least, _)| load < least) => best = Some((load, position)),
-                Some(_) | None => {}
+            if let Some(load) = load(*key, value, least).filter(|load| *load < least) {
+                (least, best) = (load, Some(position));
             }
         }
-        let (_, position) = best?;
+        let position = best?;
         self.next = position + 1;
         Some(position)
     }

@@ -12,7 +12,7 @@ fn groups() -> (RouteTable, SharedGroups<u32, char>) {
 /// The members that the next `count` messages go to if all have the same load.
 fn chosen(groups: &mut SharedGroups<u32, char>, filter: &str, count: usize) -> Vec<u32> {
     let id = groups.id("g", filter).expect("the group has members");
-    (0..count).map(|_| groups.choose(id, |_, _| Some(1)).expect("a member takes it").0).collect()
+    (0..count).map(|_| groups.choose(id, |_, _, _| Some(1)).expect("a member takes it").0).collect()
 }
 
 #[test]
@@ -41,10 +41,10 @@ fn the_member_with_the_least_in_flight() {
     }
     let id = groups.id("g", "a").expect("it has members");
     let load = |key| [9, 4, 7, 2, 3, 8][key as usize];
-    assert_eq!(groups.choose(id, |key, _| Some(load(key))), Some((3, &'x')));
+    assert_eq!(groups.choose(id, |key, _, _| Some(load(key))), Some((3, &'x')));
     // A member that cannot take the message is passed over.
-    assert_eq!(groups.choose(id, |key, _| (key != 3).then(|| load(key))), Some((4, &'x')));
-    assert_eq!(groups.choose(id, |_, _| None), None);
+    assert_eq!(groups.choose(id, |key, _, _| (key != 3).then(|| load(key))), Some((4, &'x')));
+    assert_eq!(groups.choose(id, |_, _, _| None), None);
 }
 
 #[test]
@@ -72,8 +72,9 @@ fn groups_are_told_apart() {
         groups.subscribe(&routes, group, filter, key, 'x');
     }
     let mut members = Vec::new();
-    routes
-        .share_targets("t", 0, |id, _| members.extend(groups.choose(id, |_, _| Some(0)).map(|(key, _)| key)));
+    routes.share_targets("t", 0, |id, _| {
+        members.extend(groups.choose(id, |_, _, _| Some(0)).map(|(key, _)| key));
+    });
     members.sort_unstable();
     assert_eq!(members, [1, 2, 3]);
 }
@@ -92,7 +93,7 @@ fn subscribing_again_replaces_and_leaving_ends() {
     assert_eq!(routes.share_name(id), None);
     // A message still under way to the group that was finds nobody, even if there is a new one.
     groups.subscribe(&routes, "g", "a", 3, 'z');
-    assert_eq!(groups.choose(id, |_, _| Some(0)), None);
+    assert_eq!(groups.choose(id, |_, _, _| Some(0)), None);
 }
 
 proptest! {
@@ -121,7 +122,7 @@ proptest! {
                 continue;
             };
             prop_assert_eq!(groups.members(id), ShareMembers { online, offline });
-            let (key, _) = groups.choose(id, |key, _| Some(key)).expect("somebody takes it");
+            let (key, _) = groups.choose(id, |key, _, _| Some(key)).expect("somebody takes it");
             prop_assert_eq!(model.get(&key), Some(&(online > 0)));
             let mut targets = 0;
             routes.share_targets("a", 0, |_, _| targets += 1);
