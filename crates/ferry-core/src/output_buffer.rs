@@ -18,8 +18,9 @@ pub struct OutputBuffer {
 /// times, since buffers that have grown are used again.
 const FIRST_RESERVE_BYTES: usize = 128;
 
-/// A buffer that grew larger is not kept for others.
-const SPARE_BYTES_MAX: usize = 64 * 1024;
+/// A buffer that grew larger is not kept for others. What is read at once fits into it as output: memory of that size would come
+/// from the system, page by page, each time.
+const SPARE_BYTES_MAX: usize = 256 * 1024;
 
 /// Bytes of all buffers that are kept.
 const SPARES_BYTES_MAX: usize = 1024 * 1024;
