@@ -81,9 +81,14 @@ impl BrokerProcess {
         std::thread::sleep(SETTLED_AFTER);
     }
 
+    /// The process that was started.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The process and all that descend from it.
     pub(super) fn pids(&self) -> Vec<u32> {
-        let mut pids = vec![self.child.id()];
+        let mut pids = vec![self.pid()];
         let mut next = 0;
         while let Some(pid) = pids.get(next).copied() {
             pids.extend(children(pid));

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::figures::significant;
 use super::measurement::Measurement;
 use super::scenario::Group;
+use super::small_processors::PERCENT;
 use super::suite::{Results, Row};
 
 /// Marks a value of runs in which something was not as it must be.
@@ -33,10 +34,11 @@ pub(super) fn document(results: &Results, command: &str) -> String {
         results,
         Group::Shards,
         "Two shards",
-        "Two shards and the load generator need three processors to show what they can do; where there are less, the\n\
-         processor time per message tells what a shard more costs: two evenly busy shards that take up to 1.25 times\n\
-         the processor time of one have 1.6 times its capacity. Where every message crosses it is the worst case: each\n\
-         comes in on one shard and goes out on the other.",
+        &format!(
+            "Each shard has {PERCENT} % of a processor (`chrt --deadline`, as root), so that two of them and the load generator\n\
+             have enough of two, and the throughput is that of the broker. Where every message crosses it is the worst case:\n\
+             each comes in on one shard and goes out on the other."
+        ),
     );
     text += &group(
         results,

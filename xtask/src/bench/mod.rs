@@ -8,6 +8,7 @@ mod measurement;
 mod options;
 mod peer;
 mod scenario;
+mod small_processors;
 mod suite;
 #[cfg(test)]
 mod tests;

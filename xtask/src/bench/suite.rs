@@ -7,6 +7,7 @@ use super::measurement::{Measurement, load, watch};
 use super::options::Options;
 use super::peer::{Part, Peer};
 use super::scenario::{Group, SCENARIOS, Scenario};
+use super::small_processors;
 use crate::workspace::target_directory;
 
 /// Brokers, scenarios, and where everything is.
@@ -155,6 +156,9 @@ impl<'a> Suite<'a> {
         }
         if scenario.figures.iter().any(|figure| matches!(figure.unit, Unit::Bytes)) {
             process.settle();
+        }
+        if scenario.group == Group::Shards {
+            small_processors::give_to_shards(process.pid())?;
         }
         let result = load(&self.ferry, &process, need, arguments, &self.scratch)?;
         let file = self.directory.join(format!("{}-{}.json", scenario.id, broker.peer.name));
