@@ -6,7 +6,7 @@ use hashbrown::hash_table::Entry;
 
 use crate::arena::Arena;
 use crate::route_table::ShardId;
-use crate::shards_of_filter::{ShardCounts, ShardsOfFilter};
+use crate::shards_of_filter::{ShardCounts, ShardsOfFilter, Taken};
 use crate::subscription_trie::SubscriptionTrie;
 
 /// Levels by which a filter is told from others of its shape; longer ones go into a trie.
@@ -29,6 +29,7 @@ const PARTITIONS: usize = 64;
 /// in the cache.
 pub(crate) struct FilterIndex {
     hasher: RandomState,
+    /// Each with the number of its filters, of all shards; not of their hashes, which filters of other shapes may have too.
     shapes: Vec<(Shape, usize)>,
     partitions: Box<[HashTable<Wanted>; PARTITIONS]>,
     /// For hashes that several shards want.
@@ -72,9 +73,8 @@ impl FilterIndex {
     pub(crate) fn insert(&mut self, filter: &str, shard: ShardId) {
         match self.place(filter).filter(|(shape, _)| self.has_room_for(*shape)) {
             Some((shape, hash)) => {
-                if self.add(hash, shard) {
-                    self.use_shape(shape);
-                }
+                self.add(hash, shard);
+                self.use_shape(shape);
             }
             None => {
                 self.others.subscribe(filter, shard, ());
@@ -161,32 +161,27 @@ impl FilterIndex {
         }
     }
 
-    /// Whether nobody had wanted what is behind the hash.
-    fn add(&mut self, hash: u64, shard: ShardId) -> bool {
+    fn add(&mut self, hash: u64, shard: ShardId) {
         let (tag, table) = (tag(hash), &mut self.partitions[partition(hash)]);
         match table.entry(table_hash(tag), |wanted| wanted.tag == tag, |wanted| table_hash(wanted.tag)) {
-            Entry::Occupied(mut entry) => {
-                entry.get_mut().shards.add(shard, &mut self.counts);
-                false
-            }
+            Entry::Occupied(mut entry) => entry.get_mut().shards.add(shard, &mut self.counts),
             Entry::Vacant(entry) => {
                 entry.insert(Wanted { tag, shards: ShardsOfFilter::one(shard) });
-                true
             }
         }
     }
 
-    /// Whether nobody wants it now, and somebody did.
+    /// Whether the shard had wanted what is behind the hash.
     fn take(&mut self, hash: u64, shard: ShardId) -> bool {
         let (tag, table) = (tag(hash), &mut self.partitions[partition(hash)]);
         let Ok(mut entry) = table.find_entry(table_hash(tag), |wanted| wanted.tag == tag) else {
             return false;
         };
-        let is_last = entry.get_mut().shards.take(shard, &mut self.counts);
-        if is_last {
+        let taken = entry.get_mut().shards.take(shard, &mut self.counts);
+        if taken == Taken::Last {
             entry.remove();
         }
-        is_last
+        taken != Taken::Nothing
     }
 }
 
@@ -218,6 +213,7 @@ fn mix(hash: u64, level: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
+/// Bits that are not in the tag.
 fn partition(hash: u64) -> usize {
     (hash >> 40) as usize % PARTITIONS
 }
@@ -229,4 +225,51 @@ fn tag(hash: u64) -> u32 {
 /// The table uses the lowest and the highest bits.
 fn table_hash(tag: u32) -> u64 {
     u64::from(tag).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(32)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn wanted(index: &FilterIndex, topic: &str) -> Vec<u16> {
+        let mut shards = Vec::new();
+        index.matches(topic, |shard| shards.push(shard.0));
+        shards
+    }
+
+    /// A filter without wildcards, and one with, that the table cannot tell apart.
+    fn alike(index: &FilterIndex) -> (String, String) {
+        const FILTERS: u32 = 1 << 18;
+        let key = |filter: &str| {
+            let (_, hash) = index.place(filter).expect("few levels");
+            (partition(hash), tag(hash))
+        };
+        let exact: HashMap<_, _> = (0..FILTERS).map(|number| (key(&format!("a{number}")), number)).collect();
+        let (number, other) = (0_u32..)
+            .find_map(|number| Some((number, *exact.get(&key(&format!("b{number}/+")))?)))
+            .expect("sooner or later");
+        (format!("a{other}"), format!("b{number}/+"))
+    }
+
+    #[test]
+    fn filters_of_different_shapes_may_have_the_same_hash() {
+        let mut index = FilterIndex::new(1);
+        let (exact, wildcard) = alike(&index);
+        let topic = wildcard.replace('+', "x");
+        let shard = ShardId(0);
+        for (first, second) in [(&exact, &wildcard), (&wildcard, &exact)] {
+            index.insert(first, shard);
+            index.insert(second, shard);
+            assert_eq!((wanted(&index, &exact), wanted(&index, &topic)), (vec![0], vec![0]));
+            // Of two filters with the same shape one is left.
+            index.insert("left/+", shard);
+            index.remove(first, shard);
+            index.remove(second, shard);
+            assert_eq!(wanted(&index, "left/x"), [0]);
+            index.remove("left/+", shard);
+            assert_eq!((wanted(&index, &topic), index.shapes.len()), (Vec::new(), 0));
+        }
+    }
 }

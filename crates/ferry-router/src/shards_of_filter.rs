@@ -19,7 +19,18 @@ const COUNT_MAX: u16 = 0x7FFF;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct ShardsOfFilter(u32);
 
-/// Several shards, or none.
+/// What [`ShardsOfFilter::take`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Taken {
+    /// The shard has no such filter.
+    Nothing,
+    /// It was one of several.
+    One,
+    /// Nobody has one any more.
+    Last,
+}
+
+/// Several shards.
 pub(crate) type ShardCounts = SmallVec<[(ShardId, u16); 4]>;
 
 impl ShardsOfFilter {
@@ -71,26 +82,28 @@ impl ShardsOfFilter {
         }
     }
 
-    /// One filter of `shard` less; whether it was the last of all shards.
-    pub(crate) fn take(&mut self, shard: ShardId, counts: &mut Arena<ShardCounts>) -> bool {
+    /// One filter of `shard` less.
+    pub(crate) fn take(&mut self, shard: ShardId, counts: &mut Arena<ShardCounts>) -> Taken {
         let Some(id) = self.elsewhere() else {
             let (only, count) = self.shard_and_count();
-            let left = if only == shard { less(count) } else { count };
+            if only != shard {
+                return Taken::Nothing;
+            }
+            let left = less(count);
             *self = Self::inline(only, left);
-            return left == 0;
+            return if left == 0 { Taken::Last } else { Taken::One };
         };
         let shards = &mut counts[id];
-        if let Some(at) = shards.iter().position(|(other, _)| *other == shard) {
-            shards[at].1 = less(shards[at].1);
-            if shards[at].1 == 0 {
-                shards.swap_remove(at);
-            }
+        let Some(at) = shards.iter().position(|(other, _)| *other == shard) else { return Taken::Nothing };
+        shards[at].1 = less(shards[at].1);
+        if shards[at].1 == 0 {
+            shards.swap_remove(at);
         }
         if let [(only, count)] = shards[..] {
             counts.remove(id);
             *self = Self::inline(only, count);
         }
-        false
+        Taken::One
     }
 }
 
@@ -124,21 +137,21 @@ mod tests {
         }
         assert_eq!((shards(filter, &counts), counts.len()), (vec![0, 7, 1023], 1));
         for (shard, left) in [(0, vec![0, 7, 1023]), (0, vec![7, 1023]), (7, vec![1023])] {
-            assert!(!filter.take(ShardId(shard), &mut counts));
+            assert_eq!(filter.take(ShardId(shard), &mut counts), Taken::One);
             assert_eq!(shards(filter, &counts), left);
         }
         assert_eq!(counts.len(), 0);
-        assert!(!filter.take(ShardId(1023), &mut counts));
-        assert!(filter.take(ShardId(1023), &mut counts));
+        assert_eq!(filter.take(ShardId(1023), &mut counts), Taken::One);
+        assert_eq!(filter.take(ShardId(1023), &mut counts), Taken::Last);
     }
 
     #[test]
     fn who_does_not_want_it_takes_nothing() {
         let mut counts = Arena::new();
         let mut filter = ShardsOfFilter::one(ShardId(3));
-        assert!(!filter.take(ShardId(4), &mut counts));
+        assert_eq!(filter.take(ShardId(4), &mut counts), Taken::Nothing);
         filter.add(ShardId(5), &mut counts);
-        assert!(!filter.take(ShardId(4), &mut counts));
+        assert_eq!(filter.take(ShardId(4), &mut counts), Taken::Nothing);
         assert_eq!(shards(filter, &counts), [3, 5]);
     }
 
@@ -147,7 +160,7 @@ mod tests {
         let mut counts = Arena::new();
         let mut filter = ShardsOfFilter::one(ShardId(3));
         (0..COUNT_MAX).for_each(|_| filter.add(ShardId(3), &mut counts));
-        assert!((0..COUNT_MAX).all(|_| !filter.take(ShardId(3), &mut counts)));
+        assert!((0..COUNT_MAX).all(|_| filter.take(ShardId(3), &mut counts) == Taken::One));
         assert_eq!(shards(filter, &counts), [3]);
     }
 }
