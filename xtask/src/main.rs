@@ -48,7 +48,9 @@ cargo xtask TASK
   store-bench [--directory DIR] [--ferry] [acknowledged] [queued] [restart]
                      acknowledged messages per second, memory of queues, restarts; next to Mosquitto
   bench [--runs N] [--seconds N] [--only SCENARIO] [--peer NAME]... [--quick] [--install-peers] [--output FILE]
+        [--ferry FILE]
                      Ferry and every broker of xtask/peers.toml that is on this machine: docs/benchmarks.md
+                     (--ferry: this program rather than one that is built)
   client-bench [--runs N] [--messages N] [--only LIBRARY]... [FILTER]
                      processor time of a client for each message, next to rumqttc, Paho C and paho-mqtt of Python; how
                      large a minimal publisher is
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
     let outcome = match task {
         "attacks" => attacks::run(rest),
         "bench" => bench::run(rest),
+        bench::guard::TASK => bench::guard::run(rest),
         "client-bench" => client_bench::run(rest),
         "ci" => ci::run(rest),
         "spec" => spec::run(rest),

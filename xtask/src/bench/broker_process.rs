@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::descendants::{end_with_descendants, with_descendants};
+use super::guard::{Guard, Guarded};
 use super::peer::{Need, Peer};
 
 /// How long a broker may take until it answers.
@@ -23,8 +25,9 @@ const CONNECT: [u8; 15] = *b"\x10\x0d\0\x04MQTT\x04\x02\0\x3c\0\x01b";
 const CONNECT_V5: [u8; 16] = *b"\x10\x0e\0\x04MQTT\x05\x02\0\x3c\0\0\x01b";
 
 /// A running broker; dropped, it and its children are killed.
-pub(super) struct BrokerProcess {
+pub(super) struct BrokerProcess<'a> {
     child: Child,
+    _guarded: Guarded<'a>,
     pub(super) port: u16,
     directory: PathBuf,
 }
@@ -36,7 +39,7 @@ pub(super) struct Certificate {
     pub(super) key: PathBuf,
 }
 
-impl BrokerProcess {
+impl<'a> BrokerProcess<'a> {
     /// Starts a broker in an empty directory, and waits until it lets in a client.
     ///
     /// # Errors
@@ -47,6 +50,7 @@ impl BrokerProcess {
         need: Need,
         directory: &Path,
         certificate: Option<&Certificate>,
+        guard: &'a Guard,
     ) -> Result<Self, String> {
         let wrong = |error: std::io::Error| format!("cannot be started: {error}");
         let _ = std::fs::remove_dir_all(directory);
@@ -71,7 +75,8 @@ impl BrokerProcess {
         command.envs(peer.environment.iter().map(|(name, value)| (name, fill(value))));
         command.stdin(Stdio::null()).stdout(log.try_clone().map_err(wrong)?).stderr(log);
         let child = command.current_dir(directory).process_group(0).spawn().map_err(wrong)?;
-        let mut process = Self { child, port, directory: directory.to_owned() };
+        let mut process =
+            Self { _guarded: guard.keep(child.id()), child, port, directory: directory.to_owned() };
         process.await_answer(need)?;
         Ok(process)
     }
@@ -88,13 +93,7 @@ impl BrokerProcess {
 
     /// The process and all that descend from it.
     pub(super) fn pids(&self) -> Vec<u32> {
-        let mut pids = vec![self.pid()];
-        let mut next = 0;
-        while let Some(pid) = pids.get(next).copied() {
-            pids.extend(children(pid));
-            next += 1;
-        }
-        pids
+        with_descendants(self.pid())
     }
 
     /// Memory in use, in bytes.
@@ -144,13 +143,10 @@ impl BrokerProcess {
     }
 }
 
-impl Drop for BrokerProcess {
+impl Drop for BrokerProcess<'_> {
     fn drop(&mut self) {
         // A broker that is started by a script is its child.
-        for pid in self.pids().into_iter().skip(1) {
-            let _ = Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-        }
-        let _ = self.child.kill();
+        end_with_descendants(self.pid());
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.directory);
     }
@@ -173,15 +169,6 @@ fn answers(port: u16, need: Need) -> bool {
 
 fn free_port() -> std::io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
-fn children(pid: u32) -> Vec<u32> {
-    let tasks = read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let of = |task: std::fs::DirEntry| read_to_string(task.path().join("children")).unwrap_or_default();
-    let numbers = |text: String| -> Vec<u32> {
-        text.split_whitespace().filter_map(|number| number.parse().ok()).collect()
-    };
-    tasks.map(of).flat_map(numbers).collect()
 }
 
 fn field(status: &str, name: &str) -> u64 {

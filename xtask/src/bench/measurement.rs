@@ -1,3 +1,4 @@
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -5,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::broker_process::BrokerProcess;
+use super::guard::Guard;
 use super::peer::Need;
 
 /// What all runs of one broker in one scenario came to.
@@ -53,10 +55,11 @@ const WATCHED: Duration = Duration::from_secs(10);
 /// Why there is no result: what `ferry bench` says, or that it took too long.
 pub(super) fn load(
     ferry: &Path,
-    broker: &BrokerProcess,
+    broker: &BrokerProcess<'_>,
     need: Need,
     arguments: &[String],
     directory: &Path,
+    guard: &Guard,
 ) -> Result<Value, String> {
     let json = directory.join("result.json");
     let _ = std::fs::remove_file(&json);
@@ -69,9 +72,11 @@ pub(super) fn load(
     command.arg("--json").arg(&json).stdin(Stdio::null()).stdout(Stdio::null());
     let log = directory.join("bench.log");
     let stderr = std::fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-    let mut child =
-        command.stderr(stderr).spawn().map_err(|error| format!("{}: {error}", ferry.display()))?;
+    let child = command.stderr(stderr).process_group(0).spawn();
+    let mut child = child.map_err(|error| format!("{}: {error}", ferry.display()))?;
+    let guarded = guard.keep(child.id());
     let ended = await_end(&mut child);
+    drop(guarded);
     let said = std::fs::read_to_string(&log).unwrap_or_default();
     if !ended {
         return Err(format!("no result after {} s", PATIENCE.as_secs()));
@@ -87,7 +92,7 @@ pub(super) fn load(
 }
 
 /// Watches a broker that has nothing to do.
-pub(super) fn watch(broker: &BrokerProcess, seconds_max: Option<f64>) -> Value {
+pub(super) fn watch(broker: &BrokerProcess<'_>, seconds_max: Option<f64>) -> Value {
     let time = seconds_max.map_or(WATCHED, Duration::from_secs_f64);
     broker.settle();
     let before = broker.wakeups();

@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: Ferry and its peers, one after the other, scenario by scenario, as a table.
 
 mod broker_process;
+mod descendants;
 mod document;
 mod figures;
+pub(crate) mod guard;
 mod install;
 mod measurement;
 mod options;
@@ -12,6 +14,8 @@ mod small_processors;
 mod suite;
 #[cfg(test)]
 mod tests;
+
+use std::path::PathBuf;
 
 use crate::Outcome;
 use crate::progress::run as run_command;
@@ -27,10 +31,12 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     if options.install_peers {
         install::install_peers()?;
     }
-    println!("building ferry");
-    run_command(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "ferry"]))?;
-    let peers = Peer::all()?;
-    let suite = Suite::new(&options, peers, target_directory().join("release/ferry"))?;
+    let ferry = match &options.ferry {
+        // Brokers start in directories of their own.
+        Some(file) => std::fs::canonicalize(file).map_err(|error| format!("--ferry {file}: {error}"))?,
+        None => built()?,
+    };
+    let suite = Suite::new(&options, Peer::all()?, ferry)?;
     let results = suite.run()?;
     let text = document::document(&results, &options.shown());
     println!("\n{text}");
@@ -42,4 +48,11 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
     std::fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("written to {file}");
     Ok(())
+}
+
+/// Builds Ferry as users have it.
+fn built() -> Result<PathBuf, String> {
+    println!("building ferry");
+    run_command(cargo().args(["build", "--quiet", "--locked", "--release", "--package", "ferry"]))?;
+    Ok(target_directory().join("release/ferry"))
 }

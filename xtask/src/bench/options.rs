@@ -15,6 +15,8 @@ pub(super) struct Options {
     /// Sizes of a tenth, one run, one second: whether it works, not how fast it is.
     pub(super) quick: bool,
     pub(super) install_peers: bool,
+    /// This program rather than one that is built.
+    pub(super) ferry: Option<String>,
     pub(super) output: Option<String>,
 }
 
@@ -27,6 +29,7 @@ impl Default for Options {
             peers: Vec::new(),
             quick: false,
             install_peers: false,
+            ferry: None,
             output: None,
         }
     }
@@ -50,6 +53,7 @@ impl Options {
                 "--only" => options.only = Some(value()?),
                 "--peer" => options.peers.push(value()?),
                 "--quick" => (options.quick, options.runs, options.seconds) = (true, 1, 1.0),
+                "--ferry" => options.ferry = Some(value()?),
                 "--install-peers" => options.install_peers = true,
                 "--output" => options.output = Some(value()?),
                 _ => return Err(format!("bench has no option {argument}")),
@@ -60,7 +64,7 @@ impl Options {
 
     /// The file for the table: a part of it does not replace the whole.
     pub(super) fn document(&self) -> Option<String> {
-        let is_complete = self.only.is_none() && self.peers.is_empty() && !self.quick;
+        let is_complete = self.only.is_none() && self.peers.is_empty() && !self.quick && self.ferry.is_none();
         self.output.clone().or_else(|| is_complete.then(|| DOCUMENT.to_owned()))
     }
 
@@ -76,6 +80,7 @@ impl Options {
             .iter()
             .map(|only| ("--only", only))
             .chain(self.peers.iter().map(|peer| ("--peer", peer)))
+            .chain(self.ferry.iter().map(|ferry| ("--ferry", ferry)))
         {
             text += &format!(" {name} {value}");
         }

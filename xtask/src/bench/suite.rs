@@ -3,6 +3,7 @@ use std::process::Command;
 
 use super::broker_process::{BrokerProcess, Certificate};
 use super::figures::{Unit, median, significant};
+use super::guard::Guard;
 use super::measurement::{Measurement, load, watch};
 use super::options::Options;
 use super::peer::{Part, Peer};
@@ -17,9 +18,10 @@ pub(super) struct Suite<'a> {
     ferry: PathBuf,
     /// Results stay here, to be looked at.
     directory: PathBuf,
-    /// Of this process alone; gone at the end.
+    /// Of this process alone; the guard removes it in the end.
     scratch: PathBuf,
     certificate: Option<Certificate>,
+    guard: Guard,
 }
 
 /// A peer that is on this machine.
@@ -55,6 +57,7 @@ impl<'a> Suite<'a> {
         let directory = target_directory().join("bench");
         let scratch = directory.join(format!("run-{}", std::process::id()));
         std::fs::create_dir_all(&scratch).map_err(|error| format!("{}: {error}", scratch.display()))?;
+        let guard = Guard::start(&scratch)?;
         let mut brokers = Vec::new();
         for peer in peers {
             let wanted = |name: &String| name.eq_ignore_ascii_case(&peer.name);
@@ -80,7 +83,7 @@ impl<'a> Suite<'a> {
             return Err(format!("xtask/peers.toml has no {name}"));
         }
         let certificate = certificate(&scratch);
-        Ok(Self { options, brokers, ferry, directory, scratch, certificate })
+        Ok(Self { options, brokers, ferry, directory, scratch, certificate, guard })
     }
 
     /// # Errors
@@ -150,7 +153,8 @@ impl<'a> Suite<'a> {
         }
         let directory = self.scratch.join("broker");
         let certificate = self.certificate.as_ref();
-        let process = BrokerProcess::start(&broker.peer, &broker.program, need, &directory, certificate)?;
+        let (peer, program) = (&broker.peer, &broker.program);
+        let process = BrokerProcess::start(peer, program, need, &directory, certificate, &self.guard)?;
         if scenario.arguments.is_empty() {
             return Ok(watch(&process, self.options.quick.then_some(self.options.seconds)));
         }
@@ -160,17 +164,11 @@ impl<'a> Suite<'a> {
         if scenario.group == Group::Shards {
             small_processors::give_to_shards(process.pid())?;
         }
-        let result = load(&self.ferry, &process, need, arguments, &self.scratch)?;
+        let result = load(&self.ferry, &process, need, arguments, &self.scratch, &self.guard)?;
         let file = self.directory.join(format!("{}-{}.json", scenario.id, broker.peer.name));
         // For `ferry bench report`; that it is missing spoils nothing.
         let _ = std::fs::copy(self.scratch.join("result.json"), file);
         Ok(result)
-    }
-}
-
-impl Drop for Suite<'_> {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.scratch);
     }
 }
 

@@ -112,7 +112,7 @@ fn who_delivers_nothing_is_not_whole_at_any_qos() {
 #[test]
 fn only_a_complete_run_replaces_the_document() {
     assert_eq!(options("--runs 2").unwrap().document().as_deref(), Some("docs/benchmarks.md"));
-    for part in ["--quick", "--only p2p", "--peer Mosquitto"] {
+    for part in ["--quick", "--only p2p", "--peer Mosquitto", "--ferry ferry"] {
         assert_eq!(options(part).unwrap().document(), None, "{part}");
     }
     assert_eq!(options("--quick --output x.md").unwrap().document().as_deref(), Some("x.md"));
