@@ -25,4 +25,4 @@ mod verify;
 
 pub use bench_error::BenchError;
 pub use latencies::Latencies;
-pub use run::{Environment, Progress, agent, run};
+pub use run::{Environment, Interruption, Progress, agent, run};

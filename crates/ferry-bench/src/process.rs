@@ -23,6 +23,15 @@ pub(crate) fn usage(pids: &[u32]) -> Usage {
     sum
 }
 
+/// Whether there is such a process, and it has not ended.
+pub(crate) fn exists(pid: u32) -> bool {
+    let stat = read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The state comes after the name, which may contain anything. Z and X have ended, and nobody has asked how.
+    stat.rsplit(')')
+        .next()
+        .is_some_and(|rest| !matches!(rest.trim_start().chars().next(), None | Some('Z' | 'X')))
+}
+
 /// What was used between two samples, with the memory of the second.
 pub(crate) fn between(before: Usage, after: Usage) -> Usage {
     Usage {
@@ -99,6 +108,15 @@ mod tests {
     fn the_listener_of_a_port_is_found() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(listening_on(listener.local_addr().unwrap().port()), [std::process::id()]);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_not_there() {
+        assert!(exists(std::process::id()));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        child.wait().unwrap();
+        assert!(!exists(pid));
     }
 
     #[test]

@@ -89,6 +89,7 @@ fn what_is_no_result_is_refused() {
         ("report", 2, "<FILE>..."),
         ("", 2, "<SCENARIO>"),
         ("p2p report", 2, "report"),
+        ("p2p --pid 4294967295", 1, "--pid 4294967295: there is no such process"),
         ("p3p", 1, "there is no scenario"),
     ] {
         let output = bench(&at, line);

@@ -12,18 +12,22 @@ pub(crate) enum Fault {
     Repeats,
     /// Message 50 is delivered after message 51.
     Swaps,
+    /// Nothing of a publisher is acknowledged or delivered.
+    Ignores,
+    /// The connection of the publisher breaks off with message 50.
+    Closes,
     /// A bit of message 50 is not what it was.
     Damages,
 }
 
 /// Begins to serve MQTT 3.1.1, at QoS 0 or 1, with a fault: to one who asks for the version, one subscriber and one
-/// publisher. Returns the port. It ends with the connections.
+/// publisher, and a subscriber that comes back. Returns the port. It ends with the connections.
 pub(crate) fn start(fault: Fault) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let subscriber = Arc::new(Mutex::new(None));
     std::thread::spawn(move || {
-        for stream in listener.incoming().flatten().take(3) {
+        for stream in listener.incoming().flatten().take(4) {
             let subscriber = Arc::clone(&subscriber);
             std::thread::spawn(move || serve(stream, &subscriber, fault));
         }
@@ -41,6 +45,11 @@ fn serve(mut stream: TcpStream, subscriber: &Mutex<Option<TcpStream>>, fault: Fa
             0x80 => {
                 *subscriber.lock().ok()? = Some(stream.try_clone().ok()?);
                 stream.write_all(&[0x90, 3, packet[2], packet[3], packet[packet.len() - 1]]).ok()?;
+            }
+            0x30 if matches!(fault, Fault::Ignores) => {}
+            0x30 if matches!(fault, Fault::Closes) && count == 50 => {
+                let _ = stream.shutdown(std::net::Shutdown::Both);
+                return None;
             }
             0x30 => {
                 if packet[0] & 0x06 != 0 {

@@ -1,5 +1,10 @@
-use ferry_bench::plan::Overrides;
+use std::net::TcpListener;
+use std::process::Command;
+
+use ferry_bench::plan::{Overrides, resolve};
 use ferry_bench::report::Report;
+use ferry_bench::{Environment, run};
+use ferry_tests::broker::Server;
 
 use crate::faulty_broker::{Fault, start};
 use crate::{bench, overrides};
@@ -48,4 +53,70 @@ fn disorder_is_a_failure() {
 fn damage_is_a_failure() {
     let report = with_fault(Fault::Damages, 1);
     assert_eq!((report.total.corrupt, report.total.lost, report.passed()), (1, 1, false));
+}
+
+#[test]
+fn lost_connections_are_counted() {
+    let report = with_fault(Fault::Closes, 0);
+    assert!(!report.passed() && report.total.delivered == 50);
+    let told = report.failures.iter().any(|failure| failure.starts_with("lost connections: 1 ("));
+    assert!(told, "{:?}", report.failures);
+}
+
+#[test]
+fn a_broker_that_never_answers_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    // More than are opened at the same time.
+    for clients in [3, 1_000] {
+        let small =
+            Overrides { subscribers: Some(clients), connect_seconds_max: Some(0.5), ..overrides(port) };
+        let plan = resolve("conn", &small).expect("a plan");
+        let error = run(plan, Environment::default(), &mut |_| {}).unwrap_err().to_string();
+        let words = format!("{clients} of {clients} clients are not connected: no answer in 0.5 s");
+        assert!(error.contains(&words), "{error}");
+    }
+}
+
+#[test]
+fn a_broker_that_takes_no_more_messages_does_not_stop_the_run() {
+    let small = Overrides {
+        publishers: Some(1),
+        subscribers: Some(1),
+        topics: Some(1),
+        offline_messages: Some(1_000),
+        window: Some(10),
+        drain_seconds_max: Some(1.0),
+        ..overrides(start(Fault::Ignores))
+    };
+    let report = bench("offline", &small);
+    assert!(
+        report.failures.contains(&"the broker stopped to take messages".to_owned()),
+        "{:?}",
+        report.failures
+    );
+    assert!(report.total.acknowledged == 0 && report.total.sent > 0);
+}
+
+#[test]
+fn a_broker_that_ends_costs_an_unknown_amount() {
+    let server = Server::start(&[]).expect("ferry starts");
+    let small = Overrides {
+        publishers: Some(1),
+        rate: Some(100.0),
+        drain_seconds_max: Some(1.0),
+        broker_pids: vec![server.id()],
+        ..overrides(server.port())
+    };
+    let plan = resolve("p2p", &small).expect("a plan");
+    let mut is_killed = false;
+    let report = run(plan, Environment::default(), &mut |progress| {
+        if progress.delivered > 0 && !std::mem::replace(&mut is_killed, true) {
+            let _ = Command::new("kill").args(["-KILL", &server.id().to_string()]).status();
+        }
+    });
+    let report = report.expect("a result");
+    assert!(is_killed && !report.passed());
+    assert_eq!(report.broker_cost.and_then(|cost| cost.cpu_microseconds_per_delivered_message), None);
+    assert!(report.notes.iter().any(|note| note.contains("process has ended")), "{:?}", report.notes);
 }

@@ -2,6 +2,7 @@
 
 mod faulty_broker;
 mod found;
+mod interrupted;
 mod scenarios;
 mod transports;
 

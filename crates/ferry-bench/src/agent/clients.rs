@@ -372,6 +372,7 @@ impl Clients {
             latency: tally.latency,
             acknowledgement: tally.acknowledgement,
             send_lag: tally.send_lag,
+            loss_reasons: tally.loss_reasons,
             connections_lost: tally.connections_lost,
             reconnected: tally.reconnected,
             refused: tally.refused,

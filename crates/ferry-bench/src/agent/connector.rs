@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 
 use super::{ConnectOutcome, LoadTimes};
+use crate::clock::from_seconds;
 use crate::plan::Plan;
 
 /// Which connections are to be opened, and when.
@@ -13,6 +14,9 @@ pub(crate) struct Connector {
     /// After a failure, each with its time.
     retries: VecDeque<(u64, usize)>,
     opening: usize,
+    /// When something happened for the last time to a connection that is being opened.
+    progress_at: u64,
+    patience: u64,
     next_at: u64,
     interval: u64,
     is_answered: bool,
@@ -30,7 +34,8 @@ const FAILURES_MAX: usize = 10;
 impl Connector {
     pub(crate) fn new(plan: &Plan) -> Self {
         let interval = plan.connects_per_second.map_or(0, |rate| (1e9 * plan.workers() as f64 / rate) as u64);
-        Self { interval, is_answered: true, ..Self::default() }
+        let patience = from_seconds(plan.connect_seconds_max);
+        Self { interval, patience, is_answered: true, ..Self::default() }
     }
 
     /// Begins to open these, with figures of their own.
@@ -46,6 +51,9 @@ impl Connector {
     pub(crate) fn next(&mut self, now: u64) -> Option<usize> {
         if self.opening >= OPENING_MAX {
             return None;
+        }
+        if self.opening == 0 {
+            self.progress_at = now;
         }
         if self.retries.front().is_some_and(|(at, _)| *at <= now) {
             self.opening += 1;
@@ -68,6 +76,24 @@ impl Connector {
         let retry = self.retries.front().map(|(at, _)| *at);
         let next = (!self.waiting.is_empty()).then_some(self.next_at);
         retry.into_iter().chain(next).min()
+    }
+
+    /// Something has come for a connection that is being opened.
+    pub(crate) fn progressed(&mut self, now: u64) {
+        self.progress_at = now;
+    }
+
+    /// Whether nothing has happened for too long to any connection that is being opened.
+    pub(crate) fn is_stuck(&self, now: u64) -> bool {
+        self.opening > 0 && now.saturating_sub(self.progress_at) > self.patience
+    }
+
+    /// Nobody answers: connections that were to be opened are not.
+    pub(crate) fn give_up(&mut self) {
+        if !self.reconnects {
+            self.outcome.failed += self.waiting.len() as u64;
+            self.waiting.clear();
+        }
     }
 
     /// A connection is ready.

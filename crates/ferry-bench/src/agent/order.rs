@@ -11,6 +11,8 @@ pub(crate) enum Order {
     Connect(Who),
     /// Publish as the plan says; answered by [`Word::Stopped`] when it is over.
     Load(LoadTimes),
+    /// Publish no more; answered by [`Word::Stopped`] as [`Order::Load`] is.
+    EndLoad,
     /// Publish so many messages of every stream, as fast as it goes; answered by [`Word::Stopped`].
     PublishEach(u32),
     /// Close the connections of these clients; answered by [`Word::Disconnected`].
@@ -142,6 +144,8 @@ pub(crate) struct Outcome {
     pub(crate) send_lag: Latencies,
     /// Connections that broke off when they should not.
     pub(crate) connections_lost: u64,
+    /// Why, if none should break off at all: each reason once.
+    pub(crate) loss_reasons: Vec<String>,
     pub(crate) reconnected: u64,
     /// Publishes that the broker refused by their acknowledgement.
     pub(crate) refused: u64,

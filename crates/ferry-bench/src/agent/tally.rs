@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) connections_lost: u64,
     pub(crate) reconnected: u64,
     pub(crate) failures: Vec<String>,
+    /// Why connections were lost: each reason once.
+    pub(crate) loss_reasons: Vec<String>,
     interval: Latencies,
     /// Sent, acknowledged and delivered until the last tick.
     before: [u64; 3],
@@ -67,6 +69,13 @@ impl Tally {
         }
     }
 
+    /// A connection broke off when it should not.
+    pub(crate) fn lost_because(&mut self, why: &str) {
+        if self.loss_reasons.len() < FAILURES_MAX && !self.loss_reasons.iter().any(|reason| reason == why) {
+            self.loss_reasons.push(why.to_owned());
+        }
+    }
+
     pub(crate) fn fail(&mut self, failure: impl FnOnce() -> String) {
         if self.failures.len() < FAILURES_MAX {
             let failure = failure();
@@ -78,6 +87,12 @@ impl Tally {
 
     pub(crate) fn total_delivered(&self) -> u64 {
         self.warm_up.delivered + self.measured.delivered
+    }
+
+    /// Goes up with everything that a publisher does.
+    pub(crate) fn total_sent_and_acknowledged(&self) -> u64 {
+        let of = |counts: &Counts| counts.sent + counts.acknowledged;
+        of(&self.warm_up) + of(&self.measured)
     }
 
     /// What happened since the last time.

@@ -56,6 +56,8 @@ pub(crate) struct Worker {
     next_tick: u64,
     /// When something was delivered for the last time, and how much had been.
     progress: (u64, u64),
+    /// When the broker took something for the last time of what has no schedule, and how far it was.
+    taken: (u64, (u64, usize)),
     next_ping: usize,
     looks_up: bool,
 }
@@ -109,6 +111,7 @@ impl Worker {
             scheduled: plan.parts.iter().map(|_| VecDeque::new()).collect(),
             next_tick: 0,
             progress: (0, 0),
+            taken: (0, (0, 0)),
             next_ping: 0,
             looks_up: false,
             plan,
@@ -203,9 +206,15 @@ impl Worker {
                 self.clients.tally.times = *times;
                 self.publishing = Publishing::Soon(*times);
             }
+            Order::EndLoad => {
+                if matches!(self.publishing, Publishing::Soon(_) | Publishing::Until(_)) {
+                    self.publishing = Publishing::Until(now);
+                }
+            }
             Order::PublishEach(messages) => {
                 self.clients.tally.times = LoadTimes::unlimited();
                 self.publishing = Publishing::Counted;
+                self.taken.0 = now;
                 for index in 0..self.clients.publishers.len() {
                     self.clients.publishers[index].publish_each(*messages);
                     self.clients.enqueue(index);
@@ -225,7 +234,10 @@ impl Worker {
                 self.looks_up = true;
                 self.progress.0 = now;
             }
-            Order::RemoveRetained => self.remove_retained(),
+            Order::RemoveRetained => {
+                self.taken.0 = now;
+                self.remove_retained();
+            }
             Order::Count => {
                 let tick = self.clients.tally.tick(now, self.connected);
                 self.say(Word::Tick(Box::new(tick)));
@@ -305,12 +317,45 @@ impl Worker {
             self.progress = (now, delivered);
         } else if self.looks_up && now - self.progress.0 > from_seconds(self.plan.drain_seconds_max) {
             self.clients.lookups_open = 0;
-        } else if now - self.progress.0 > STALL_NANOSECONDS && self.publishing != Publishing::No {
+        } else if now - self.progress.0 > STALL_NANOSECONDS && matches!(self.publishing, Publishing::Until(_))
+        {
             self.progress.0 = now;
             self.clients.forget_outstanding();
         }
+        if self.connector.is_stuck(now) {
+            self.give_up_connecting();
+        }
+        if matches!(self.publishing, Publishing::Counted | Publishing::Flushing)
+            && self.is_publishing_stuck(now)
+        {
+            self.publishing = Publishing::No;
+            self.clients.clear_queue();
+            self.clients.tally.fail(|| "the broker stopped to take messages".to_owned());
+            self.say(Word::Stopped);
+        }
         self.ping();
         self.say(Word::Tick(Box::new(tick)));
+    }
+
+    /// Nobody has answered any connection for a long time: nobody will.
+    fn give_up_connecting(&mut self) {
+        let seconds = self.plan.connect_seconds_max;
+        for index in 0..self.connections.len() {
+            if !matches!(self.connections[index].state, State::Closed | State::Ready) {
+                self.lose(index, &format!("no answer in {seconds} s"));
+            }
+        }
+        self.connector.give_up();
+    }
+
+    /// Whether the broker has taken nothing for a long time of what it is to get without a schedule.
+    fn is_publishing_stuck(&mut self, now: u64) -> bool {
+        let backlog_bytes = self.connections.iter().map(Connection::backlog_bytes).sum();
+        let taken = (self.clients.tally.total_sent_and_acknowledged(), backlog_bytes);
+        if taken != self.taken.1 {
+            self.taken = (now, taken);
+        }
+        now - self.taken.0 > from_seconds(self.plan.drain_seconds_max)
     }
 
     /// Keeps the keep alive of all clients, a few with each tick.
@@ -357,6 +402,9 @@ impl Worker {
 
     fn ready(&mut self, index: usize, is_readable: bool, is_writable: bool) {
         let state = self.connections[index].state;
+        if state != State::Ready {
+            self.connector.progressed(self.clock.now());
+        }
         let result = match state {
             State::Closed => return,
             State::Connecting | State::Handshaking => self.connected_below(index, is_writable || is_readable),
@@ -463,7 +511,7 @@ impl Worker {
         let tally = &mut self.clients.tally;
         tally.connections_lost += 1;
         if !self.connector.reconnects {
-            tally.fail(|| format!("a connection was lost: {why}"));
+            tally.lost_because(why);
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) fn verdict(report: &Report) -> String {
     } else {
         ("good", format!("all {} messages delivered", whole(report.total.delivered)))
     };
+    let text = if report.interrupted { format!("interrupted: {text}") } else { text };
     format!("<span class=\"verdict {class}\">{}</span>", Escaped(&text))
 }
 

@@ -120,6 +120,7 @@ fn report(text: &str) -> Report {
         lookups: vec![Lookup { filter: text.to_owned(), expected: 5, delivered: 5, ..Lookup::default() }],
         storms: vec![connects],
         kills: vec![Kill { at_seconds: 4.0, listening_after_seconds: Some(0.2), ..Kill::default() }],
+        interrupted: false,
         failures: vec![text.to_owned()],
         notes: vec![text.to_owned()],
     }
@@ -231,8 +232,11 @@ fn a_run_that_measured_nothing_has_a_page() {
     empty.kills.clear();
     empty.failures.clear();
     empty.broker_cost = None;
-    let page = page(&[NamedReport { name: String::new(), report: empty }]);
-    assert!(page.contains("class=\"verdict good\""));
-    assert!(!page.contains("<svg") && !page.contains("Storms") && !page.contains("NaN"));
-    assert_well_formed(&inside(&page));
+    for (interrupted, verdict) in [(false, ">passed<"), (true, ">interrupted: passed<")] {
+        let report = Report { interrupted, ..empty.clone() };
+        let page = page(&[NamedReport { name: String::new(), report }]);
+        assert!(page.contains(&format!("class=\"verdict good\"{verdict}")));
+        assert!(!page.contains("<svg") && !page.contains("Storms") && !page.contains("NaN"));
+        assert_well_formed(&inside(&page));
+    }
 }

@@ -31,6 +31,9 @@ pub struct Plan {
     pub duration_seconds: f64,
     /// Connections opened per second; none: as fast as the broker takes them.
     pub connects_per_second: Option<f64>,
+    /// How long nothing may happen to any of the connections that are being opened, before they count as refused.
+    #[serde(default = "default_connect_seconds_max")]
+    pub connect_seconds_max: f64,
     /// How long to wait, after the last message was published, without any delivery, before what is missing counts as lost.
     pub drain_seconds_max: f64,
     /// Processes that generate load; 1 is this one alone.
@@ -51,6 +54,11 @@ pub struct Plan {
     pub kill_broker: Option<String>,
     /// Seconds between kills.
     pub kill_interval_seconds: f64,
+}
+
+/// Of plans that do not say it.
+pub(crate) fn default_connect_seconds_max() -> f64 {
+    20.0
 }
 
 /// Clients that publish and subscribe among themselves.

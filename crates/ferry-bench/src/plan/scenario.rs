@@ -88,6 +88,8 @@ pub struct Overrides {
     pub rounds: Option<usize>,
     /// Messages for each topic of offline.
     pub offline_messages: Option<usize>,
+    /// Seconds without any answer after which connecting has failed.
+    pub connect_seconds_max: Option<f64>,
     /// Seconds without a delivery after which what is missing is lost.
     pub drain_seconds_max: Option<f64>,
     /// Process IDs of the broker.
@@ -124,6 +126,7 @@ pub fn resolve(name: &str, overrides: &Overrides) -> Result<Plan, BenchError> {
         warm_up_seconds: overrides.warm_up_seconds.unwrap_or(2.0),
         duration_seconds: overrides.duration_seconds.unwrap_or(10.0),
         connects_per_second: overrides.connects_per_second.or(size.connects_per_second),
+        connect_seconds_max: overrides.connect_seconds_max.unwrap_or_else(super::default_connect_seconds_max),
         drain_seconds_max: overrides.drain_seconds_max.unwrap_or(5.0),
         processes: overrides.processes.unwrap_or(1).max(1),
         threads: overrides.threads.unwrap_or(1).max(1),
@@ -215,7 +218,8 @@ fn check(plan: &Plan) -> Result<(), BenchError> {
             _ => {}
         }
     }
-    let seconds = [plan.warm_up_seconds, plan.duration_seconds, plan.drain_seconds_max];
+    let seconds =
+        [plan.warm_up_seconds, plan.duration_seconds, plan.drain_seconds_max, plan.connect_seconds_max];
     if seconds.iter().any(|seconds| !(0.0..=10_000_000.0).contains(seconds)) {
         return wrong("a time is negative or too long");
     }

@@ -60,6 +60,9 @@ pub struct Report {
     pub storms: Vec<Connects>,
     /// With `--kill-broker`: one entry for each kill.
     pub kills: Vec<Kill>,
+    /// Somebody ended it before its time.
+    #[serde(default)]
+    pub interrupted: bool,
     /// What is wrong. Any of it makes the exit status 1.
     pub failures: Vec<String>,
     /// What one has to know to read the numbers right.

@@ -1,8 +1,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ pub(crate) struct AgentProcess {
 ///
 /// # Errors
 /// The coordinator does not speak as it should, or the event loops cannot start.
-pub fn agent(input: impl Read, mut output: impl Write + Send) -> Result<(), BenchError> {
+pub fn agent(input: impl Read, output: impl Write + Send + 'static) -> Result<(), BenchError> {
     let mut lines = BufReader::new(input).lines();
     let mut next_line = || lines.next()?.ok();
     let broken = |error: serde_json::Error| BenchError::new(format!("an order that cannot be read: {error}"));
@@ -48,25 +49,33 @@ pub fn agent(input: impl Read, mut output: impl Write + Send) -> Result<(), Benc
         &sender,
     )?;
     drop(sender);
-    std::thread::scope(|scope| {
-        scope.spawn(move || {
-            let mut finished = 0;
-            while finished < threads {
-                let Ok(word) = words.recv() else { return };
-                finished += usize::from(matches!(word.1, Word::Finished(_)));
-                let Ok(mut text) = serde_json::to_string(&word) else { return };
-                text.push('\n');
-                if output.write_all(text.as_bytes()).and_then(|()| output.flush()).is_err() {
-                    return;
-                }
-            }
-        });
-        while let Some(line) = next_line() {
-            loops.tell(&serde_json::from_str(&line).map_err(broken)?);
+    let speaker = std::thread::spawn(move || pass_on(&words, threads, output));
+    while let Some(line) = next_line() {
+        let order = serde_json::from_str(&line).map_err(broken)?;
+        loops.tell(&order);
+        if matches!(order, Order::Finish { .. }) {
+            loops.join();
+            // A panic has been reported by the thread itself.
+            let _ = speaker.join();
+            return Ok(());
         }
-        loops.join();
-        Ok(())
-    })
+    }
+    // The coordinator is gone, and with it the run: the loops end with this process.
+    Ok(())
+}
+
+/// Writes what the loops say, until all of them have said their last word.
+fn pass_on(words: &Receiver<(usize, Word)>, loops: usize, mut output: impl Write) {
+    let mut finished = 0;
+    while finished < loops {
+        let Ok(word) = words.recv() else { return };
+        finished += usize::from(matches!(word.1, Word::Finished(_)));
+        let Ok(mut text) = serde_json::to_string(&word) else { return };
+        text.push('\n');
+        if output.write_all(text.as_bytes()).and_then(|()| output.flush()).is_err() {
+            return;
+        }
+    }
 }
 
 impl AgentProcess {
@@ -81,6 +90,8 @@ impl AgentProcess {
     ) -> Result<Self, BenchError> {
         let failed = |error: std::io::Error| BenchError::new(format!("{}: {error}", command.0.display()));
         let mut agent = Command::new(&command.0);
+        // Ctrl-C is for the coordinator.
+        agent.process_group(0);
         agent.args(&command.1).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = agent.spawn().map_err(failed)?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {

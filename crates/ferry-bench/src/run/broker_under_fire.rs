@@ -1,8 +1,10 @@
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::Interruption;
 use super::coordinator::Coordinator;
 use crate::BenchError;
 use crate::clock::from_seconds;
@@ -13,6 +15,7 @@ use crate::report::Kill;
 pub(crate) struct BrokerUnderFire {
     command: String,
     target: Target,
+    interruption: Interruption,
     child: Child,
     /// When the next kill is due.
     next_kill: Option<u64>,
@@ -35,7 +38,11 @@ const RECOVERY_NANOSECONDS: u64 = 1_000_000_000;
 ///
 /// # Errors
 /// It cannot be started, or does not listen.
-pub(crate) fn start(command: &str, target: &Target) -> Result<BrokerUnderFire, BenchError> {
+pub(crate) fn start(
+    command: &str,
+    target: &Target,
+    interruption: &Interruption,
+) -> Result<BrokerUnderFire, BenchError> {
     if is_listening(target) {
         return Err(BenchError::new(format!(
             "{target}: somebody listens there already; --kill-broker starts it itself"
@@ -44,6 +51,7 @@ pub(crate) fn start(command: &str, target: &Target) -> Result<BrokerUnderFire, B
     let mut broker = BrokerUnderFire {
         command: command.to_owned(),
         target: target.clone(),
+        interruption: interruption.clone(),
         child: spawn(command)?,
         next_kill: None,
         delivered_before: 0,
@@ -119,6 +127,9 @@ impl BrokerUnderFire {
             if let Ok(Some(status)) = self.child.try_wait() {
                 return Err(BenchError::new(format!("{}: {status}", self.command)));
             }
+            if self.interruption.count() > 0 {
+                return Err(BenchError::new("interrupted while the broker started"));
+            }
             if Instant::now() > deadline {
                 return Err(BenchError::new(format!(
                     "{}: it does not listen on {}",
@@ -154,6 +165,8 @@ fn spawn(command: &str) -> Result<Child, BenchError> {
     let mut shell = Command::new("sh");
     // In place of the shell, so that what is killed is the broker.
     shell.arg("-c").arg(format!("exec {command}"));
+    // Ctrl-C is for the bench, which ends its broker itself.
+    shell.process_group(0);
     shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     shell.spawn().map_err(|error| BenchError::new(format!("{command}: {error}")))
 }

@@ -4,12 +4,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::links::Links;
 use super::series::Series;
-use super::{Environment, Progress};
+use super::{Environment, Interruption, Progress};
 use crate::BenchError;
 use crate::agent::{Collection, Order, Word};
 use crate::clock::{Clock, process_cpu_seconds};
 use crate::plan::Plan;
-use crate::process::{between, listening_on, usage};
+use crate::process::{between, exists, listening_on, usage};
 use crate::report::{
     Broker, BrokerCost, Connects, Counts, Distribution, GeneratorCost, Machine, Phase, REPORT_FORMAT, Report,
     Usage,
@@ -26,6 +26,9 @@ pub(crate) struct Coordinator<'a> {
     /// What was published, as far as it was asked for.
     pub(crate) collection: Collection,
     pub(crate) series: Series,
+    /// This step ends before its time if it is asked to.
+    pub(crate) ends_early: bool,
+    interruption: Interruption,
     next_sample: u64,
     progress: &'a mut dyn FnMut(&Progress),
     state: Progress,
@@ -63,6 +66,7 @@ impl<'a> Coordinator<'a> {
         let clock = Clock::start();
         let plan = Arc::new(plan);
         let pids = broker_pids(&plan);
+        let interruption = environment.interruption.clone();
         let links = Links::start(&plan, environment, clock)?;
         let clients = (plan.publishers() + plan.subscribers()) as u64;
         let mut coordinator = Self {
@@ -70,6 +74,8 @@ impl<'a> Coordinator<'a> {
             links,
             report: empty_report(&plan, pids),
             series: Series::default(),
+            ends_early: false,
+            interruption,
             next_sample: 0,
             ticked: Ticked::default(),
             progress,
@@ -119,13 +125,23 @@ impl<'a> Coordinator<'a> {
         Ok(answers)
     }
 
-    /// Waits for a time; returns how many loops have stopped to publish until then.
+    /// Whether somebody wants the run to end.
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interruption.count() > 0
+    }
+
+    /// Which phase it is, for the person who interrupted it.
+    pub(crate) fn phase(&self) -> &'static str {
+        self.state.phase
+    }
+
+    /// Waits for a time, or until it is interrupted; returns how many loops have stopped to publish until then.
     ///
     /// # Errors
     /// An event loop cannot go on.
     pub(crate) fn wait_until(&mut self, time: u64) -> Result<usize, BenchError> {
         let mut stopped = 0;
-        while self.clock.now() < time {
+        while self.clock.now() < time && !self.is_interrupted() {
             if let Some(Word::Stopped) = self.next_word(time)? {
                 stopped += 1;
             }
@@ -139,6 +155,12 @@ impl<'a> Coordinator<'a> {
     /// An event loop cannot go on.
     pub(crate) fn next_word(&mut self, deadline: u64) -> Result<Option<Word>, BenchError> {
         loop {
+            if self.interruption.count() > usize::from(self.ends_early) {
+                let Progress { phase, connected, clients, .. } = &self.state;
+                let words =
+                    format!("interrupted in the phase {phase}, {connected} of {clients} clients connected");
+                return Err(BenchError::new(words));
+            }
             let now = self.clock.now();
             if now >= self.next_sample {
                 self.sample();
@@ -176,6 +198,11 @@ impl<'a> Coordinator<'a> {
         Ok(self.mark_now())
     }
 
+    /// Whether a process of the broker that is to be sampled has ended.
+    pub(crate) fn broker_is_gone(&self) -> bool {
+        !self.report.broker.pids.iter().all(|pid| exists(*pid))
+    }
+
     /// Remembers the processes of a broker that was started anew.
     pub(crate) fn broker_is(&mut self, pid: u32) {
         self.report.broker.pids = vec![pid];
@@ -190,7 +217,7 @@ impl<'a> Coordinator<'a> {
         generator.resident_bytes += others.resident_bytes;
         Mark {
             at: self.clock.now(),
-            broker: (!pids.is_empty()).then(|| usage(pids)),
+            broker: (!pids.is_empty() && !self.broker_is_gone()).then(|| usage(pids)),
             generator,
             ticked: self.ticked,
         }
@@ -249,6 +276,7 @@ fn empty_report(plan: &Plan, pids: Vec<u32>) -> Report {
         lookups: Vec::new(),
         storms: Vec::new(),
         kills: Vec::new(),
+        interrupted: false,
         failures: Vec::new(),
         notes: Vec::new(),
     }

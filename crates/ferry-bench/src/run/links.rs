@@ -100,7 +100,7 @@ impl Links {
         clock: Clock,
     ) -> Result<Self, BenchError> {
         let (sender, words) = channel();
-        let Environment { credentials, agent_command } = environment;
+        let Environment { credentials, agent_command, interruption: _ } = environment;
         let mut others = Vec::new();
         for process in 1..plan.processes {
             let command = agent_command

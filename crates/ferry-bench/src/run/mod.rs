@@ -4,12 +4,14 @@ mod agent_process;
 mod broker_under_fire;
 mod broker_version;
 mod coordinator;
+mod interruption;
 mod links;
 mod series;
 mod steps;
 mod verdict;
 
 pub use agent_process::agent;
+pub use interruption::Interruption;
 
 use std::path::PathBuf;
 
@@ -18,6 +20,7 @@ use coordinator::Coordinator;
 use crate::BenchError;
 use crate::limits;
 use crate::plan::{Credentials, Plan};
+use crate::process::exists;
 use crate::report::Report;
 
 /// What a run needs besides its plan.
@@ -27,6 +30,8 @@ pub struct Environment {
     pub credentials: Credentials,
     /// The program, with its arguments, that calls [`agent`]: for runs of several processes.
     pub agent_command: Option<(PathBuf, Vec<String>)>,
+    /// Ends the run before its time.
+    pub interruption: Interruption,
 }
 
 /// How far a run is.
@@ -59,8 +64,12 @@ pub fn run(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Report, BenchError> {
     limits::check(&plan)?;
-    let broker = plan.kill_broker.as_deref().map(|command| broker_under_fire::start(command, &plan.target));
-    let broker = broker.transpose()?;
+    if let Some(pid) = plan.broker_pids.iter().find(|pid| !exists(**pid)) {
+        return Err(BenchError::new(format!("--pid {pid}: there is no such process")));
+    }
+    let interruption = &environment.interruption;
+    let start = |command| broker_under_fire::start(command, &plan.target, interruption);
+    let broker = plan.kill_broker.as_deref().map(start).transpose()?;
     let version = broker_version::broker_version(&plan, &environment.credentials);
     let mut coordinator = Coordinator::start(plan, environment, progress)?;
     coordinator.report.broker.version = version;

@@ -13,6 +13,9 @@ use crate::topology::parts;
 /// Between an order to publish and the first message, so that all loops begin at the same time.
 const START_NANOSECONDS: u64 = 20_000_000;
 
+/// How often it is looked, at least, whether the load is to end.
+const LOOK_NANOSECONDS: u64 = 1_000_000_000;
+
 /// How often it is looked whether everything has come.
 const DRAIN_LOOK_NANOSECONDS: u64 = 20_000_000;
 
@@ -22,6 +25,21 @@ impl Coordinator<'_> {
     /// # Errors
     /// The broker cannot be reached, or an event loop cannot go on.
     pub(crate) fn go_through(mut self, broker: Option<BrokerUnderFire>) -> Result<Report, BenchError> {
+        if let Err(error) = self.steps(broker) {
+            if !self.is_interrupted() || self.ends_early || self.report.connect.clients == 0 {
+                return Err(error);
+            }
+            // What was on its way is not lost for that.
+            self.collection = Collection::default();
+            let note = format!("interrupted in the phase {}: messages are not verified", self.phase());
+            self.report.notes.push(note);
+        }
+        self.report.interrupted = self.is_interrupted();
+        self.ends_early = true;
+        self.finish()
+    }
+
+    fn steps(&mut self, broker: Option<BrokerUnderFire>) -> Result<(), BenchError> {
         match self.plan.scenario {
             Scenario::Conn | Scenario::Idle => {
                 self.connect(Who::Everyone)?;
@@ -39,7 +57,7 @@ impl Coordinator<'_> {
                 self.end_phase("drain", before, after);
             }
         }
-        self.finish()
+        Ok(())
     }
 
     fn connect(&mut self, who: Who) -> Result<(), BenchError> {
@@ -97,10 +115,12 @@ impl Coordinator<'_> {
     fn hold(&mut self) -> Result<(), BenchError> {
         let until = self.clock.now() + from_seconds(self.plan.duration_seconds);
         self.begin("hold", Some(until));
+        self.ends_early = true;
         let before = self.mark()?;
         self.wait_until(until)?;
         let after = self.mark()?;
         self.end_phase("hold", before, after);
+        self.note_interruption(before, after);
         self.measured(before, after);
         let (clients, subscriptions) = (self.report.connect.connected, self.report.connect.subscriptions);
         self.connected_memory(after, clients, subscriptions);
@@ -208,16 +228,20 @@ impl Coordinator<'_> {
         let until = measure_from + from_seconds(self.plan.duration_seconds);
         self.begin("warm-up", Some(measure_from));
         let begun = self.mark()?;
+        self.ends_early = true;
         self.links.tell(&Order::Load(LoadTimes { start, measure_from, until }));
-        self.wait_until(measure_from)?;
+        let mut stopped = self.wait_until(measure_from)?;
         let measured = self.mark()?;
         self.end_phase("warm-up", begun, measured);
         self.begin("measure", Some(until));
-        let mut stopped = 0;
+        let mut is_told = false;
         while stopped < self.links.count() {
+            if self.is_interrupted() && !std::mem::replace(&mut is_told, true) {
+                self.links.tell(&Order::EndLoad);
+            }
             let wake_at = match &mut broker {
-                Some(broker) => broker.look(self, until)?,
-                None => u64::MAX,
+                Some(broker) if !is_told => broker.look(self, until)?,
+                _ => self.clock.now() + LOOK_NANOSECONDS,
             };
             if let Some(Word::Stopped) = self.next_word(wake_at)? {
                 stopped += 1;
@@ -226,11 +250,21 @@ impl Coordinator<'_> {
         let ended = self.mark()?;
         self.end_phase("measure", measured, ended);
         self.measured(measured, ended);
+        self.note_interruption(measured, ended);
         if let Some(broker) = &mut broker {
             broker.settle(self)?;
         }
         self.links.keep(broker);
         Ok(())
+    }
+
+    /// Says how much of what was to be measured was.
+    fn note_interruption(&mut self, before: Mark, after: Mark) {
+        if self.is_interrupted() {
+            let measured = (after.at - before.at) as f64 / 1e9;
+            let planned = self.plan.duration_seconds;
+            self.report.notes.push(format!("interrupted: {measured:.1} of {planned:.1} s were measured"));
+        }
     }
 
     /// Between these two, costs count.
@@ -319,8 +353,12 @@ impl Coordinator<'_> {
             Word::Finished(outcome) => Some(*outcome),
             _ => None,
         })?;
+        let is_gone = self.plan.kill_broker.is_none() && self.broker_is_gone();
         self.links.join();
         let mut report = self.report;
+        if is_gone {
+            report.notes.push("the broker's process has ended: what it cost is not known".to_owned());
+        }
         report.series = self.series.into_seconds();
         take_outcomes(&mut report, &outcomes);
         judge(&mut report);

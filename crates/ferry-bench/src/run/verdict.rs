@@ -19,6 +19,7 @@ pub(crate) fn connects(outcomes: &[ConnectOutcome]) -> Connects {
         all.connack.merge(&outcome.connack);
         all.suback.merge(&outcome.suback);
     }
+    all.failures.sort_unstable();
     all.failures.dedup();
     let seconds = all.last_at.saturating_sub(all.first_at) as f64 / 1e9;
     Connects {
@@ -49,9 +50,18 @@ pub(crate) fn take_outcomes(report: &mut Report, outcomes: &[Outcome]) {
         all.reconnected += outcome.reconnected;
         all.refused += outcome.refused;
         all.stalls += outcome.stalls;
-        report.failures.extend(outcome.failures.iter().cloned());
+        all.loss_reasons.extend(outcome.loss_reasons.iter().cloned());
+        all.failures.extend(outcome.failures.iter().cloned());
     }
-    report.failures.dedup();
+    for list in [&mut all.failures, &mut all.loss_reasons] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    report.failures.append(&mut all.failures);
+    if !all.loss_reasons.is_empty() {
+        let (count, why) = (all.connections_lost, all.loss_reasons.join("; "));
+        report.failures.push(format!("lost connections: {count} ({why})"));
+    }
     for phase in &mut report.phases {
         match phase.name.as_str() {
             "warm-up" => phase.counts = all.warm_up,

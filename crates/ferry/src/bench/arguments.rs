@@ -126,6 +126,10 @@ pub(crate) struct BenchArguments {
     #[arg(long, value_name = "NUMBER", help_heading = "Time")]
     connect_rate: Option<f64>,
 
+    /// Seconds without any answer after which connecting has failed [default: 20]
+    #[arg(long, value_name = "SECONDS", help_heading = "Time")]
+    connect_timeout: Option<f64>,
+
     /// Seconds without any delivery, at the end, after which what is missing is lost [default: 5]
     #[arg(long, value_name = "SECONDS", help_heading = "Time")]
     drain: Option<f64>,
@@ -190,7 +194,8 @@ Examples:
 Exit codes:
   0  everything was delivered as it must be
   1  something was lost, came twice, in disorder or damaged, where the QoS forbids it; or the run could not be made
-  2  wrong command line";
+  2  wrong command line
+  130  ended by Ctrl-C or SIGTERM before its time: what was measured until then is told";
 
 fn protocol(text: &str) -> Result<Protocol, String> {
     match text {
@@ -236,6 +241,7 @@ impl BenchArguments {
             threads: self.threads,
             source_addresses: self.source_addresses,
             seed: self.seed.unwrap_or_else(seed_of_now),
+            connect_seconds_max: self.connect_timeout,
             drain_seconds_max: self.drain,
             broker_pids: self.pid,
             processes: self.processes,

@@ -3,6 +3,7 @@
 mod arguments;
 mod command;
 mod result_file;
+mod signals;
 
 pub(crate) use arguments::BenchArguments;
 pub(crate) use command::BenchCommand;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use ferry_bench::plan::resolve;
 use ferry_bench::report::Report;
-use ferry_bench::{Environment, Progress};
+use ferry_bench::{Environment, Interruption, Progress};
 
 use crate::output;
 use command::BenchTask;
@@ -27,12 +28,20 @@ pub(crate) fn bench(command: BenchCommand) -> ExitCode {
     }
 }
 
+/// The exit code of a run that was ended before its time: the one that shells have for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
 /// Generates load, prints what came of it, and fails if the broker did something that it may not.
 fn run(arguments: BenchArguments) -> ExitCode {
-    match measure(arguments) {
-        Ok(report) if report.passed() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(why) => output::failure(&why),
+    let interruption = Interruption::default();
+    match measure(arguments, &interruption) {
+        Ok(report) if !report.passed() => ExitCode::FAILURE,
+        Ok(report) if report.interrupted => ExitCode::from(INTERRUPTED),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(why) => {
+            let failure = output::failure(&why);
+            if interruption.count() > 0 { ExitCode::from(INTERRUPTED) } else { failure }
+        }
     }
 }
 
@@ -44,14 +53,15 @@ pub(crate) fn agent() -> ExitCode {
     }
 }
 
-fn measure(arguments: BenchArguments) -> Result<Report, String> {
+fn measure(arguments: BenchArguments, interruption: &Interruption) -> Result<Report, String> {
     let words = |error: ferry_bench::BenchError| error.to_string();
     let (json, html) = (arguments.json.clone(), arguments.html.clone());
     let (plan, credentials) = arguments.into_plan(resolve)?;
     let mut line = ProgressLine::new();
     let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
-    let environment =
-        Environment { credentials, agent_command: Some((program, vec!["bench-agent".to_owned()])) };
+    signals::pass_on(interruption.clone()).map_err(|error| format!("catching signals: {error}"))?;
+    let agent_command = Some((program, vec!["bench-agent".to_owned()]));
+    let environment = Environment { credentials, agent_command, interruption: interruption.clone() };
     let report = ferry_bench::run(plan, environment, &mut |progress| line.show(progress));
     line.clear();
     let report = report.map_err(words)?;
