@@ -10,7 +10,7 @@ use crate::encode::{
 use crate::{PacketId, ProtocolVersion, Publish, QoS};
 
 /// Where the parts of an encoded PUBLISH lie. Offsets count from its first byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PublishLayout {
     /// Bytes of the whole packet.
     pub length: usize,

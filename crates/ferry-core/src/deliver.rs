@@ -85,11 +85,12 @@ impl Shard {
         let merge = self.config.overlapping_subscriptions == OverlappingSubscriptions::Once;
         let mut matches = std::mem::take(&mut self.matches);
         matches.begin();
-        self.subscriptions.matches(publication.topic, |session, grant| {
+        let sessions = &self.sessions;
+        self.last_matches.matches(&self.subscriptions, publication.topic, |session, grant| {
             // [MQTT-3.8.3-3]
             let is_own = grant.options.no_local && publication.publisher == Some(session);
             let is_here = publication.only_home.is_none_or(|(shard, shard_count)| {
-                let session = self.sessions.get(session);
+                let session = sessions.get(session);
                 session.is_some_and(|session| home_shard(session.client_id(), shard_count) == shard)
             });
             if !is_own && is_here {

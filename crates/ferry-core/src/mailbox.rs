@@ -167,17 +167,17 @@ impl Shard {
     }
 
     fn unpack(&mut self, turn: &mut Turn<'_>, from: ShardId, pack: PackedMessages) {
-        for packed in pack.iter() {
-            let mut publication = Publication::from_packed(&packed);
-            match packed.group {
+        let mut open = pack.open();
+        while let Some((group, publication)) = open.next() {
+            match group {
                 None => {
-                    self.deliver_matching(turn, &mut publication);
+                    self.deliver_matching(turn, publication);
                 }
                 Some(group) if self.has_members(group) => {
-                    self.deliver_shared(turn, &mut publication, group);
+                    self.deliver_shared(turn, publication, group);
                 }
                 Some(group) => {
-                    let message = self.message_of(&mut publication, turn.now);
+                    let message = self.message_of(publication, turn.now);
                     let returned = Mail::ShareReturned { group, message, receipt: None, forwarded: None };
                     turn.effects.mail.push(from, returned);
                 }

@@ -99,7 +99,11 @@ mod tests {
     fn drained(outbox: &mut Outbox) -> Vec<(u16, Vec<String>)> {
         let text = |mail: &Mail| match mail {
             Mail::Packed(pack) => {
-                pack.iter().map(|message| String::from_utf8_lossy(message.payload)).collect()
+                let (mut open, mut text) = (pack.open(), String::new());
+                while let Some((_, publication)) = open.next() {
+                    text.push_str(&String::from_utf8_lossy(publication.payload));
+                }
+                text
             }
             _ => "-".to_owned(),
         };

@@ -1,3 +1,5 @@
+use std::num::NonZeroU64;
+
 use ferry_codec::{MessageProperties, QoS};
 use ferry_router::ShareGroupId;
 
@@ -7,8 +9,9 @@ use crate::publication::Publication;
 /// to count its references from several threads, and to have another one free it.
 const PAYLOAD_BYTES_MAX: usize = 4 * 1024;
 
-/// Once a pack holds so much, the next message begins another one.
-const PACK_BYTES_MAX: usize = 1024 * 1024;
+/// Once a pack holds so much, the next message begins another one: it is read while it is still near the processor, and
+/// its memory is used again.
+const PACK_BYTES_MAX: usize = 64 * 1024;
 
 /// Messages on their way from one shard to another, one after the other in memory of their own: a message costs
 /// neither an allocation nor a reference count for which two processors would contend.
@@ -29,8 +32,8 @@ pub struct PackedMessages {
 /// What is not text or bytes.
 #[derive(Clone, Copy, Debug)]
 struct Head {
-    /// For one member of this share group only.
-    group: Option<ShareGroupId>,
+    /// For one member of this share group only: its number and one.
+    group: Option<NonZeroU64>,
     properties_bytes: u32,
     /// 0: the topic is that of the message before.
     topic_bytes: u16,
@@ -39,15 +42,13 @@ struct Head {
     retain: bool,
 }
 
-/// One of the messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PackedMessage<'a> {
-    pub(crate) group: Option<ShareGroupId>,
-    pub(crate) topic: &'a str,
-    pub(crate) payload: &'a [u8],
-    pub(crate) properties: MessageProperties<'a>,
-    pub(crate) qos: QoS,
-    pub(crate) retain: bool,
+/// A pack while its messages are taken out of it, in the order in which they were packed.
+pub(crate) struct OpenPack<'a> {
+    heads: std::slice::Iter<'a, Head>,
+    topics: &'a str,
+    contents: &'a [u8],
+    /// One for all: most of it is alike from one message to the next.
+    publication: Publication<'a>,
 }
 
 impl PackedMessages {
@@ -95,7 +96,7 @@ impl PackedMessages {
         let properties_bytes = self.contents.len() - start;
         self.contents.extend_from_slice(publication.payload);
         self.heads.push(Head {
-            group,
+            group: group.map(|group| NonZeroU64::MIN.saturating_add(group.0)),
             // A packet has less than 2^28 bytes, a topic name less than 2^16 (section 1.5.4).
             properties_bytes: properties_bytes as u32,
             topic_bytes: if is_known { 0 } else { topic.len() as u16 },
@@ -105,27 +106,42 @@ impl PackedMessages {
         });
     }
 
-    /// The messages, in the order in which they were packed.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = PackedMessage<'_>> {
-        let (mut topic, mut topics) = ("", &*self.topics);
-        let mut contents = &*self.contents;
-        self.heads.iter().map(move |head| {
-            if head.topic_bytes > 0 {
-                (topic, topics) = topics.split_at(usize::from(head.topic_bytes));
-            }
-            let (properties, rest) = contents.split_at(head.properties_bytes as usize);
-            let (payload, rest) = rest.split_at(usize::from(head.payload_bytes));
-            contents = rest;
-            PackedMessage {
-                group: head.group,
-                topic,
-                payload,
-                // They were encoded here.
-                properties: MessageProperties::decode(properties).unwrap_or_default(),
-                qos: head.qos,
-                retain: head.retain,
-            }
-        })
+    pub(crate) fn open(&self) -> OpenPack<'_> {
+        OpenPack {
+            heads: self.heads.iter(),
+            topics: &self.topics,
+            contents: &self.contents,
+            publication: Publication::of_pack(),
+        }
+    }
+}
+
+impl<'a> OpenPack<'a> {
+    /// The next message, and the share group for one of whose members it is.
+    pub(crate) fn next(&mut self) -> Option<(Option<ShareGroupId>, &mut Publication<'a>)> {
+        let head = self.heads.next()?;
+        let topic = (head.topic_bytes > 0).then(|| {
+            let (topic, rest) = self.topics.split_at(usize::from(head.topic_bytes));
+            self.topics = rest;
+            topic
+        });
+        let properties = self.take(head.properties_bytes as usize);
+        let payload = self.take(usize::from(head.payload_bytes));
+        let publication = &mut self.publication;
+        publication.follow_in_pack(topic, payload, head.qos, head.retain);
+        if !properties.is_empty() || !publication.properties.is_empty() {
+            // They were encoded here.
+            publication.properties = MessageProperties::decode(properties).unwrap_or_default();
+        }
+        // Of a share group nobody else wants it.
+        publication.is_wanted_again = head.group.is_none();
+        Some((head.group.map(|group| ShareGroupId(group.get() - 1)), publication))
+    }
+
+    fn take(&mut self, length: usize) -> &'a [u8] {
+        let (taken, rest) = self.contents.split_at(length);
+        self.contents = rest;
+        taken
     }
 }
 
@@ -168,18 +184,17 @@ mod tests {
         ];
         let mut pack = packed(&messages);
         for _ in 0..2 {
-            let expected = messages.iter().map(|(group, publish)| PackedMessage {
-                group: *group,
-                topic: publish.topic,
-                payload: publish.payload,
-                properties: publish.properties,
-                qos: publish.qos,
-                retain: publish.retain,
-            });
-            assert!(pack.iter().eq(expected));
+            let mut open = pack.open();
+            for (group, publish) in &messages {
+                let (packed_for, packed) = open.next().expect("none is missing");
+                let Publish { topic, payload, properties, qos, retain, .. } = *publish;
+                assert_eq!((packed_for, packed.topic, packed.payload), (*group, topic, payload));
+                assert_eq!((packed.properties, packed.qos, packed.retain), (properties, qos, retain));
+            }
+            assert!(open.next().is_none());
             let size = pack.size_bytes();
             pack.clear();
-            assert_eq!((pack.iter().count(), pack.size_bytes()), (0, 0));
+            assert_eq!((pack.open().next().is_none(), pack.size_bytes()), (true, 0));
             assert!(pack.capacity_bytes() >= size);
             for (group, publish) in &messages {
                 pack.push(&Publication::from_publish(publish, publish.topic, SessionId(0)), *group);
@@ -208,6 +223,6 @@ mod tests {
 
     #[test]
     fn a_head_is_small() {
-        assert!(size_of::<Head>() <= 32, "{}", size_of::<Head>());
+        assert!(size_of::<Head>() <= 24, "{}", size_of::<Head>());
     }
 }

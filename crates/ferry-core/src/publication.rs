@@ -8,7 +8,7 @@ use ferry_session::{Message, Timestamp};
 use smallvec::SmallVec;
 
 use crate::authorizer::is_sys_topic;
-use crate::packed_messages::{PackedMessage, PackedMessages};
+use crate::packed_messages::PackedMessages;
 use crate::session::SessionId;
 use crate::shard::Shard;
 use crate::turn::Turn;
@@ -78,9 +78,28 @@ impl<'a> Publication<'a> {
         }
     }
 
-    /// Out of a pack from another shard.
-    pub(crate) fn from_packed(packed: &PackedMessage<'a>) -> Self {
-        Self::new(packed.topic, packed.payload, packed.properties, packed.qos, packed.retain)
+    /// Out of a pack from another shard, before the first message.
+    pub(crate) fn of_pack() -> Self {
+        Self::new("", &[], MessageProperties::default(), QoS::AtMostOnce, false)
+    }
+
+    /// The next message of the pack takes the place of this one; `topic` is `None` if it is the same.
+    pub(crate) fn follow_in_pack(
+        &mut self,
+        topic: Option<&'a str>,
+        payload: &'a [u8],
+        qos: QoS,
+        retain: bool,
+    ) {
+        if let Some(topic) = topic {
+            self.topic = topic;
+            self.topic_hash.set(None);
+            self.is_stored.set(None);
+        }
+        self.payload = payload;
+        self.qos = qos;
+        self.retain = retain;
+        self.message = None;
     }
 
     /// A message of the broker itself.
@@ -171,15 +190,17 @@ impl Shard {
         if self.shard_count() == 1 {
             return self.deliver_matching(turn, publication);
         }
-        let targets = self.route_cache.targets(&self.shared.route_table, publication.topic);
-        let targets: SmallVec<[ShardId; 8]> = SmallVec::from_slice(targets);
-        let mut routed = match targets.contains(&self.id) {
+        self.route_cache.ask(&self.shared.route_table, publication.topic);
+        let mut routed = match self.route_cache.targets().contains(&self.id) {
             true => self.deliver_matching(turn, publication),
             false => Routed::default(),
         };
         let is_packed = self.is_packed(publication, receipt);
-        let own = self.id;
-        for shard in targets.into_iter().filter(|shard| *shard != own) {
+        for index in 0..self.route_cache.targets().len() {
+            let shard = self.route_cache.targets()[index];
+            if shard == self.id {
+                continue;
+            }
             if is_packed {
                 turn.effects.mail.pack(shard, publication, None);
                 routed.matched = true;
@@ -213,7 +234,8 @@ impl Shard {
     ) {
         let mut targets: SmallVec<[(ShareGroupId, ShardId); 4]> = SmallVec::new();
         let seed = self.random.next();
-        self.shared.route_table.share_targets(publication.topic, seed, |group, shard| {
+        let routes = &self.shared.route_table;
+        self.route_cache.share_targets(routes, publication.topic, seed, |group, shard| {
             targets.push((group, shard));
         });
         let last = targets.len().saturating_sub(1);

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use ahash::RandomState;
 use ferry_codec::ReasonCode;
-use ferry_router::{RouteCache, ShardId, SharedGroups, SubscriptionTrie};
+use ferry_router::{LastMatches, RouteCache, ShardId, SharedGroups, SubscriptionTrie};
 use ferry_session::{Quota, Timestamp};
 
 use crate::commit::Commit;
@@ -39,6 +39,7 @@ pub struct Shard {
     pub(crate) conns: Conns,
     pub(crate) sessions: Sessions,
     pub(crate) subscriptions: SubscriptionTrie<SessionId, Grant>,
+    pub(crate) last_matches: LastMatches<SessionId, Grant>,
     pub(crate) share_groups: SharedGroups<SessionId, Grant>,
     pub(crate) route_cache: RouteCache,
     pub(crate) timers: Timers,
@@ -94,6 +95,7 @@ impl Shard {
             conns: Conns::default(),
             sessions: Sessions::new(random.next()),
             subscriptions: SubscriptionTrie::new(random.next()),
+            last_matches: LastMatches::default(),
             share_groups: SharedGroups::new(id, random.next()),
             route_cache: RouteCache::new(random.next()),
             timers: Timers::default(),

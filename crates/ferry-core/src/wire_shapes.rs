@@ -9,9 +9,12 @@ use crate::publication::Publication;
 #[derive(Default)]
 pub(crate) struct WireShapes {
     bytes: Vec<u8>,
+    /// Those in use first; what is behind them is used again.
     shapes: Vec<WireShape>,
+    used: usize,
 }
 
+#[derive(Default)]
 struct WireShape {
     with_properties: bool,
     with_packet_id: bool,
@@ -37,7 +40,7 @@ const BYTES_KEPT_MAX: usize = 256 * 1024;
 impl WireShapes {
     /// Forgets the last message.
     pub(crate) fn clear(&mut self) {
-        self.shapes.clear();
+        self.used = 0;
         self.bytes.clear();
         self.bytes.shrink_to(BYTES_KEPT_MAX);
     }
@@ -53,7 +56,7 @@ impl WireShapes {
         let with_properties = version == ProtocolVersion::V5;
         let with_packet_id = qos != QoS::AtMostOnce;
         let subscription_ids = if with_properties { subscription_ids } else { &[] };
-        let known = self.shapes.iter().position(|shape| {
+        let known = self.shapes[..self.used].iter().position(|shape| {
             shape.with_properties == with_properties
                 && shape.with_packet_id == with_packet_id
                 && *shape.subscription_ids == *subscription_ids
@@ -70,10 +73,9 @@ impl WireShapes {
         qos: QoS,
         subscription_ids: &[u32],
     ) -> usize {
-        if self.shapes.len() == SHAPES_MAX
-            && let Some(last) = self.shapes.pop()
-        {
-            self.bytes.truncate(last.start);
+        if self.used == SHAPES_MAX {
+            self.used -= 1;
+            self.bytes.truncate(self.shapes[self.used].start);
         }
         let mut packet = publication.packet();
         packet.qos = qos;
@@ -81,18 +83,22 @@ impl WireShapes {
         packet.subscription_ids = SubscriptionIds::from_slice(subscription_ids);
         let start = self.bytes.len();
         let layout = encode_publish(&packet, version, &mut self.bytes);
-        let mut ids = SmallVec::new();
-        if !subscription_ids.is_empty() {
-            ids.extend_from_slice(subscription_ids);
+        if self.used == self.shapes.len() {
+            self.shapes.push(WireShape::default());
         }
-        self.shapes.push(WireShape {
-            with_properties: version == ProtocolVersion::V5,
-            with_packet_id: qos != QoS::AtMostOnce,
-            subscription_ids: ids,
-            start,
-            layout,
-        });
-        self.shapes.len() - 1
+        // In its place: made elsewhere and moved it takes the processor as long again as to encode.
+        let shape = &mut self.shapes[self.used];
+        shape.with_properties = version == ProtocolVersion::V5;
+        shape.with_packet_id = qos != QoS::AtMostOnce;
+        if shape.subscription_ids.spilled() {
+            shape.subscription_ids = SmallVec::new();
+        }
+        shape.subscription_ids.clear();
+        shape.subscription_ids.extend_from_slice(subscription_ids);
+        shape.start = start;
+        shape.layout = layout;
+        self.used += 1;
+        self.used - 1
     }
 }
 

@@ -5,7 +5,7 @@
 //!                 |
 //!          RouteTable (shared)             which shards, which (share group, shard); RouteCache: asked before
 //!            |          |
-//!  SubscriptionTrie   SharedGroups         per shard: which sessions; which member
+//!  SubscriptionTrie   SharedGroups         per shard: which sessions (LastMatches: asked before); which member
 //!
 //!  Retained (shared)                       topic -> last message, walked by filter on SUBSCRIBE
 //! ```
@@ -17,6 +17,7 @@ mod arena;
 mod filter_index;
 mod id_table;
 mod intern;
+mod last_matches;
 mod retained;
 mod retained_scan;
 mod route_cache;
@@ -26,6 +27,7 @@ mod shared_subscription;
 mod subscriber_list;
 mod subscription_trie;
 
+pub use last_matches::LastMatches;
 pub use retained::{Retained, RetainedBody, RetainedCursor, RetainedLimits, RetainedRefused};
 pub use route_cache::RouteCache;
 pub use route_table::{RouteTable, ShardId, ShareGroupId, ShareMembers};

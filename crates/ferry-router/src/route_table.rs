@@ -41,6 +41,8 @@ pub struct RouteTable {
     /// Grows with every change of `routes`: for [`RouteCache`](crate::RouteCache).
     generation: AtomicU64,
     shares: ShardedLock<Shares>,
+    /// Grows with every change of `shares`: for [`RouteCache`](crate::RouteCache).
+    shares_generation: AtomicU64,
     /// So that a broker without share groups pays one load for them.
     share_count: AtomicUsize,
 }
@@ -55,8 +57,12 @@ struct Shares {
 struct ShareGroup {
     group: Box<str>,
     filter: Box<str>,
-    shards: SmallVec<[(ShardId, ShareMembers); 1]>,
+    shards: ShareShards,
 }
+
+/// The shards that have members of a share group.
+#[derive(Clone, Default)]
+pub(crate) struct ShareShards(SmallVec<[(ShardId, ShareMembers); 1]>);
 
 impl RouteTable {
     /// More shards than this are refused: it is the number of slots that clients are spread over.
@@ -79,6 +85,7 @@ impl RouteTable {
                 ids: HashMap::with_hasher(hasher),
                 next_id: 0,
             }),
+            shares_generation: AtomicU64::new(1),
             share_count: AtomicUsize::new(0),
         }
     }
@@ -136,13 +143,25 @@ impl RouteTable {
             return;
         }
         let mut chosen: SmallVec<[(ShareGroupId, ShardId); 8]> = SmallVec::new();
+        self.share_groups(topic, |id, shards| {
+            chosen.extend(shards.choose(seed ^ id.0).map(|shard| (id, shard)));
+        });
+        chosen.into_iter().for_each(|(id, shard)| visit(id, shard));
+    }
+
+    /// Calls `visit`, under the lock, for each share group that wants `topic`.
+    pub(crate) fn share_groups(&self, topic: &str, mut visit: impl FnMut(ShareGroupId, &ShareShards)) {
         let shares = read(&self.shares);
         shares.groups_of_filter.matches(topic, |id, ()| {
-            chosen
-                .extend(shares.groups.get(&id).and_then(|group| group.choose(seed ^ id.0)).map(|s| (id, s)));
+            if let Some(group) = shares.groups.get(&id) {
+                visit(id, &group.shards);
+            }
         });
-        drop(shares);
-        chosen.into_iter().for_each(|(id, shard)| visit(id, shard));
+    }
+
+    /// Another number with every change of what [`Self::share_groups`] says, never 0.
+    pub(crate) fn shares_generation(&self) -> u64 {
+        self.shares_generation.load(Ordering::SeqCst)
     }
 
     /// Whether there is any share group.
@@ -172,26 +191,35 @@ impl RouteTable {
         filter: &str,
         is_online: bool,
     ) -> ShareGroupId {
-        let mut shares = write(&self.shares);
-        let id = shares.id_or_create(group, filter);
-        shares.members(id, shard, |members| *members.count(is_online) += 1);
-        self.share_count.store(shares.groups.len(), Ordering::Release);
-        id
+        self.change_shares(|shares| {
+            let id = shares.id_or_create(group, filter);
+            shares.members(id, shard, |members| *members.count(is_online) += 1);
+            id
+        })
     }
 
     /// A member on `shard` has unsubscribed or its session has ended.
     pub(crate) fn share_leave(&self, shard: ShardId, id: ShareGroupId, was_online: bool) {
-        let mut shares = write(&self.shares);
-        shares.members(id, shard, |members| *members.count(was_online) -= 1);
-        self.share_count.store(shares.groups.len(), Ordering::Release);
+        self.change_shares(|shares| shares.members(id, shard, |members| *members.count(was_online) -= 1));
     }
 
     /// A member on `shard` has got or lost its connection.
     pub(crate) fn share_set_online(&self, shard: ShardId, id: ShareGroupId, is_online: bool) {
-        write(&self.shares).members(id, shard, |members| {
-            *members.count(!is_online) -= 1;
-            *members.count(is_online) += 1;
+        self.change_shares(|shares| {
+            shares.members(id, shard, |members| {
+                *members.count(!is_online) -= 1;
+                *members.count(is_online) += 1;
+            });
         });
+    }
+
+    fn change_shares<T>(&self, change: impl FnOnce(&mut Shares) -> T) -> T {
+        let mut shares = write(&self.shares);
+        let changed = change(&mut shares);
+        self.share_count.store(shares.groups.len(), Ordering::Release);
+        // Under the lock: whoever sees the new number and asks, gets the new answer.
+        self.shares_generation.fetch_add(1, Ordering::SeqCst);
+        changed
     }
 }
 
@@ -211,7 +239,7 @@ impl Shares {
         self.next_id += 1;
         self.groups_of_filter.subscribe(filter, id, ());
         let (group, filter) = name.clone();
-        self.groups.insert(id, ShareGroup { group, filter, shards: SmallVec::new() });
+        self.groups.insert(id, ShareGroup { group, filter, shards: ShareShards::default() });
         self.ids.insert(name, id);
         id
     }
@@ -219,15 +247,16 @@ impl Shares {
     /// Changes the members of `shard`; a group without members is forgotten.
     fn members(&mut self, id: ShareGroupId, shard: ShardId, change: impl FnOnce(&mut ShareMembers)) {
         let Some(group) = self.groups.get_mut(&id) else { return };
-        let at = group.shards.iter().position(|(other, _)| *other == shard).unwrap_or_else(|| {
-            group.shards.push((shard, ShareMembers::default()));
-            group.shards.len() - 1
+        let shards = &mut group.shards.0;
+        let at = shards.iter().position(|(other, _)| *other == shard).unwrap_or_else(|| {
+            shards.push((shard, ShareMembers::default()));
+            shards.len() - 1
         });
-        change(&mut group.shards[at].1);
-        if group.shards[at].1 == ShareMembers::default() {
-            group.shards.swap_remove(at);
+        change(&mut shards[at].1);
+        if shards[at].1 == ShareMembers::default() {
+            shards.swap_remove(at);
         }
-        if group.shards.is_empty()
+        if shards.is_empty()
             && let Some(group) = self.groups.remove(&id)
         {
             self.groups_of_filter.unsubscribe(&group.filter, id);
@@ -236,20 +265,21 @@ impl Shares {
     }
 }
 
-impl ShareGroup {
-    fn choose(&self, seed: u64) -> Option<ShardId> {
-        if let [(only, _)] = self.shards[..] {
+impl ShareShards {
+    /// One of those with online members, in proportion to their number, or if nobody is online one of all.
+    pub(crate) fn choose(&self, seed: u64) -> Option<ShardId> {
+        if let [(only, _)] = self.0[..] {
             return Some(only);
         }
         let total = |count: fn(&ShareMembers) -> u32| -> u64 {
-            self.shards.iter().map(|(_, members)| u64::from(count(members))).sum()
+            self.0.iter().map(|(_, members)| u64::from(count(members))).sum()
         };
         let count: fn(&ShareMembers) -> u32 = match total(|members| members.online) {
             0 => |members| members.offline,
             _ => |members| members.online,
         };
         let mut rest = mix(seed).checked_rem(total(count))?;
-        for (shard, members) in &self.shards {
+        for (shard, members) in &self.0 {
             let weight = u64::from(count(members));
             if rest < weight {
                 return Some(*shard);

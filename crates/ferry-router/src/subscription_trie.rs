@@ -72,6 +72,8 @@ pub struct SubscriptionTrie<K, V> {
     exact_table: IdTable,
     hasher: RandomState,
     subscription_count: usize,
+    /// Another one with every change: for [`LastMatches`](crate::LastMatches).
+    generation: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -156,6 +158,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
             exact_table: IdTable::new(),
             hasher,
             subscription_count: 0,
+            generation: 1,
         }
     }
 
@@ -171,6 +174,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         };
         let first_of_filter = list.is_empty();
         let replaced = list.insert(key, value, &self.hasher);
+        self.generation += 1;
         self.subscription_count += usize::from(replaced.is_none());
         Subscribed { filter, replaced, first_of_filter }
     }
@@ -218,6 +222,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
             None => self.unsubscribe_exact(filter.0, key),
         }?;
         self.subscription_count -= 1;
+        self.generation += 1;
         Some(unsubscribed)
     }
 
@@ -233,6 +238,11 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         if self.lists.len() > 0 {
             self.match_wildcards(topic, &mut visit);
         }
+    }
+
+    /// Another number with every change of what [`Self::matches`] says, never 0.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Number of subscriptions: pairs of filter and key.

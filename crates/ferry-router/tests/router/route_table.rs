@@ -89,7 +89,8 @@ fn what_is_remembered_is_what_the_table_says() {
     let long = "long/".repeat(100);
     let mut check = |routes: &RouteTable, topic: &str| {
         for _ in 0..2 {
-            let remembered: Vec<_> = cache.targets(routes, topic).iter().map(|shard| shard.0).collect();
+            cache.ask(routes, topic);
+            let remembered: Vec<_> = cache.targets().iter().map(|shard| shard.0).collect();
             assert_eq!(remembered, targets(routes, topic), "{topic}");
         }
         targets(routes, topic).len()
@@ -140,7 +141,70 @@ fn share_groups_prefer_shards_with_online_members_by_their_number() {
     routes.share_targets("a", 0, |_, _| panic!("the group has no members"));
 }
 
+/// Something that changes which shard a share group's message goes to.
+#[derive(Clone, Debug)]
+enum ShareOperation {
+    Subscribe { shard: usize, group: &'static str, filter: String, key: u32 },
+    Unsubscribe { shard: usize, group: &'static str, filter: String, key: u32 },
+    SetOnline { shard: usize, group: &'static str, filter: String, key: u32, is_online: bool },
+    Ask(String),
+}
+
+fn share_operation() -> impl Strategy<Value = ShareOperation> {
+    let group = || prop::sample::select(vec!["g", "h"]);
+    // Few of them, so that members come back and go.
+    let filter = || prop::sample::select(vec!["a", "a/+", "#", "b"]).prop_map(str::to_owned);
+    prop_oneof![
+        3 => (0..3usize, group(), filter(), 0..3u32).prop_map(|(shard, group, filter, key)| {
+            ShareOperation::Subscribe { shard, group, filter, key }
+        }),
+        2 => (0..3usize, group(), filter(), 0..3u32).prop_map(|(shard, group, filter, key)| {
+            ShareOperation::Unsubscribe { shard, group, filter, key }
+        }),
+        2 => (0..3usize, group(), filter(), 0..3u32, any::<bool>()).prop_map(
+            |(shard, group, filter, key, is_online)| {
+                ShareOperation::SetOnline { shard, group, filter, key, is_online }
+            }
+        ),
+        2 => prop::sample::select(vec!["a", "b", "a/b", "c"])
+            .prop_map(|topic| ShareOperation::Ask(topic.to_owned())),
+    ]
+}
+
 proptest! {
+    #[test]
+    fn remembered_share_groups_are_those_of_the_table(
+        operations in prop::collection::vec(share_operation(), 0..80),
+        seed: u64,
+    ) {
+        let routes = RouteTable::new(3, 7);
+        let mut shards: Vec<SharedGroups<u32, ()>> =
+            (0..3).map(|shard| SharedGroups::new(ShardId(shard), 0)).collect();
+        let mut cache = RouteCache::new(1);
+        let mut topic = "a".to_owned();
+        for operation in operations {
+            match operation {
+                ShareOperation::Subscribe { shard, group, filter, key } => {
+                    shards[shard].subscribe(&routes, group, &filter, key, ());
+                }
+                ShareOperation::Unsubscribe { shard, group, filter, key } => {
+                    shards[shard].unsubscribe(&routes, group, &filter, key);
+                }
+                ShareOperation::SetOnline { shard, group, filter, key, is_online } => {
+                    shards[shard].set_online(&routes, group, &filter, key, is_online);
+                }
+                ShareOperation::Ask(other) => topic = other,
+            }
+            let mut expected = Vec::new();
+            routes.share_targets(&topic, seed, |group, shard| expected.push((group, shard)));
+            for _ in 0..2 {
+                let mut remembered = Vec::new();
+                cache.share_targets(&routes, &topic, seed, |group, shard| remembered.push((group, shard)));
+                prop_assert_eq!(&remembered, &expected);
+            }
+        }
+    }
+
     #[test]
     fn like_a_plain_list(
         operations in prop::collection::vec((any::<bool>(), 0..4u16, filter()), 0..80),

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use ferry_codec::topic::matches;
-use ferry_router::SubscriptionTrie;
+use ferry_router::{LastMatches, SubscriptionTrie};
 use proptest::prelude::*;
 
 use crate::{filter, topic};
@@ -28,6 +28,17 @@ fn operation() -> impl Strategy<Value = Operation> {
 fn matching(trie: &SubscriptionTrie<u8, u32>, topic: &str) -> Vec<(u8, u32)> {
     let mut found = Vec::new();
     trie.matches(topic, |key, &value| found.push((key, value)));
+    found.sort_unstable();
+    found
+}
+
+fn remembered(
+    last: &mut LastMatches<u8, u32>,
+    trie: &SubscriptionTrie<u8, u32>,
+    topic: &str,
+) -> Vec<(u8, u32)> {
+    let mut found = Vec::new();
+    last.matches(trie, topic, |key, &value| found.push((key, value)));
     found.sort_unstable();
     found
 }
@@ -92,6 +103,43 @@ proptest! {
         for topic in ["a", "a/b", "$SYS/a", "/", "a//b"] {
             prop_assert_eq!(matching(&trie, topic), vec![]);
         }
+    }
+}
+
+proptest! {
+    /// What was asked before is answered as it stands now, whatever has happened since.
+    #[test]
+    fn remembered_like_the_naive_matcher(operations in prop::collection::vec(operation(), 1..150)) {
+        let mut trie = SubscriptionTrie::new(1);
+        let mut last = LastMatches::default();
+        let mut model = Model::new();
+        let mut topic = "a/b".to_owned();
+        for operation in operations {
+            if let Operation::Match(other) = &operation {
+                topic.clone_from(other);
+            }
+            run(&mut trie, &mut model, operation);
+            for _ in 0..2 {
+                prop_assert_eq!(remembered(&mut last, &trie, &topic), expected(&model, &topic));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_too_large_to_remember_is_found_all_the_same() {
+    let mut trie = SubscriptionTrie::new(1);
+    let mut last = LastMatches::default();
+    for key in 0..40 {
+        trie.subscribe("a", key, 0);
+        for _ in 0..2 {
+            assert_eq!(remembered(&mut last, &trie, "a").len(), usize::from(key) + 1);
+        }
+    }
+    let long = "long/".repeat(100);
+    trie.subscribe("#", 1, 0);
+    for (topic, count) in [(&*long, 1), (&long, 1), ("a", 41), ("b", 1), ("b", 1)] {
+        assert_eq!(remembered(&mut last, &trie, topic).len(), count, "{topic}");
     }
 }
 
