@@ -35,12 +35,15 @@ impl Shard {
         match session.sender.pubrec(ack.packet_id, ack.reason_code) {
             Acknowledged::SendPubrel(first) => {
                 let sequence = first.as_ref().map(|delivery| delivery.sequence);
-                let first = first.filter(|delivery| delivery.stored.any());
-                if let (Some(number), Some(delivery)) = (session.recorded, first) {
+                let stored = first.as_ref().filter(|delivery| delivery.stored.any());
+                if let (Some(number), Some(delivery)) = (session.recorded, stored) {
                     let (copy, order) = (delivery.stored_copy(), session.sender.next_sequence());
                     session.sender.set_stored(packet_id, StoredParts { copy: false, sent: true });
                     let released = Record::Released { session: number, copy, packet_id, order };
                     turn.effects.records.push(released);
+                }
+                if let Some(delivery) = first {
+                    self.spare_messages.keep(delivery.message);
                 }
                 // After a restart the PUBLISH must not be sent again once the client has seen PUBREL
                 // [MQTT-4.3.3-6].
@@ -130,9 +133,12 @@ impl Shard {
                     self.end_span(turn, SpanKey::Delivered(session_id, delivery.sequence), ack.reason_code);
                 }
                 let Some(session) = self.sessions.get(session_id) else { return Ok(()) };
-                if let (true, Some(delivery)) = (ack.reason_code.is_error(), delivery) {
-                    let topic = &delivery.message.topic;
-                    self.counters.drops.count(DropReason::RejectedByReceiver, session.client_id(), topic);
+                if let Some(delivery) = delivery {
+                    if ack.reason_code.is_error() {
+                        let topic = &delivery.message.topic;
+                        self.counters.drops.count(DropReason::RejectedByReceiver, session.client_id(), topic);
+                    }
+                    self.spare_messages.keep(delivery.message);
                 }
                 if let Some(session) = session.recorded.filter(|_| stored.parts.any()) {
                     turn.effects.records.push(Record::Completed { session, copy: stored });

@@ -69,6 +69,7 @@ mod shared;
 mod shared_subscription;
 mod span;
 mod spans;
+mod spare_messages;
 mod store_health;
 mod subscribe;
 mod takeover;

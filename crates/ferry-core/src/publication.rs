@@ -343,6 +343,6 @@ impl Shard {
             self.last_topic = publication.topic.into();
         }
         let topic = Arc::clone(&self.last_topic);
-        Arc::new(Message::from_publish(&packet, topic, publisher, now))
+        self.spare_messages.make(Message::from_publish(&packet, topic, publisher, now))
     }
 }

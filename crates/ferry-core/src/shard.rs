@@ -17,6 +17,7 @@ use crate::rights_cache::Answers;
 use crate::session::{Session, SessionId, SessionView, Sessions};
 use crate::session_ends::SessionEnds;
 use crate::spans::Spans;
+use crate::spare_messages::SpareMessages;
 use crate::subscribe::Grant;
 use crate::timers::{TimerKey, Timers};
 use crate::turn::Turn;
@@ -56,6 +57,7 @@ pub struct Shard {
     pub(crate) matches: Matches,
     pub(crate) shapes: WireShapes,
     pub(crate) spare_buffers: SpareBuffers,
+    pub(crate) spare_messages: SpareMessages,
     /// The topic that an alias stands for, while the PUBLISH is handled.
     pub(crate) topic: String,
     /// That of the message made last: the next one is often of the same.
@@ -108,6 +110,7 @@ impl Shard {
             matches: Matches::default(),
             shapes: WireShapes::default(),
             spare_buffers: SpareBuffers::default(),
+            spare_messages: SpareMessages::default(),
             topic: String::new(),
             last_topic: Arc::from(""),
             connect_quota: None,
