@@ -90,11 +90,20 @@ fn what_is_no_result_is_refused() {
         ("", 2, "<SCENARIO>"),
         ("p2p report", 2, "report"),
         ("p2p --pid 4294967295", 1, "--pid 4294967295: there is no such process"),
-        ("p3p", 1, "there is no scenario"),
+        ("p3p", 2, "there is no scenario"),
+        ("p2p --qos 3", 2, "--qos is 0, 1 or 2"),
+        ("p2p --rate -1", 2, "--rate is more than 0"),
+        ("p2p --ramp -1", 2, "--ramp are more than 0"),
+        ("conn --rate 5", 2, "--rate: there is no schedule here"),
+        ("p2p --port 1 --json none/x.json", 1, "none/x.json: No such file"),
+        ("p2p --port 1 --json y.json --html .", 1, ".: is a directory"),
+        ("p2p --port 1 --json other.json", 1, "Connection refused"),
     ] {
         let output = bench(&at, line);
         let error = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{line}: {error}");
         assert!(error.contains(words), "{line}: {error}");
     }
+    assert!(!at.join("y.json").exists(), "nothing was measured");
+    assert_eq!(text(&at.join("other.json")), "{}", "an older result is there until there is a new one");
 }

@@ -1,5 +1,6 @@
 //! What a run does: everything that was left open by the command line is decided here, so a plan is repeatable.
 
+mod check;
 mod scenario;
 mod target;
 

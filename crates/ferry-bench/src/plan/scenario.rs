@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::check::check;
 use super::{Load, Pattern, Plan, Protocol, Target, Traffic};
 use crate::BenchError;
 
@@ -106,6 +107,9 @@ pub(crate) const PAYLOAD_BYTES_MIN: usize = 16;
 /// Messages on their way in a saturated run, if nothing else is said: divided among publishers and copies.
 const WINDOW_TOTAL: f64 = 10_000.0;
 
+/// Bytes of one publisher on their way in such a run: sessions have limits of this kind too.
+const WINDOW_BYTES: usize = 8 * 1024 * 1024;
+
 /// Makes a plan of a scenario's name and what the command line says besides.
 ///
 /// # Errors
@@ -128,8 +132,8 @@ pub fn resolve(name: &str, overrides: &Overrides) -> Result<Plan, BenchError> {
         connects_per_second: overrides.connects_per_second.or(size.connects_per_second),
         connect_seconds_max: overrides.connect_seconds_max.unwrap_or_else(super::default_connect_seconds_max),
         drain_seconds_max: overrides.drain_seconds_max.unwrap_or(5.0),
-        processes: overrides.processes.unwrap_or(1).max(1),
-        threads: overrides.threads.unwrap_or(1).max(1),
+        processes: overrides.processes.unwrap_or(1),
+        threads: overrides.threads.unwrap_or(1),
         source_addresses: overrides.source_addresses.clone(),
         seed: overrides.seed,
         rounds: overrides.rounds.unwrap_or(3),
@@ -141,10 +145,10 @@ pub fn resolve(name: &str, overrides: &Overrides) -> Result<Plan, BenchError> {
     for part in &mut plan.parts {
         override_traffic(part, overrides);
     }
-    if let Some(ramp) = overrides.ramp_seconds.filter(|ramp| *ramp > 0.0) {
+    if let Some(ramp) = overrides.ramp_seconds.filter(|ramp| *ramp != 0.0) {
         plan.connects_per_second = Some((plan.publishers() + plan.subscribers()) as f64 / ramp);
     }
-    check(&plan)?;
+    check(&plan, overrides)?;
     Ok(plan)
 }
 
@@ -185,48 +189,8 @@ fn override_traffic(part: &mut Traffic, overrides: &Overrides) {
 fn suitable_window(part: &Traffic) -> usize {
     let ways = part.publishers.max(1) as f64 * part.copies().max(1.0);
     // At most 1,000 and at least 16.
-    (WINDOW_TOTAL / ways).clamp(16.0, 1_000.0) as usize
-}
-
-fn check(plan: &Plan) -> Result<(), BenchError> {
-    let wrong = |why: &str| Err(BenchError::new(format!("{}: {why}", plan.name)));
-    for part in &plan.parts {
-        if part.qos > 2 {
-            return wrong("--qos is 0, 1 or 2");
-        }
-        if part.payload_bytes < PAYLOAD_BYTES_MIN {
-            return wrong(
-                "--payload-bytes is at least 16: publisher, number, time and checksum of the message",
-            );
-        }
-        if part.payload_bytes > 200_000_000 {
-            return wrong("--payload-bytes is more than a packet can hold");
-        }
-        if part.pattern != Pattern::Idle && (part.publishers == 0 || part.topics == 0) {
-            return wrong("--publishers and --topics are at least 1");
-        }
-        if part.streams() > u32::MAX as usize || part.subscribers > u32::MAX as usize {
-            return wrong("more clients or topics than 32 bits can count");
-        }
-        match part.load {
-            Load::Rate { messages_per_second }
-                if messages_per_second.is_nan() || messages_per_second <= 0.0 =>
-            {
-                return wrong("--rate is more than 0");
-            }
-            Load::Saturate { window: 0 } => return wrong("--window is at least 1"),
-            _ => {}
-        }
-    }
-    let seconds =
-        [plan.warm_up_seconds, plan.duration_seconds, plan.drain_seconds_max, plan.connect_seconds_max];
-    if seconds.iter().any(|seconds| !(0.0..=10_000_000.0).contains(seconds)) {
-        return wrong("a time is negative or too long");
-    }
-    if plan.connects_per_second.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
-        return wrong("--connect-rate is more than 0");
-    }
-    Ok(())
+    let messages = (WINDOW_TOTAL / ways).clamp(16.0, 1_000.0) as usize;
+    messages.min((WINDOW_BYTES / part.payload_bytes.max(1)).max(2))
 }
 
 /// A scenario with its own numbers, before the command line's.
@@ -420,16 +384,46 @@ mod tests {
     }
 
     #[test]
+    fn large_messages_are_few_on_their_way() {
+        let window = |payload_bytes| {
+            let large = Overrides { payload_bytes: Some(payload_bytes), ..Overrides::default() };
+            resolve("p2p", &large).unwrap().parts[0].load
+        };
+        assert_eq!([16, 1 << 20, 1 << 27].map(window), [200, 8, 2].map(|window| Load::Saturate { window }));
+    }
+
+    #[test]
     fn what_does_not_fit_is_refused() {
+        let none = Overrides::default;
         for (name, overrides) in [
-            ("p3p", Overrides::default()),
-            ("p2p-x", Overrides::default()),
-            ("p2p-1-2", Overrides::default()),
-            ("p2p", Overrides { payload_bytes: Some(15), ..Overrides::default() }),
-            ("p2p", Overrides { qos: Some(3), ..Overrides::default() }),
-            ("p2p", Overrides { rate: Some(0.0), ..Overrides::default() }),
-            ("p2p", Overrides { window: Some(0), ..Overrides::default() }),
-            ("p2p", Overrides { duration_seconds: Some(-1.0), ..Overrides::default() }),
+            ("p3p", none()),
+            ("p2p-x", none()),
+            ("p2p-1-2", none()),
+            ("p2p", Overrides { payload_bytes: Some(15), ..none() }),
+            ("p2p", Overrides { qos: Some(3), ..none() }),
+            ("p2p", Overrides { rate: Some(0.0), ..none() }),
+            ("p2p", Overrides { rate: Some(f64::INFINITY), ..none() }),
+            ("p2p", Overrides { window: Some(0), ..none() }),
+            ("p2p", Overrides { window: Some(1_000_000), ..none() }),
+            ("p2p", Overrides { duration_seconds: Some(-1.0), ..none() }),
+            ("p2p", Overrides { ramp_seconds: Some(f64::NAN), ..none() }),
+            ("p2p", Overrides { ramp_seconds: Some(-1.0), ..none() }),
+            ("p2p", Overrides { threads: Some(0), ..none() }),
+            ("p2p", Overrides { processes: Some(0), ..none() }),
+            ("conn", Overrides { subscribers: Some(0), ..none() }),
+            ("storm", Overrides { rounds: Some(0), ..none() }),
+            ("offline", Overrides { offline_messages: Some(0), ..none() }),
+            (
+                "p2p",
+                Overrides { kill_interval_seconds: Some(0.0), kill_broker: Some("x".to_owned()), ..none() },
+            ),
+            // What would do nothing.
+            ("conn", Overrides { kill_broker: Some("x".to_owned()), ..none() }),
+            ("conn", Overrides { publishers: Some(5), ..none() }),
+            ("idle", Overrides { saturate: true, ..none() }),
+            ("retained", Overrides { rate: Some(1.0), ..none() }),
+            ("p2p", Overrides { rounds: Some(2), ..none() }),
+            ("p2p", Overrides { offline_messages: Some(2), ..none() }),
         ] {
             assert!(resolve(name, &overrides).is_err(), "{name} {overrides:?}");
         }

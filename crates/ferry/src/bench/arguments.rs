@@ -79,7 +79,7 @@ pub(crate) struct BenchArguments {
     payload_bytes: Option<usize>,
 
     /// Messages per second of each publisher: open loop, latency counts from the time that was planned
-    #[arg(short, long, value_name = "NUMBER", conflicts_with_all = ["saturate", "window"], help_heading = "Load")]
+    #[arg(short, long, value_name = "NUMBER", conflicts_with_all = ["saturate", "window"], allow_negative_numbers = true, help_heading = "Load")]
     rate: Option<f64>,
 
     /// Publish as fast as the broker takes it
@@ -111,27 +111,33 @@ pub(crate) struct BenchArguments {
     persistent: bool,
 
     /// Seconds to measure [default: 10]
-    #[arg(short, long, value_name = "SECONDS", help_heading = "Time")]
+    #[arg(short, long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = "Time")]
     duration: Option<f64>,
 
     /// Seconds of load before that [default: 2]
-    #[arg(long, value_name = "SECONDS", help_heading = "Time")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = "Time")]
     warm_up: Option<f64>,
 
     /// Seconds over which connections are opened [default: as fast as the broker takes them]
-    #[arg(long, value_name = "SECONDS", conflicts_with = "connect_rate", help_heading = "Time")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        conflicts_with = "connect_rate",
+        allow_negative_numbers = true,
+        help_heading = "Time"
+    )]
     ramp: Option<f64>,
 
     /// Connections to open per second
-    #[arg(long, value_name = "NUMBER", help_heading = "Time")]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true, help_heading = "Time")]
     connect_rate: Option<f64>,
 
     /// Seconds without any answer after which connecting has failed [default: 20]
-    #[arg(long, value_name = "SECONDS", help_heading = "Time")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = "Time")]
     connect_timeout: Option<f64>,
 
     /// Seconds without any delivery, at the end, after which what is missing is lost [default: 5]
-    #[arg(long, value_name = "SECONDS", help_heading = "Time")]
+    #[arg(long, value_name = "SECONDS", allow_negative_numbers = true, help_heading = "Time")]
     drain: Option<f64>,
 
     /// Event loops that generate load [default: 1]
@@ -155,7 +161,13 @@ pub(crate) struct BenchArguments {
     kill_broker: Option<String>,
 
     /// Seconds between kills [default: 5]
-    #[arg(long, value_name = "SECONDS", requires = "kill_broker", help_heading = "Faults")]
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        requires = "kill_broker",
+        allow_negative_numbers = true,
+        help_heading = "Faults"
+    )]
     kill_interval: Option<f64>,
 
     /// Write the result as JSON
@@ -179,21 +191,22 @@ Scenarios:
   mixed      all of these patterns and qualities of service at moderate rates, and idle clients
   conn       10,000 connections: how fast they are opened
   idle       the same: what each costs in memory
-  of the open MQTT benchmark suite: conn-10k, conn-1m, fanout-1k, fanout-250k, p2p-1k, p2p-50k, sharedsub-1k,
-  sharedsub-50k; its own names work too, as singlenode-p2p-1K-1K-1K-1K, with any numbers:
-  p2p, fanout, sharedsub -PUBLISHERS-SUBSCRIBERS-TOPICS-MESSAGES_PER_SECOND
+  of the open MQTT benchmark suite: conn-10k, conn-1m, fanout-1k, fanout-250k, p2p-1k, p2p-50k,
+  sharedsub-1k, sharedsub-50k; its own names work too, as singlenode-p2p-1K-1K-1K-1K, with any
+  numbers: p2p, fanout, sharedsub -PUBLISHERS-SUBSCRIBERS-TOPICS-MESSAGES_PER_SECOND
 
 Examples:
   ferry bench p2p
   ferry bench p2p-1k --host 10.0.0.5
   ferry bench conn-1m --source-addresses 127.0.0.0/24 --processes 2
   ferry bench p2p --rate 100 --qos 2 --kill-broker 'ferry serve --data bench-data'
-  ferry bench p2p --publishers 1000 --rate 20 --qos 1 --duration 60 --json result.json --html result.html
+  ferry bench p2p --publishers 1000 --rate 20 --qos 1 --json result.json --html result.html
   ferry bench report ferry.json other.json --html comparison.html
 
 Exit codes:
   0  everything was delivered as it must be
-  1  something was lost, came twice, in disorder or damaged, where the QoS forbids it; or the run could not be made
+  1  something was lost, came twice, in disorder or damaged, where the QoS forbids it; or the run
+     could not be made
   2  wrong command line
   130  ended by Ctrl-C or SIGTERM before its time: what was measured until then is told";
 

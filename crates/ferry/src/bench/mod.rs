@@ -12,12 +12,13 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use ferry_bench::plan::resolve;
+use ferry_bench::plan::{Credentials, Plan, resolve};
 use ferry_bench::report::Report;
 use ferry_bench::{Environment, Interruption, Progress};
 
 use crate::output;
 use command::BenchTask;
+use result_file::ResultFiles;
 
 /// Makes a run, or shows the results of others.
 pub(crate) fn bench(command: BenchCommand) -> ExitCode {
@@ -33,8 +34,13 @@ const INTERRUPTED: u8 = 130;
 
 /// Generates load, prints what came of it, and fails if the broker did something that it may not.
 fn run(arguments: BenchArguments) -> ExitCode {
+    let files = ResultFiles { json: arguments.json.clone(), html: arguments.html.clone() };
+    let (plan, credentials) = match arguments.into_plan(resolve) {
+        Ok(plan) => plan,
+        Err(wrong) => return output::wrong_command_line(&wrong),
+    };
     let interruption = Interruption::default();
-    match measure(arguments, &interruption) {
+    match measure(plan, credentials, &files, &interruption) {
         Ok(report) if !report.passed() => ExitCode::FAILURE,
         Ok(report) if report.interrupted => ExitCode::from(INTERRUPTED),
         Ok(_) => ExitCode::SUCCESS,
@@ -53,10 +59,14 @@ pub(crate) fn agent() -> ExitCode {
     }
 }
 
-fn measure(arguments: BenchArguments, interruption: &Interruption) -> Result<Report, String> {
+fn measure(
+    plan: Plan,
+    credentials: Credentials,
+    files: &ResultFiles,
+    interruption: &Interruption,
+) -> Result<Report, String> {
     let words = |error: ferry_bench::BenchError| error.to_string();
-    let (json, html) = (arguments.json.clone(), arguments.html.clone());
-    let (plan, credentials) = arguments.into_plan(resolve)?;
+    files.check()?;
     let mut line = ProgressLine::new();
     let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
     signals::pass_on(interruption.clone()).map_err(|error| format!("catching signals: {error}"))?;
@@ -66,7 +76,7 @@ fn measure(arguments: BenchArguments, interruption: &Interruption) -> Result<Rep
     line.clear();
     let report = report.map_err(words)?;
     output::line(report.summary().trim_end());
-    result_file::write_all(&report, json.as_deref(), html.as_deref())?;
+    files.write(&report)?;
     Ok(report)
 }
 

@@ -1,6 +1,8 @@
 //! Results in files: JSON to be read again, pages to be looked at.
 
-use std::path::Path;
+use std::fs::OpenOptions;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ferry_bench::html::{NamedReport, page};
@@ -8,6 +10,12 @@ use ferry_bench::report::{REPORT_FORMAT, Report};
 
 use super::command::ReportArguments;
 use crate::output;
+
+/// Where the result of a run goes.
+pub(super) struct ResultFiles {
+    pub(super) json: Option<PathBuf>,
+    pub(super) html: Option<PathBuf>,
+}
 
 /// Shows results that were written before.
 pub(super) fn show(arguments: &ReportArguments) -> ExitCode {
@@ -22,17 +30,45 @@ pub(super) fn show(arguments: &ReportArguments) -> ExitCode {
     shown.map_or_else(|why| output::failure(&why), |()| ExitCode::SUCCESS)
 }
 
-/// Writes what was asked for of a run that has just ended.
-pub(super) fn write_all(report: &Report, json: Option<&Path>, html: Option<&Path>) -> Result<(), String> {
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
-        write(file, &text)?;
+impl ResultFiles {
+    /// Whether they can be written: it would be a pity to learn that after an hour of measuring.
+    ///
+    /// # Errors
+    /// Which one cannot.
+    pub(super) fn check(&self) -> Result<(), String> {
+        for file in [&self.json, &self.html].into_iter().flatten() {
+            let wrong = |error: std::io::Error| format!("{}: {error}", file.display());
+            match std::fs::metadata(file) {
+                Ok(data) if data.is_file() => {
+                    let _writable = OpenOptions::new().append(true).open(file).map_err(wrong)?;
+                }
+                Ok(data) if data.is_dir() => return Err(wrong(ErrorKind::IsADirectory.into())),
+                // To open a pipe would tell its reader something.
+                Ok(_) => {}
+                Err(_) => {
+                    OpenOptions::new().write(true).create_new(true).open(file).map_err(wrong)?;
+                    std::fs::remove_file(file).map_err(wrong)?;
+                }
+            }
+        }
+        Ok(())
     }
-    if let Some(file) = html {
-        let run = NamedReport { name: report.plan.name.clone(), report: report.clone() };
-        write(file, &page(&[run]))?;
+
+    /// Writes what was asked for of a run that has just ended.
+    ///
+    /// # Errors
+    /// What could not be written. The other file is there nevertheless.
+    pub(super) fn write(&self, report: &Report) -> Result<(), String> {
+        let json = self.json.as_deref().map_or(Ok(()), |file| {
+            let text = serde_json::to_string_pretty(report).map_err(|error| error.to_string())?;
+            write(file, &text)
+        });
+        let html = self.html.as_deref().map_or(Ok(()), |file| {
+            let run = NamedReport { name: report.plan.name.clone(), report: report.clone() };
+            write(file, &page(&[run]))
+        });
+        json.and(html)
     }
-    Ok(())
 }
 
 fn print(run: &NamedReport) {
