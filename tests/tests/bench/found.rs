@@ -39,8 +39,10 @@ fn loss_is_a_failure_unless_it_is_allowed() {
 fn a_duplicate_is_a_failure_unless_it_is_allowed() {
     let report = with_fault(Fault::Repeats, 0);
     assert_eq!((report.total.duplicates, report.total.delivered, report.passed()), (1, 300, false));
+    assert_eq!(report.total.duplicates_forbidden, 1);
     let allowed = with_fault(Fault::Repeats, 1);
     assert!(allowed.passed() && allowed.total.duplicates == 1, "{:?}", allowed.failures);
+    assert_eq!(allowed.total.duplicates_forbidden, 0);
 }
 
 #[test]

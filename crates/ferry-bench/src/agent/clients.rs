@@ -198,6 +198,7 @@ impl Clients {
         let expectations = Expectations {
             seed: self.seed,
             is_v5: self.protocol == Protocol::V5,
+            qos: self.parts[part].traffic.qos,
             filler: &self.fillers[part],
         };
         let group = Some(&mut self.groups[part]);

@@ -34,6 +34,8 @@ pub(crate) struct Group {
 pub(crate) struct Expectations<'a> {
     pub(crate) seed: u64,
     pub(crate) is_v5: bool,
+    /// Of messages and subscriptions.
+    pub(crate) qos: u8,
     /// What follows the stamp in every payload.
     pub(crate) filler: &'a [u8],
 }
@@ -84,7 +86,9 @@ impl Subscriber {
             Arrival::InOrder => {}
             Arrival::Late => tally.counts(stamp.sent_at).reordered += 1,
             Arrival::Duplicate => {
-                tally.counts(stamp.sent_at).duplicates += 1;
+                let counts = tally.counts(stamp.sent_at);
+                counts.duplicates += 1;
+                counts.duplicates_forbidden += u64::from(expectations.qos != 1);
                 return None;
             }
         }

@@ -21,6 +21,9 @@ pub struct Counts {
     pub lost_acknowledged: u64,
     /// Copies that came again. At QoS 1 this is allowed.
     pub duplicates: u64,
+    /// Of `duplicates`, those of QoS 0 and 2.
+    #[serde(default)]
+    pub duplicates_forbidden: u64,
     /// Copies that came after a later one of the same publisher and topic.
     pub reordered: u64,
     /// Payloads that are not what was sent, and messages for somebody else.
@@ -37,6 +40,7 @@ impl AddAssign for Counts {
         self.lost += other.lost;
         self.lost_acknowledged += other.lost_acknowledged;
         self.duplicates += other.duplicates;
+        self.duplicates_forbidden += other.duplicates_forbidden;
         self.reordered += other.reordered;
         self.corrupt += other.corrupt;
     }

@@ -251,7 +251,7 @@ fn broker_pids(plan: &Plan) -> Vec<u32> {
     if is_here { listening_on(plan.target.port) } else { Vec::new() }
 }
 
-fn empty_report(plan: &Plan, pids: Vec<u32>) -> Report {
+pub(super) fn empty_report(plan: &Plan, pids: Vec<u32>) -> Report {
     let broker_cost = (!pids.is_empty())
         .then(|| BrokerCost { resident_bytes_before: usage(&pids).resident_bytes, ..BrokerCost::default() });
     Report {

@@ -106,10 +106,12 @@ pub(crate) fn judge(report: &mut Report) {
     } else if total.lost > 0 {
         report.notes.push(format!("{} copies are lost, which QoS 0 allows", total.lost));
     }
-    if total.duplicates > 0 && qos.iter().all(|qos| *qos != 1) {
-        report.failures.push(format!("{} copies came more than once", total.duplicates));
-    } else if total.duplicates > 0 {
-        report.notes.push(format!("{} copies came more than once, which QoS 1 allows", total.duplicates));
+    if total.duplicates_forbidden > 0 {
+        report.failures.push(format!("{} copies came more than once", total.duplicates_forbidden));
+    }
+    let allowed = total.duplicates - total.duplicates_forbidden;
+    if allowed > 0 {
+        report.notes.push(format!("{allowed} copies came more than once, which QoS 1 allows"));
     }
     if total.unsent > 0 {
         report.notes.push(format!(
@@ -121,5 +123,27 @@ pub(crate) fn judge(report: &mut Report) {
         report.notes.push(
             "publishers sent as fast as they could: the latency is mostly the time in queues".to_owned(),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Overrides, resolve};
+    use crate::report::Counts;
+    use crate::run::coordinator::empty_report;
+
+    #[test]
+    fn a_duplicate_of_qos_2_is_not_excused_by_others_of_qos_1() {
+        let plan = resolve("mixed", &Overrides::default()).unwrap();
+        let judged = |duplicates_forbidden| {
+            let mut report = empty_report(&plan, Vec::new());
+            report.total = Counts { duplicates: 3, duplicates_forbidden, ..Counts::default() };
+            judge(&mut report);
+            (report.failures, report.notes)
+        };
+        let note = |count: u64| vec![format!("{count} copies came more than once, which QoS 1 allows")];
+        assert_eq!(judged(0), (Vec::new(), note(3)));
+        assert_eq!(judged(1), (vec!["1 copies came more than once".to_owned()], note(2)));
     }
 }
