@@ -46,6 +46,21 @@ fn p2p_with_every_quality_of_service_and_version() {
 }
 
 #[test]
+fn publishers_whom_nobody_hears_are_not_held_up() {
+    let server = server();
+    let unheard = Overrides {
+        publishers: Some(1),
+        subscribers: Some(0),
+        payload_bytes: Some(1_000),
+        ..overrides(server.port())
+    };
+    let report = bench("p2p", &unheard);
+    assert!(report.passed(), "{:?}", report.failures);
+    // One batch is 64 KiB; the next one used to come after a second.
+    assert!(report.total.sent > 200, "{:?}", report.total);
+}
+
+#[test]
 fn with_a_rate_the_schedule_is_kept() {
     let server = server();
     let small = Overrides { rate: Some(200.0), publishers: Some(5), ..overrides(server.port()) };

@@ -180,6 +180,11 @@ impl Publisher {
         self.left.map_or(room, |left| room.min(usize::try_from(left).unwrap_or(usize::MAX)))
     }
 
+    /// Whether nothing but the socket holds it up: no answer will tell it that there is room.
+    pub(crate) fn hears_nothing(&self) -> bool {
+        self.qos == 0 && self.copies == 0 && matches!(self.load, Load::Saturate { .. })
+    }
+
     /// Whether one more message of a schedule can be sent.
     pub(crate) fn has_room_for_one(&self) -> bool {
         self.qos == 0 || self.acknowledgement_room(INFLIGHT_MAX) > 0

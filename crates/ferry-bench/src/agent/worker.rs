@@ -521,6 +521,15 @@ impl Worker {
             connection.is_dirty = false;
             if let Err(error) = connection.flush() {
                 self.lose(index, &format!("writing: {error}"));
+                continue;
+            }
+            let is_empty = connection.backlog_bytes() == 0;
+            if let Client::Publisher(publisher) = connection.client
+                && is_empty
+                && self.publishing != Publishing::No
+                && self.clients.publishers[publisher].hears_nothing()
+            {
+                self.clients.enqueue(publisher);
             }
         }
     }
