@@ -122,3 +122,12 @@ fn a_broker_that_ends_costs_an_unknown_amount() {
     assert_eq!(report.broker_cost.and_then(|cost| cost.cpu_microseconds_per_delivered_message), None);
     assert!(report.notes.iter().any(|note| note.contains("process has ended")), "{:?}", report.notes);
 }
+
+#[test]
+fn a_limit_of_connections_is_named_as_a_reason() {
+    let limit = ["[limits]", "connects_per_second_max = 5"].map(str::to_owned);
+    let server = Server::start(&limit).expect("ferry starts");
+    let report = bench("conn", &Overrides { subscribers: Some(100), ..overrides(server.port()) });
+    assert!(!report.passed() && report.connect.connected > 0, "{:?}", report.failures);
+    assert!(report.notes.iter().any(|note| note.contains("--connect-rate")), "{:?}", report.notes);
+}

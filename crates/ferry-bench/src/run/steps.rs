@@ -101,6 +101,11 @@ impl Coordinator<'_> {
                 return Err(BenchError::new(format!("{}: {text}", self.plan.target)));
             }
             self.report.failures.push(text);
+            let hint = "some clients got in and others did not: brokers have limits, also of connections per second, and \
+                        --connect-rate or --ramp opens them slower";
+            if !self.report.notes.iter().any(|note| note == hint) {
+                self.report.notes.push(hint.to_owned());
+            }
         }
         Ok(connects)
     }
