@@ -35,6 +35,8 @@ pub(crate) struct Publisher {
     receive_maximum: usize,
     /// Copies of its messages that come back to this process, per message.
     copies: u64,
+    /// Nobody subscribes to what it publishes, in no process.
+    is_unheard: bool,
     /// Copies that have not come back yet.
     outstanding: u64,
 }
@@ -115,7 +117,9 @@ impl Publisher {
         let is_here = |worker| credits.is_here(worker);
         let copies =
             streams.iter().map(|stream| part.copies_within(stream.id, plan.workers(), is_here)).max();
+        let is_unheard = streams.iter().all(|stream| part.copies_of(stream.id) == 0);
         Self {
+            is_unheard,
             number: part.publisher(index),
             part: part.number,
             load: traffic.load,
@@ -182,7 +186,7 @@ impl Publisher {
 
     /// Whether nothing but the socket holds it up: no answer will tell it that there is room.
     pub(crate) fn hears_nothing(&self) -> bool {
-        self.qos == 0 && self.copies == 0 && matches!(self.load, Load::Saturate { .. })
+        self.qos == 0 && self.is_unheard && matches!(self.load, Load::Saturate { .. })
     }
 
     /// Whether one more message of a schedule can be sent.
@@ -326,4 +330,24 @@ fn packet_id_after(packet_id: u16, steps: usize) -> u16 {
 /// Whether reason codes can be in an acknowledgement.
 pub(crate) fn is_refusal(protocol: Protocol, body: &[u8]) -> bool {
     protocol == Protocol::V5 && body.get(2).is_some_and(|code| *code >= 0x80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Overrides, resolve};
+    use crate::topology::parts;
+
+    #[test]
+    fn only_publishers_without_any_subscriber_go_on_without_an_answer() {
+        for (subscribers, qos, expected) in [(0, 0, true), (0, 1, false), (1, 0, false)] {
+            let overrides =
+                Overrides { subscribers: Some(subscribers), qos: Some(qos), ..Overrides::default() };
+            let plan = resolve("fanout", &overrides).unwrap();
+            // No event loop is in this process, so that whoever subscribes does so in another one.
+            let credits = SharedCredits::new(&plan, 0, Vec::new());
+            let publisher = Publisher::new(&plan, &parts(&plan)[0], 0, &credits);
+            assert_eq!(publisher.hears_nothing(), expected, "{subscribers} subscribers, QoS {qos}");
+        }
+    }
 }
