@@ -18,7 +18,7 @@ pub(super) struct Suite<'a> {
     ferry: PathBuf,
     /// Results stay here, to be looked at.
     directory: PathBuf,
-    /// Of this process alone; the guard removes it in the end.
+    /// Of this process alone; gone at the end, or removed by the guard.
     scratch: PathBuf,
     certificate: Option<Certificate>,
     guard: Guard,
@@ -169,6 +169,12 @@ impl<'a> Suite<'a> {
         // For `ferry bench report`; that it is missing spoils nothing.
         let _ = std::fs::copy(self.scratch.join("result.json"), file);
         Ok(result)
+    }
+}
+
+impl Drop for Suite<'_> {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.scratch);
     }
 }
 

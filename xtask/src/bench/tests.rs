@@ -150,6 +150,8 @@ fn a_tiny_run_measures_ferry() {
     let options = options("--quick --only p2p-qos1").unwrap();
     let peers = Peer::all().unwrap().into_iter().filter(|peer| peer.name == "Ferry").collect();
     let results = Suite::new(&options, peers, ferry).unwrap().run().unwrap();
+    let scratch = target_directory().join(format!("bench/run-{}", std::process::id()));
+    assert!(!scratch.exists(), "{}", scratch.display());
     let row = &results.rows[0];
     let measurement = row.measurements[0].as_ref().unwrap();
     assert_eq!((&measurement.why_not, measurement.failures()), (&None, Vec::new()));
