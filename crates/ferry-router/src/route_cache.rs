@@ -12,7 +12,7 @@ const PLACES: usize = 1024;
 const TOPIC_BYTES_MAX: usize = 256;
 
 /// More share groups than this that want one topic are not remembered.
-const SHARE_GROUPS_MAX: usize = 16;
+const SHARE_GROUPS_MAX: usize = 64;
 
 /// The answers of [`RouteTable::targets`] and [`RouteTable::share_targets`] to one shard, as long as they do not change:
 /// found without the lock, whose every use makes the shards wait for each other.

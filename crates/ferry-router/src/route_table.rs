@@ -60,9 +60,10 @@ struct ShareGroup {
     shards: ShareShards,
 }
 
-/// The shards that have members of a share group.
+/// The shards that have members of a share group. What a shard remembers of it is a copy, which up to four cost no
+/// allocation.
 #[derive(Clone, Default)]
-pub(crate) struct ShareShards(SmallVec<[(ShardId, ShareMembers); 1]>);
+pub(crate) struct ShareShards(SmallVec<[(ShardId, ShareMembers); 4]>);
 
 impl RouteTable {
     /// More shards than this are refused: it is the number of slots that clients are spread over.

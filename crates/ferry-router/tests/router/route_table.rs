@@ -141,6 +141,21 @@ fn share_groups_prefer_shards_with_online_members_by_their_number() {
     routes.share_targets("a", 0, |_, _| panic!("the group has no members"));
 }
 
+#[test]
+fn share_groups_that_are_too_many_to_remember_are_asked_for_each_time() {
+    let routes = RouteTable::new(2, 0);
+    let mut shard: SharedGroups<u32, ()> = SharedGroups::new(ShardId(1), 0);
+    let mut cache = RouteCache::new(1);
+    for group in 0..200 {
+        shard.subscribe(&routes, &format!("g{group}"), "a", 0, ());
+        for _ in 0..2 {
+            let mut groups = 0;
+            cache.share_targets(&routes, "a", 0, |_, _| groups += 1);
+            assert_eq!(groups, group + 1);
+        }
+    }
+}
+
 /// Something that changes which shard a share group's message goes to.
 #[derive(Clone, Debug)]
 enum ShareOperation {
