@@ -106,6 +106,7 @@ impl PackedMessages {
         });
     }
 
+    /// Its messages, to be taken one by one.
     pub(crate) fn open(&self) -> OpenPack<'_> {
         OpenPack {
             heads: self.heads.iter(),
@@ -138,6 +139,7 @@ impl<'a> OpenPack<'a> {
         Some((head.group.map(|group| ShareGroupId(group.get() - 1)), publication))
     }
 
+    /// The next so many bytes of the contents.
     fn take(&mut self, length: usize) -> &'a [u8] {
         let (taken, rest) = self.contents.split_at(length);
         self.contents = rest;
