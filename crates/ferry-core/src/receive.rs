@@ -36,6 +36,7 @@ impl Shard {
             self.settle(turn);
         }
         self.settle(turn);
+        self.spare_messages.collect();
         let Some(conn) = self.conns.get_mut(conn) else { return bytes.len() };
         conn.bytes_received += used as u64;
         conn.messages_received += self.counters.packets_received[PUBLISH] - messages_before;

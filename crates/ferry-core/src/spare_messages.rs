@@ -9,14 +9,22 @@ const SPARES_MAX: usize = 8 * 1024;
 /// A message with a longer topic or publisher is not kept: what is kept is small.
 const TEXT_BYTES_MAX: usize = 256;
 
+/// How many acknowledged messages are looked at together, at most.
+const BATCH: usize = 256;
+
 /// Memory of messages that nobody is owed any longer.
 #[derive(Debug, Default)]
-pub(crate) struct SpareMessages(Vec<Arc<Message>>);
+pub(crate) struct SpareMessages {
+    spares: Vec<Arc<Message>>,
+    /// Acknowledged, and not looked at yet: a message that was sent a while ago is far from the processor, which fetches
+    /// many at a time if it is asked for one right after the other, and waits for each one otherwise.
+    acknowledged: Vec<Arc<Message>>,
+}
 
 impl SpareMessages {
     /// As [`Arc::new`].
     pub(crate) fn make(&mut self, message: Message) -> Arc<Message> {
-        if let Some(mut spare) = self.0.pop()
+        if let Some(mut spare) = self.spares.pop()
             && let Some(place) = Arc::get_mut(&mut spare)
         {
             *place = message;
@@ -25,11 +33,23 @@ impl SpareMessages {
         Arc::new(message)
     }
 
-    /// Keeps the memory of a message that was acknowledged, unless somebody else is owed it.
+    /// Keeps the memory of a message that was acknowledged, unless somebody else is owed it, from the next
+    /// [`collect`](Self::collect) on.
     #[inline]
     pub(crate) fn keep(&mut self, message: Arc<Message>) {
-        if Arc::strong_count(&message) == 1 && self.0.len() < SPARES_MAX && is_small(&message) {
-            self.0.push(message);
+        self.acknowledged.push(message);
+        if self.acknowledged.len() == BATCH {
+            self.collect();
+        }
+    }
+
+    /// Lets go of what was acknowledged: to be called before anybody waits.
+    #[inline]
+    pub(crate) fn collect(&mut self) {
+        for message in self.acknowledged.drain(..) {
+            if Arc::strong_count(&message) == 1 && self.spares.len() < SPARES_MAX && is_small(&message) {
+                self.spares.push(message);
+            }
         }
     }
 }
@@ -62,6 +82,7 @@ mod tests {
         let first = spares.make(small(b"1"));
         let place = Arc::as_ptr(&first);
         spares.keep(first);
+        spares.collect();
         let second = spares.make(small(b"2"));
         assert_eq!((Arc::as_ptr(&second), &*second), (place, &small(b"2")));
         assert_ne!(Arc::as_ptr(&spares.make(small(b"3"))), place);
@@ -72,6 +93,7 @@ mod tests {
         let mut spares = SpareMessages::default();
         let message = spares.make(small(b"1"));
         spares.keep(Arc::clone(&message));
+        spares.collect();
         assert_ne!(Arc::as_ptr(&spares.make(small(b"2"))), Arc::as_ptr(&message));
         assert_eq!(*message, small(b"1"));
     }
@@ -95,10 +117,12 @@ mod tests {
         }
         let publisher = Some(long.as_str().into());
         spares.keep(Arc::new(Message { publisher, ..small(b"") }));
-        assert_eq!(spares.0.len(), 0);
+        spares.collect();
+        assert_eq!(spares.spares.len(), 0);
         for _ in 0..=SPARES_MAX {
             spares.keep(Arc::new(small(b"")));
         }
-        assert_eq!(spares.0.len(), SPARES_MAX);
+        spares.collect();
+        assert_eq!(spares.spares.len(), SPARES_MAX);
     }
 }
