@@ -70,6 +70,10 @@ const SCRATCH_BYTES: usize = 128 * 1024;
 /// everything, who is quick enough and must not lose anything.
 const TURN_BYTES_MAX: usize = 512 * 1024;
 
+/// PUBLISH packets read from all connections in one turn, and what a last read has beyond: so what was made of them and
+/// of their acknowledgements is still near the processor when it is written.
+const TURN_MESSAGES_MAX: u64 = 1_024;
+
 /// Everything one shard's thread works with. Borrows of the cells never live across an await.
 pub(crate) struct Driver {
     id: ShardId,
@@ -80,6 +84,8 @@ pub(crate) struct Driver {
     turns: Cell<u64>,
     /// Bytes read since the last turn.
     bytes_read: Cell<usize>,
+    /// PUBLISH packets read since the last turn.
+    messages_read: Cell<u64>,
     sockets: RefCell<Sockets>,
     conns: RefCell<ConnTable>,
     /// Connections to be looked at, each once.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use ferry_core::{CloseCause, Event, Traffic};
 
 use super::conn::{Conn, Link};
-use super::{Driver, TURN_BYTES_MAX};
+use super::{Driver, TURN_BYTES_MAX, TURN_MESSAGES_MAX};
 
 /// The packet type of PUBLISH (Table 2-1).
 const PUBLISH: usize = 3;
@@ -26,7 +26,7 @@ pub(crate) enum Input {
 impl Driver {
     /// Whether as much was read as a turn may decide: then it is the turn's turn.
     pub(crate) fn has_read_enough(&self) -> bool {
-        self.bytes_read.get() >= TURN_BYTES_MAX
+        self.bytes_read.get() >= TURN_BYTES_MAX || self.messages_read.get() >= TURN_MESSAGES_MAX
     }
 
     /// Reads what has arrived, once, and gives it to the core.
@@ -87,6 +87,7 @@ impl Driver {
         let traffic = Traffic { bytes_received: taken as u64, messages_received, ..Traffic::default() };
         self.count_traffic(&shard, conn.id, traffic);
         drop(shard);
+        self.messages_read.set(self.messages_read.get() + messages_received);
         if self.is_tracing.get() {
             self.trace_input(conn.id, &input[..taken]);
         }

@@ -95,6 +95,7 @@ impl Driver {
             scratch: RefCell::new(vec![0; SCRATCH_BYTES].into()),
             turns: Cell::new(0),
             bytes_read: Cell::new(0),
+            messages_read: Cell::new(0),
             sockets: RefCell::new(Sockets::new()?),
             conns: RefCell::default(),
             ready: RefCell::default(),

@@ -62,6 +62,7 @@ impl Driver {
         }
         self.turn_wanted.set(false);
         self.bytes_read.set(0);
+        self.messages_read.set(0);
         self.open_mail();
         self.keep_time();
         self.decide();
