@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, Range};
+use std::hint::black_box;
 use std::ops::Bound;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,9 @@ const FIRST_LEVELS: usize = 64;
 
 /// A seek in the tree costs about as much as walking past this many topics.
 const SEEK_STEPS: usize = 8;
+
+/// A walk that has passed topics one by one reads so many of the next ones ahead.
+const AHEAD_STEPS: usize = 16;
 
 /// What is retained: usually an `Arc` of the message.
 pub trait RetainedBody {
@@ -360,25 +364,28 @@ fn reserve(total: &AtomicUsize, amount: usize, max: usize) -> Option<()> {
 struct Walk<'m, M> {
     messages: &'m Topics<M>,
     topics: Range<'m, Arc<str>, M>,
+    /// So many of the next topics have been read ahead, or are not worth it.
+    steps_read_ahead: usize,
 }
 
-impl<'m, M> Walk<'m, M> {
+impl<'m, M: RetainedBody> Walk<'m, M> {
     fn new(messages: &'m Topics<M>, position: &Position, first_target: &str) -> Self {
         let lower = match position {
             Position::Start => Bound::Included(first_target),
             Position::After(topic) => Bound::Excluded(&**topic),
             Position::From(target) => Bound::Included(&**target),
         };
-        Self { messages, topics: messages.range::<str, _>((lower, Bound::Unbounded)) }
+        let topics = messages.range::<str, _>((lower, Bound::Unbounded));
+        Self { messages, topics, steps_read_ahead: SEEK_STEPS }
     }
 
     /// Visits all topics; returns where it stopped for lack of steps, `None` at the end.
     fn run_all(&mut self, steps_left: &mut usize, visit: &mut impl FnMut(&str, &M)) -> Option<Position> {
-        for (topic, message) in self.topics.by_ref() {
+        while let Some((topic, message)) = self.next() {
             visit(topic, message);
             *steps_left -= 1;
             if *steps_left == 0 {
-                return Some(Position::After((&**topic).into()));
+                return Some(Position::After(topic.into()));
             }
         }
         None
@@ -421,10 +428,25 @@ impl<'m, M> Walk<'m, M> {
         }
         *steps_left = steps_left.saturating_sub(1);
         self.topics = self.messages.range::<str, _>((Bound::Included(target), Bound::Unbounded));
+        self.steps_read_ahead = SEEK_STEPS;
         self.next()
     }
 
     fn next(&mut self) -> Option<(&'m str, &'m M)> {
+        if self.steps_read_ahead == 0 {
+            self.read_ahead();
+        }
+        self.steps_read_ahead -= 1;
         self.topics.next().map(|(topic, message)| (&**topic, message))
+    }
+
+    /// Topics and messages lie anywhere in memory. The processor fetches many of them together if nothing else is done in
+    /// between; whoever visits them would wait for each one.
+    fn read_ahead(&mut self) {
+        let read = |(topic, message): (&Arc<str>, &M)| {
+            usize::from(topic.as_bytes().first().copied().unwrap_or_default()) ^ message.size_bytes()
+        };
+        black_box(self.topics.clone().take(AHEAD_STEPS).map(read).fold(0, |all, one| all ^ one));
+        self.steps_read_ahead = AHEAD_STEPS;
     }
 }
