@@ -31,8 +31,17 @@ fn never_answering_ferry(directory: &Path) -> (PathBuf, PathBuf) {
     (program, pipe)
 }
 
-/// Sends a signal to a bench while its broker starts; it and all it has started end.
-fn end_by(test: &str, signal: &str, is_for_the_group: bool) {
+/// The bench and those of its children that have its name.
+fn by_name(bench: u32) -> Vec<String> {
+    let name = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/comm")).expect("it runs");
+    let children = std::fs::read_to_string(format!("/proc/{bench}/task/{bench}/children")).expect("it runs");
+    let bench = bench.to_string();
+    let namesakes = children.split_whitespace().filter(|child| name(child) == name(&bench));
+    namesakes.map(str::to_owned).chain([bench.clone()]).collect()
+}
+
+/// Sends a signal to a bench, or to whoever is named besides, while its broker starts; it and all it has started end.
+fn end_by(test: &str, signal: &str, whom: impl Fn(u32) -> Vec<String>) {
     let directory = directory(test);
     let (ferry, pipe) = never_answering_ferry(&directory);
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
@@ -52,8 +61,9 @@ fn end_by(test: &str, signal: &str, is_for_the_group: bool) {
     let broker = heard.recv_timeout(FOREVER).expect("a broker starts");
     assert!(broker.parse::<u32>().is_ok(), "{broker}");
 
-    let whom = format!("{}{}", if is_for_the_group { "-" } else { "" }, bench.id());
-    assert!(Command::new("kill").args([signal, "--", &whom]).status().expect("kill").success());
+    assert!(
+        Command::new("kill").args([signal, "--"]).args(whom(bench.id())).status().expect("kill").success()
+    );
     assert!(!bench.wait().expect("it ends").success());
     let end = heard.recv_timeout(FOREVER);
     if end.is_err() {
@@ -69,15 +79,21 @@ fn end_by(test: &str, signal: &str, is_for_the_group: bool) {
 
 #[test]
 fn a_signal_to_everybody_at_the_terminal_leaves_nothing() {
-    end_by("interrupted-all", "-TERM", true);
+    end_by("interrupted-all", "-TERM", |bench| vec![format!("-{bench}")]);
 }
 
 #[test]
 fn a_signal_to_the_bench_alone_leaves_nothing() {
-    end_by("interrupted-alone", "-TERM", false);
+    end_by("interrupted-alone", "-TERM", |bench| vec![bench.to_string()]);
 }
 
 #[test]
 fn a_bench_that_is_killed_leaves_nothing() {
-    end_by("interrupted-killed", "-KILL", false);
+    end_by("interrupted-killed", "-KILL", |bench| vec![bench.to_string()]);
+}
+
+/// As `pkill -KILL xtask` does, but to this bench only.
+#[test]
+fn a_bench_that_is_killed_by_its_name_leaves_nothing() {
+    end_by("interrupted-name", "-KILL", by_name);
 }

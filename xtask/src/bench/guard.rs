@@ -1,6 +1,6 @@
 //! Brokers and load generators do not outlive the bench, however it ends.
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -11,6 +11,14 @@ use crate::Outcome;
 
 /// The task of `cargo xtask` that a guard is.
 pub(crate) const TASK: &str = "bench-guard";
+
+/// What a guard says when it is ready.
+const READY: u8 = b'\n';
+
+/// What a guard is told: a process was started, it is gone, and the bench ends by itself.
+const STARTED: char = '+';
+const GONE: char = '-';
+const ENDED: char = '.';
 
 const ATTEMPTS: usize = 500;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(10);
@@ -37,15 +45,18 @@ impl Guard {
     pub(super) fn start(directory: &Path) -> Result<Self, String> {
         let failed = |error: std::io::Error| format!("starting what guards the bench: {error}");
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command.arg(TASK).arg(directory).stdin(Stdio::piped()).stdout(Stdio::null());
+        command.arg(TASK).arg(directory).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.process_group(0).spawn().map_err(failed)?;
         let input = child.stdin.take();
+        if let Some(mut output) = child.stdout.take() {
+            output.read_exact(&mut [0]).map_err(failed)?;
+        }
         Ok(Self { child, input })
     }
 
     /// Ends a process, its descendants and its process group when the bench is gone.
     pub(super) fn keep(&self, pid: u32) -> Guarded<'_> {
-        self.tell('+', pid);
+        self.tell(STARTED, pid);
         Guarded { guard: self, pid }
     }
 
@@ -59,12 +70,13 @@ impl Guard {
 
 impl Drop for Guarded<'_> {
     fn drop(&mut self) {
-        self.guard.tell('-', self.pid);
+        self.guard.tell(GONE, self.pid);
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
+        self.tell(ENDED, 0);
         drop(self.input.take());
         let _ = self.child.wait();
     }
@@ -76,18 +88,42 @@ impl Drop for Guard {
 /// Without a directory.
 pub(crate) fn run(arguments: &[String]) -> Outcome {
     let [directory] = arguments else { return Err(format!("{TASK} is for cargo xtask bench itself")) };
-    let mut kept: Vec<u32> = Vec::new();
+    // Who ends the bench by its name, xtask, does not mean the guard. Where this is not possible, it has that name too.
+    let _ = std::fs::write("/proc/self/comm", TASK);
+    let mut output = std::io::stdout();
+    let told = output.write_all(&[READY]).and_then(|()| output.flush());
+    told.map_err(|error| format!("saying that the guard is ready: {error}"))?;
+    let directory = Path::new(directory);
+    let (mut kept, mut has_ended): (Vec<u32>, bool) = (Vec::new(), false);
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let (what, pid) = line.split_at(line.len().min(1));
-        let Ok(pid) = pid.parse() else { continue };
+        let mut rest = line.chars();
+        let what = rest.next();
+        let Ok(pid) = rest.as_str().parse() else { continue };
         match what {
-            "+" => kept.push(pid),
-            _ => kept.retain(|other| *other != pid),
+            Some(STARTED) => kept.push(pid),
+            Some(GONE) => kept.retain(|other| *other != pid),
+            _ => has_ended |= what == Some(ENDED),
         }
     }
+    if !has_ended {
+        kept.extend(working_in(directory));
+    }
     kept.into_iter().for_each(end_with_descendants);
-    remove(Path::new(directory));
+    remove(directory);
     Ok(())
+}
+
+/// Processes whose working directory is this one or in it: what the bench has started works there, also if the bench was
+/// killed before it could name it here. None is missed, as standard input ends only when each of them runs its program.
+fn working_in(directory: &Path) -> Vec<u32> {
+    // As the system has it.
+    let Ok(directory) = directory.canonicalize() else { return Vec::new() };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let works_there = |process: &std::fs::DirEntry| {
+        std::fs::read_link(process.path().join("cwd")).is_ok_and(|working| working.starts_with(&directory))
+    };
+    let pid = |process: std::fs::DirEntry| process.file_name().to_str()?.parse().ok();
+    processes.filter(works_there).filter_map(pid).collect()
 }
 
 /// Removes a directory, also if those that were killed still put something into it.

@@ -72,7 +72,7 @@ pub(super) fn load(
     command.arg("--json").arg(&json).stdin(Stdio::null()).stdout(Stdio::null());
     let log = directory.join("bench.log");
     let stderr = std::fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-    let child = command.stderr(stderr).process_group(0).spawn();
+    let child = command.stderr(stderr).current_dir(directory).process_group(0).spawn();
     let mut child = child.map_err(|error| format!("{}: {error}", ferry.display()))?;
     let guarded = guard.keep(child.id());
     let ended = await_end(&mut child);
