@@ -20,8 +20,11 @@ const FIRST_LEVELS: usize = 64;
 /// A seek in the tree costs about as much as walking past this many topics.
 const SEEK_STEPS: usize = 8;
 
-/// A walk that has passed topics one by one reads so many of the next ones ahead.
+/// A walk whose topics match one after the other reads so many of the next ones ahead.
 const AHEAD_STEPS: usize = 16;
+
+/// After so many topics that match: if most do not, reading their messages is a waste.
+const STEPS_BEFORE_READING_AHEAD: usize = 8;
 
 /// What is retained: usually an `Arc` of the message.
 pub trait RetainedBody {
@@ -364,8 +367,8 @@ fn reserve(total: &AtomicUsize, amount: usize, max: usize) -> Option<()> {
 struct Walk<'m, M> {
     messages: &'m Topics<M>,
     topics: Range<'m, Arc<str>, M>,
-    /// So many of the next topics have been read ahead, or are not worth it.
-    steps_read_ahead: usize,
+    /// So many of the next topics are not to be read ahead: they have been already, or it is not worth it yet.
+    steps_until_reading_ahead: usize,
 }
 
 impl<'m, M: RetainedBody> Walk<'m, M> {
@@ -376,7 +379,7 @@ impl<'m, M: RetainedBody> Walk<'m, M> {
             Position::From(target) => Bound::Included(&**target),
         };
         let topics = messages.range::<str, _>((lower, Bound::Unbounded));
-        Self { messages, topics, steps_read_ahead: SEEK_STEPS }
+        Self { messages, topics, steps_until_reading_ahead: STEPS_BEFORE_READING_AHEAD }
     }
 
     /// Visits all topics; returns where it stopped for lack of steps, `None` at the end.
@@ -410,7 +413,10 @@ impl<'m, M: RetainedBody> Walk<'m, M> {
                     visit(topic, message);
                     self.next()
                 }
-                Step::Next => self.next(),
+                Step::Next => {
+                    self.steps_until_reading_ahead = STEPS_BEFORE_READING_AHEAD;
+                    self.next()
+                }
                 Step::Seek => self.seek(&target, steps_left),
                 Step::End => None,
             };
@@ -420,6 +426,7 @@ impl<'m, M: RetainedBody> Walk<'m, M> {
 
     /// The first topic from `target` on: some topics are passed one by one, as it is often near.
     fn seek(&mut self, target: &str, steps_left: &mut usize) -> Option<(&'m str, &'m M)> {
+        self.steps_until_reading_ahead = STEPS_BEFORE_READING_AHEAD;
         for _ in 0..SEEK_STEPS {
             let (topic, message) = self.next()?;
             if topic >= target {
@@ -428,15 +435,15 @@ impl<'m, M: RetainedBody> Walk<'m, M> {
         }
         *steps_left = steps_left.saturating_sub(1);
         self.topics = self.messages.range::<str, _>((Bound::Included(target), Bound::Unbounded));
-        self.steps_read_ahead = SEEK_STEPS;
+        self.steps_until_reading_ahead = STEPS_BEFORE_READING_AHEAD;
         self.next()
     }
 
     fn next(&mut self) -> Option<(&'m str, &'m M)> {
-        if self.steps_read_ahead == 0 {
+        if self.steps_until_reading_ahead == 0 {
             self.read_ahead();
         }
-        self.steps_read_ahead -= 1;
+        self.steps_until_reading_ahead -= 1;
         self.topics.next().map(|(topic, message)| (&**topic, message))
     }
 
@@ -447,6 +454,6 @@ impl<'m, M: RetainedBody> Walk<'m, M> {
             usize::from(topic.as_bytes().first().copied().unwrap_or_default()) ^ message.size_bytes()
         };
         black_box(self.topics.clone().take(AHEAD_STEPS).map(read).fold(0, |all, one| all ^ one));
-        self.steps_read_ahead = AHEAD_STEPS;
+        self.steps_until_reading_ahead = AHEAD_STEPS;
     }
 }
