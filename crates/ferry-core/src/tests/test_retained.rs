@@ -1,6 +1,7 @@
 //! Retained messages (section 3.3.1.3).
 
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use ferry_codec::{Connect, MessageProperties, Packet, Publish, RetainHandling, SubscriptionOptions};
 
@@ -36,6 +37,24 @@ fn a_new_subscriber_gets_the_retained_message() {
             "SUBACK 60000 [01]"
         ]
     );
+}
+
+/// Its memory is not kept until somebody else is read: it may be large.
+#[test]
+fn an_acknowledged_message_is_let_go_at_once() {
+    let mut broker = Broker::new();
+    let publisher = broker.client("p");
+    let client = broker.client("c");
+    broker.subscribe(client, "t", 1);
+    broker.retain(publisher, "t", 1, 1, "r");
+    assert_eq!(broker.read(client), ["PUBLISH t q1 id=1 r"]);
+    let owners = |broker: &Broker| {
+        // Whoever asks is one of them.
+        Arc::strong_count(&broker.shards[0].shared.retained.get("t").expect("retained").message) - 1
+    };
+    let before = owners(&broker);
+    broker.puback(client, 1);
+    assert_eq!(owners(&broker), before - 1);
 }
 
 #[test]
