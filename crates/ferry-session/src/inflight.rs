@@ -363,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_takes_a_cache_line() {
+    fn a_slot_takes_sixty_four_bytes() {
         assert_eq!(size_of::<Slot>(), 64);
     }
 }

@@ -102,7 +102,8 @@ pub(crate) fn run(arguments: &[String]) -> Outcome {
         match what {
             Some(STARTED) => kept.push(pid),
             Some(GONE) => kept.retain(|other| *other != pid),
-            _ => has_ended |= what == Some(ENDED),
+            Some(ENDED) => has_ended = true,
+            _ => {}
         }
     }
     if !has_ended {
