@@ -36,6 +36,14 @@ pub(crate) struct Matches {
 }
 
 impl Matches {
+    /// The receiver of the last message, if it was for one session only.
+    pub(crate) fn only(&self) -> Option<&Target> {
+        match &self.targets[..] {
+            [target] => Some(target),
+            _ => None,
+        }
+    }
+
     fn begin(&mut self) {
         self.targets.clear();
         self.number = self.number.wrapping_add(1);

@@ -78,6 +78,7 @@ mod tests;
 mod timers;
 mod traffic;
 mod turn;
+mod unpack;
 mod unsubscribe;
 mod wake;
 mod wire_shapes;

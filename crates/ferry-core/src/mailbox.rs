@@ -166,27 +166,6 @@ impl Shard {
         turn.effects.records.extend(arrived(forwarded));
     }
 
-    fn unpack(&mut self, turn: &mut Turn<'_>, from: ShardId, pack: PackedMessages) {
-        let mut open = pack.open();
-        while let Some((group, publication)) = open.next() {
-            match group {
-                None => {
-                    self.deliver_matching(turn, publication);
-                }
-                Some(group) if self.has_members(group) => {
-                    self.deliver_shared(turn, publication, group);
-                }
-                Some(group) => {
-                    let message = self.message_of(publication, turn.now);
-                    let returned = Mail::ShareReturned { group, message, receipt: None, forwarded: None };
-                    turn.effects.mail.push(from, returned);
-                }
-            }
-            self.settle(turn);
-        }
-        turn.effects.mail.keep(pack);
-    }
-
     /// Notes that a message is on its way to another shard, to be mailed with the name returned.
     pub(crate) fn forward(
         &self,

@@ -68,9 +68,9 @@ impl OutputBuffer {
         new
     }
 
-    /// A PUBLISH was appended.
-    pub(crate) fn count_message(&mut self) {
-        self.messages_sent += 1;
+    /// So many PUBLISH packets were appended.
+    pub(crate) fn count_messages(&mut self, count: u64) {
+        self.messages_sent += count;
     }
 
     /// Bytes written, and PUBLISH packets appended, since the connection was opened.
@@ -197,9 +197,9 @@ mod tests {
     #[test]
     fn messages_are_new_once() {
         let mut output = OutputBuffer::default();
-        (0..3).for_each(|_| output.count_message());
+        (0..3).for_each(|_| output.count_messages(1));
         assert_eq!((output.take_new_messages(), output.take_new_messages()), (3, 0));
-        output.count_message();
+        output.count_messages(1);
         assert_eq!((output.take_new_messages(), output.sent()), (1, (0, 4)));
     }
 }

@@ -20,7 +20,9 @@ const PACK_BYTES_MAX: usize = 64 * 1024;
 /// are stored or large travel alone, as [`Mail::Publish`](crate::Mail::Publish).
 #[derive(Clone, Debug, Default)]
 pub struct PackedMessages {
+    /// One for messages that follow each other and are alike but for their payloads.
     heads: Vec<Head>,
+    messages: usize,
     /// Topics, in the order of the messages; one that comes twice in a row is there once.
     topics: String,
     /// Where the last of them begins.
@@ -38,6 +40,8 @@ struct Head {
     /// 0: the topic is that of the message before.
     topic_bytes: u16,
     payload_bytes: u16,
+    /// Messages with this head.
+    count: u16,
     qos: QoS,
     retain: bool,
 }
@@ -45,6 +49,10 @@ struct Head {
 /// A pack while its messages are taken out of it, in the order in which they were packed.
 pub(crate) struct OpenPack<'a> {
     heads: std::slice::Iter<'a, Head>,
+    /// That of the message that was taken last.
+    head: Option<&'a Head>,
+    /// Messages with that head that were not taken yet.
+    alike: u16,
     topics: &'a str,
     contents: &'a [u8],
     /// One for all: most of it is alike from one message to the next.
@@ -52,9 +60,10 @@ pub(crate) struct OpenPack<'a> {
 }
 
 impl PackedMessages {
-    /// Bytes of memory that the messages take.
+    /// Bytes that the messages count for, each with a head of its own: those that are alike take less memory, but not less
+    /// time to deliver.
     pub(crate) fn size_bytes(&self) -> usize {
-        size_of_val(&*self.heads) + self.topics.len() + self.contents.len()
+        self.messages * size_of::<Head>() + self.topics.len() + self.contents.len()
     }
 
     /// Bytes of memory held.
@@ -69,6 +78,7 @@ impl PackedMessages {
 
     pub(crate) fn clear(&mut self) {
         self.heads.clear();
+        self.messages = 0;
         self.topics.clear();
         self.last_topic = 0;
         self.contents.clear();
@@ -95,21 +105,29 @@ impl PackedMessages {
         }
         let properties_bytes = self.contents.len() - start;
         self.contents.extend_from_slice(publication.payload);
-        self.heads.push(Head {
+        self.messages += 1;
+        let head = Head {
             group: group.map(|group| NonZeroU64::MIN.saturating_add(group.0)),
             // A packet has less than 2^28 bytes, a topic name less than 2^16 (section 1.5.4).
             properties_bytes: properties_bytes as u32,
             topic_bytes: if is_known { 0 } else { topic.len() as u16 },
             payload_bytes: publication.payload.len() as u16,
+            count: 1,
             qos: publication.qos,
             retain: publication.retain,
-        });
+        };
+        match self.heads.last_mut().filter(|last| is_known && last.is_also_of(&head)) {
+            Some(last) => last.count += 1,
+            None => self.heads.push(head),
+        }
     }
 
     /// Its messages, to be taken one by one.
     pub(crate) fn open(&self) -> OpenPack<'_> {
         OpenPack {
             heads: self.heads.iter(),
+            head: None,
+            alike: 0,
             topics: &self.topics,
             contents: &self.contents,
             publication: Publication::of_pack(),
@@ -117,15 +135,36 @@ impl PackedMessages {
     }
 }
 
+impl Head {
+    /// Whether a message with the same topic and the head `other` may share this one.
+    fn is_also_of(&self, other: &Self) -> bool {
+        self.payload_bytes == other.payload_bytes
+            && self.qos == other.qos
+            && self.retain == other.retain
+            && self.group == other.group
+            && self.properties_bytes == 0
+            && other.properties_bytes == 0
+            && self.count < u16::MAX
+    }
+}
+
 impl<'a> OpenPack<'a> {
     /// The next message, and the share group for one of whose members it is.
     pub(crate) fn next(&mut self) -> Option<(Option<ShareGroupId>, &mut Publication<'a>)> {
-        let head = self.heads.next()?;
-        let topic = (head.topic_bytes > 0).then(|| {
-            let (topic, rest) = self.topics.split_at(usize::from(head.topic_bytes));
-            self.topics = rest;
-            topic
-        });
+        let mut topic = None;
+        if self.alike > 0 {
+            self.alike -= 1;
+        } else {
+            let head = self.heads.next()?;
+            if head.topic_bytes > 0 {
+                let (next, rest) = self.topics.split_at(usize::from(head.topic_bytes));
+                self.topics = rest;
+                topic = Some(next);
+            }
+            self.alike = head.count - 1;
+            self.head = Some(head);
+        }
+        let head = self.head?;
         let properties = self.take(head.properties_bytes as usize);
         let payload = self.take(usize::from(head.payload_bytes));
         let publication = &mut self.publication;
@@ -137,6 +176,18 @@ impl<'a> OpenPack<'a> {
         // Of a share group nobody else wants it.
         publication.is_wanted_again = head.group.is_none();
         Some((head.group.map(|group| ShareGroupId(group.get() - 1)), publication))
+    }
+
+    /// The payload of the next message if it is alike the last one but for that, without a share group or properties.
+    pub(crate) fn next_alike(&mut self) -> Option<&'a [u8]> {
+        let head = self.head.filter(|head| self.alike > 0 && head.group.is_none())?;
+        self.alike -= 1;
+        Some(self.take(usize::from(head.payload_bytes)))
+    }
+
+    /// The message that was taken last, but not by [`Self::next_alike`].
+    pub(crate) fn last(&self) -> &Publication<'a> {
+        &self.publication
     }
 
     /// The next so many bytes of the contents.
@@ -210,6 +261,32 @@ mod tests {
         let once = packed(&[message("a/long/topic")]).size_bytes();
         let twice = packed(&[message("a/long/topic"), message("a/long/topic")]).size_bytes();
         assert_eq!(twice - once, size_of::<Head>() + 1);
+    }
+
+    #[test]
+    fn messages_alike_but_for_their_payloads_share_a_head() {
+        let message = |topic, payload| (None, Publish { topic, payload, ..Publish::default() });
+        let long = message("a", &b"22"[..]);
+        let messages = [
+            message("a", b"1"),
+            message("a", b"2"),
+            message("b", b"3"),
+            message("b", b"4"),
+            long,
+            message("b", b"5"),
+        ];
+        let pack = packed(&messages);
+        assert_eq!((pack.heads.len(), pack.messages), (4, 6));
+        let mut open = pack.open();
+        assert_eq!(open.next().map(|(_, publication)| publication.payload), Some(&b"1"[..]));
+        assert_eq!(open.next_alike(), Some(&b"2"[..]));
+        assert_eq!(open.next_alike(), None);
+        assert_eq!(
+            open.next().map(|(_, publication)| (publication.topic, publication.payload)),
+            Some(("b", &b"3"[..]))
+        );
+        assert_eq!(open.next().map(|(_, publication)| publication.payload), Some(&b"4"[..]));
+        assert_eq!(open.next_alike(), None);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(crate) fn write_live(
         packet.subscription_ids = SubscriptionIds::from_slice(&target.subscription_ids);
         write_aliased(conn, packet, alias);
     }
-    count_publish(conn, counters, qos, publication.payload.len(), conn.output.len() - before);
+    count_publish(conn, counters, qos, 1, publication.payload.len(), conn.output.len() - before);
 }
 
 /// Encodes a copy that was kept: out of a queue, a re-send or a retained message.
@@ -77,7 +77,7 @@ pub(crate) fn write_queued(
     let alias = choose_alias(conn.alias_out.as_deref_mut(), &message.topic, topic_hash);
     let before = conn.output.len();
     write_aliased(conn, packet, alias);
-    count_publish(conn, counters, delivery.qos, message.payload.len(), conn.output.len() - before);
+    count_publish(conn, counters, delivery.qos, 1, message.payload.len(), conn.output.len() - before);
     Ok(())
 }
 
@@ -148,16 +148,18 @@ fn choose_alias(
     aliases.map_or(AliasChoice::None, |aliases| aliases.choose(topic, topic_hash()))
 }
 
-fn count_publish(
+/// So many PUBLISH packets, of so many bytes altogether, were appended.
+pub(crate) fn count_publish(
     conn: &mut Conn,
     counters: &mut Counters,
     qos: QoS,
+    count: u64,
     payload_bytes: usize,
     packet_bytes: usize,
 ) {
-    conn.output.count_message();
-    counters.packets_sent[3] += 1;
+    conn.output.count_messages(count);
+    counters.packets_sent[3] += count;
     counters.bytes_sent += packet_bytes as u64;
-    counters.publish_sent_by_qos[usize::from(qos.to_byte())] += 1;
+    counters.publish_sent_by_qos[usize::from(qos.to_byte())] += count;
     counters.publish_bytes_sent += payload_bytes as u64;
 }

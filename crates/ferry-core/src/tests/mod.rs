@@ -17,6 +17,7 @@ mod test_forwarded;
 mod test_found_by_simulation;
 mod test_levels;
 mod test_limits;
+mod test_packed;
 mod test_problem_information;
 mod test_publish;
 mod test_rates;
