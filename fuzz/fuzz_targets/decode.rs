@@ -2,7 +2,9 @@
 
 #![no_main]
 
-use ferry_codec::{DecodeLimits, Direction, Packet, ProtocolVersion, decode, decode_connect, frame_length};
+use ferry_codec::{
+    DecodeLimits, Direction, Packet, ProtocolVersion, decode, decode_connect, frame_length, peek_topic,
+};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -17,10 +19,14 @@ fuzz_target!(|input: &[u8]| {
     while let Ok(Some(length)) = frame_length(input, &limits) {
         let Some((frame, rest)) = input.split_at_checked(length) else { return };
         let connect = decode_connect(frame, &limits);
+        let peeked = peek_topic(input, &limits);
         match decode(frame, version, direction, &limits) {
             Ok(Packet::Connect(second)) => {
                 assert_eq!(connect, Ok(second));
                 version = second.protocol_version;
+            }
+            Ok(Packet::Publish(publish)) => {
+                assert_eq!(peeked, Some((length, Some(publish.topic).filter(|topic| !topic.is_empty()))));
             }
             Ok(packet) => drop(format!("{packet:?}")),
             Err(error) => drop(error.to_string()),

@@ -33,6 +33,22 @@ pub fn frame_length(input: &[u8], limits: &DecodeLimits) -> Result<Option<usize>
     measure(input, limits).map_err(|fault| fault.error(None))
 }
 
+/// The first packet of `input`, if it is whole: its length in bytes, and the topic if it is a PUBLISH with one. Whether the
+/// packet is valid is left to [`decode`](crate::decode()): this is for what may be done in vain before.
+#[must_use]
+pub fn peek_topic<'a>(input: &'a [u8], limits: &DecodeLimits) -> Option<(usize, Option<&'a str>)> {
+    let length = measure(input, limits).ok().flatten()?;
+    let (packet, _) = input.split_at_checked(length)?;
+    Some((length, topic_of(packet)))
+}
+
+fn topic_of(packet: &[u8]) -> Option<&str> {
+    let frame = Frame::new(packet).ok().filter(|frame| frame.first.wrapping_shr(4) == PUBLISH)?;
+    let (topic_bytes, rest) = frame.body.split_first_chunk()?;
+    let topic = rest.get(..usize::from(u16::from_be_bytes(*topic_bytes)))?;
+    std::str::from_utf8(topic).ok().filter(|topic| !topic.is_empty())
+}
+
 fn measure(input: &[u8], limits: &DecodeLimits) -> Decoded<Option<usize>> {
     let Some((&first, rest)) = input.split_first() else { return Ok(None) };
     match first.wrapping_shr(4) {

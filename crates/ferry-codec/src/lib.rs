@@ -91,7 +91,7 @@ pub use decode_error::{DecodeError, UnsupportedVersion};
 pub use decode_limits::DecodeLimits;
 pub use direction::Direction;
 pub use encode::{encode, encoded_length};
-pub use frame::frame_length;
+pub use frame::{frame_length, peek_topic};
 pub use message_properties::MessageProperties;
 pub use packet::{
     Ack, AckKind, Auth, Connack, ConnackProperties, Connect, ConnectProperties, Disconnect, Packet, Publish,

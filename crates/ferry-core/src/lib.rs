@@ -55,6 +55,7 @@ mod pump;
 mod random;
 mod rate_limits;
 mod rates;
+mod read_ahead;
 mod receive;
 mod record;
 mod refused_client;

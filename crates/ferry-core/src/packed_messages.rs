@@ -178,11 +178,26 @@ impl<'a> OpenPack<'a> {
         Some((head.group.map(|group| ShareGroupId(group.get() - 1)), publication))
     }
 
-    /// The payload of the next message if it is alike the last one but for that, without a share group or properties.
+    /// Whether the next message is alike the last one but for its payload.
+    pub(crate) fn is_next_alike(&self) -> bool {
+        self.alike > 0
+    }
+
+    /// The payload of the next message if it is alike the last one but for that.
     pub(crate) fn next_alike(&mut self) -> Option<&'a [u8]> {
-        let head = self.head.filter(|head| self.alike > 0 && head.group.is_none())?;
+        let head = self.head.filter(|_| self.is_next_alike())?;
         self.alike -= 1;
         Some(self.take(usize::from(head.payload_bytes)))
+    }
+
+    /// The topics of the messages to come, without those that follow a message with the same.
+    pub(crate) fn next_topics(&self) -> impl Iterator<Item = &'a str> {
+        let mut topics = self.topics;
+        self.heads.clone().filter(|head| head.topic_bytes > 0).map(move |head| {
+            let (topic, rest) = topics.split_at(usize::from(head.topic_bytes));
+            topics = rest;
+            topic
+        })
     }
 
     /// The message that was taken last, but not by [`Self::next_alike`].

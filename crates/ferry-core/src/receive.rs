@@ -23,9 +23,12 @@ impl Shard {
     pub fn receive(&mut self, now: Timestamp, conn: ConnId, bytes: &[u8], effects: &mut Effects) -> usize {
         self.now = self.now.max(now);
         let turn = &mut Turn { now: self.now, effects };
-        let mut used = 0;
+        let (mut used, mut ahead) = (0, 0);
         let messages_before = self.counters.packets_received[PUBLISH];
         while let Some((length, has_rates)) = self.next_frame(turn, conn, &bytes[used..]) {
+            if used >= ahead && self.reads_ahead() {
+                ahead = used + self.read_ahead(&bytes[used..]);
+            }
             let frame = &bytes[used..used + length];
             used += length;
             self.counters.bytes_received += length as u64;

@@ -13,11 +13,14 @@ impl Shard {
     /// Delivers what another shard has packed.
     pub(crate) fn unpack(&mut self, turn: &mut Turn<'_>, from: ShardId, pack: PackedMessages) {
         let mut open = pack.open();
+        let mut ahead = 0;
         while let Some((group, publication)) = open.next() {
             match group {
                 None => {
                     self.deliver_matching(turn, publication);
-                    self.deliver_alike(turn, &mut open);
+                    if open.is_next_alike() {
+                        self.deliver_alike(turn, &mut open);
+                    }
                 }
                 Some(group) if self.has_members(group) => {
                     self.deliver_shared(turn, publication, group);
@@ -29,6 +32,7 @@ impl Shard {
                 }
             }
             self.settle(turn);
+            ahead = if ahead > 0 { ahead - 1 } else { self.read_pack_ahead(&open) };
         }
         turn.effects.mail.keep(pack);
     }

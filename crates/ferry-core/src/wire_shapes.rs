@@ -59,7 +59,9 @@ impl WireShapes {
         let known = self.shapes[..self.used].iter().position(|shape| {
             shape.with_properties == with_properties
                 && shape.with_packet_id == with_packet_id
-                && *shape.subscription_ids == *subscription_ids
+                && shape.subscription_ids.len() == subscription_ids.len()
+                // Nearly always there are none, and even to compare nothing takes a call.
+                && (subscription_ids.is_empty() || *shape.subscription_ids == *subscription_ids)
         });
         let index = known.unwrap_or_else(|| self.encode(publication, version, qos, subscription_ids));
         let WireShape { start, layout, .. } = &self.shapes[index];

@@ -3,11 +3,12 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use smallvec::SmallVec;
 
 use crate::arena::Arena;
 use crate::route_table::ShardId;
 use crate::shards_of_filter::{ShardCounts, ShardsOfFilter, Taken};
-use crate::subscription_trie::SubscriptionTrie;
+use crate::subscription_trie::{self, SubscriptionTrie};
 
 /// Levels by which a filter is told from others of its shape; longer ones go into a trie.
 const LEVELS_MAX: usize = 32;
@@ -97,11 +98,57 @@ impl FilterIndex {
 
     /// Calls `visit` for each shard with a filter that matches `topic`, and for one more filter that does, again.
     pub(crate) fn matches(&self, topic: &str, mut visit: impl FnMut(ShardId)) {
+        self.for_each_place(topic, |hash| {
+            if let Some(shards) = self.wanted(hash) {
+                shards.for_each(&self.counts, &mut visit);
+            }
+        });
+        if !self.others.is_empty() {
+            self.others.matches(topic, |shard, ()| visit(shard));
+        }
+    }
+
+    /// As [`Self::matches`], for several topics, of which `visit` gets the number: the processor waits for all of them at
+    /// a time.
+    pub(crate) fn matches_each(&self, topics: &[&str], mut visit: impl FnMut(usize, ShardId)) {
+        let mut places: SmallVec<[(usize, u64); 64]> = SmallVec::new();
+        for (number, topic) in topics.iter().enumerate() {
+            self.for_each_place(topic, |hash| places.push((number, hash)));
+        }
+        // Which entries it may be, then the entries: a loop in which the processor gets to the next ones while it waits.
+        let mut candidates: SmallVec<[(usize, u32, &Wanted); 64]> = SmallVec::new();
+        for (number, hash) in places {
+            let (tag, table) = (tag(hash), &self.partitions[partition(hash)]);
+            candidates.extend(table.iter_hash(table_hash(tag)).map(|wanted| (number, tag, wanted)));
+        }
+        let wanted: SmallVec<[(usize, ShardsOfFilter); 32]> = candidates
+            .into_iter()
+            .filter(|(_, tag, wanted)| wanted.tag == *tag)
+            .map(|(number, _, wanted)| (number, wanted.shards))
+            .collect();
+        for (number, shards) in wanted {
+            shards.for_each(&self.counts, &mut |shard| visit(number, shard));
+        }
+        if !self.others.is_empty() {
+            self.others.read_ahead(topics);
+            for (number, topic) in topics.iter().enumerate() {
+                self.others.matches(topic, |shard, ()| visit(number, shard));
+            }
+        }
+    }
+
+    /// Filters, each as often as there are shards that want it.
+    pub(crate) fn len(&self) -> usize {
+        self.others.len() + self.shapes.iter().map(|(_, count)| count).sum::<usize>()
+    }
+
+    /// The hash of each filter that would match `topic`.
+    fn for_each_place(&self, topic: &str, mut visit: impl FnMut(u64)) {
         let mut hashes = [0; LEVELS_MAX];
         let mut levels = 0;
-        for level in topic.split('/') {
+        for level in subscription_trie::levels(topic) {
             if let Some(hash) = hashes.get_mut(levels as usize) {
-                *hash = self.hasher.hash_one(level.as_bytes());
+                *hash = self.hasher.hash_one(level);
             }
             levels += 1;
         }
@@ -109,16 +156,14 @@ impl FilterIndex {
         let is_reserved = topic.starts_with('$');
         for (shape, _) in &self.shapes {
             if shape.fits(levels, is_reserved) {
-                let hash = shape.literal_levels().fold(shape.hash(), |hash, level| mix(hash, hashes[level]));
-                let (tag, table) = (tag(hash), &self.partitions[partition(hash)]);
-                if let Some(wanted) = table.find(table_hash(tag), |wanted| wanted.tag == tag) {
-                    wanted.shards.for_each(&self.counts, &mut visit);
-                }
+                visit(shape.literal_levels().fold(shape.hash(), |hash, level| mix(hash, hashes[level])));
             }
         }
-        if !self.others.is_empty() {
-            self.others.matches(topic, |shard, ()| visit(shard));
-        }
+    }
+
+    fn wanted(&self, hash: u64) -> Option<ShardsOfFilter> {
+        let (tag, table) = (tag(hash), &self.partitions[partition(hash)]);
+        Some(table.find(table_hash(tag), |wanted| wanted.tag == tag)?.shards)
     }
 
     /// The shape and the hash of a filter; `None` if it has too many levels.

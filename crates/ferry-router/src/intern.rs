@@ -10,6 +10,8 @@ use crate::id_table::IdTable;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Symbol(pub(crate) u32);
 
+const _: () = assert!(size_of::<Level>() == 32);
+
 /// Holds each distinct level string once, counted. A topic's levels are looked up once each,
 /// whatever the number of trie nodes they are compared with, and `temperature` in a million
 /// filters costs its text once.
@@ -19,7 +21,9 @@ pub(crate) struct Interner {
     hasher: RandomState,
 }
 
+/// Aligned so that it is in one cache line.
 #[derive(Default)]
+#[repr(align(32))]
 struct Level {
     /// Most levels of real topics are short: up to 16 bytes need no allocation.
     text: SmallVec<[u8; 16]>,
@@ -32,22 +36,22 @@ impl Interner {
     }
 
     /// By which a level is found, here and, with its parent, among the nodes.
-    pub(crate) fn hash(&self, level: &str) -> u64 {
-        self.hasher.hash_one(level.as_bytes())
+    pub(crate) fn hash(&self, level: &[u8]) -> u64 {
+        self.hasher.hash_one(level)
     }
 
     /// Whether a symbol stands for `level`.
-    pub(crate) fn is(&self, symbol: Symbol, level: &str) -> bool {
-        self.levels[symbol.0].text.as_slice() == level.as_bytes()
+    pub(crate) fn is(&self, symbol: Symbol, level: &[u8]) -> bool {
+        self.levels[symbol.0].text.as_slice() == level
     }
 
     /// The symbol of `level`, made if new, with one more use. `hash` is that of the level.
-    pub(crate) fn acquire(&mut self, level: &str, hash: u64) -> Symbol {
+    pub(crate) fn acquire(&mut self, level: &[u8], hash: u64) -> Symbol {
         if let Some(id) = self.table.find(hash, |id| self.is(Symbol(id), level)) {
             self.levels[id].uses += 1;
             return Symbol(id);
         }
-        let id = self.levels.insert(Level { text: SmallVec::from_slice(level.as_bytes()), uses: 1 });
+        let id = self.levels.insert(Level { text: SmallVec::from_slice(level), uses: 1 });
         let (levels, hasher) = (&self.levels, &self.hasher);
         self.table.insert(hash, id, |id| hasher.hash_one(levels[id].text.as_slice()));
         Symbol(id)
@@ -61,6 +65,11 @@ impl Interner {
             let level = self.levels.remove(symbol.0);
             self.table.remove(self.hasher.hash_one(level.text.as_slice()), symbol.0);
         }
+    }
+
+    /// The first byte of the level's text, or 0.
+    pub(crate) fn first_byte(&self, symbol: Symbol) -> u8 {
+        self.levels[symbol.0].text.first().copied().unwrap_or_default()
     }
 
     #[cfg(test)]
@@ -84,7 +93,7 @@ mod tests {
     use super::*;
 
     fn acquire(interner: &mut Interner, level: &str) -> Symbol {
-        interner.acquire(level, interner.hash(level))
+        interner.acquire(level.as_bytes(), interner.hash(level.as_bytes()))
     }
 
     #[test]
@@ -95,7 +104,7 @@ mod tests {
         assert_eq!(acquire(&mut interner, "rooms"), first);
         assert_ne!(first, second);
         interner.release(first);
-        assert!(interner.is(first, "rooms") && interner.is(second, long));
+        assert!(interner.is(first, b"rooms") && interner.is(second, long.as_bytes()));
         assert_eq!((interner.text(first), interner.len()), ("rooms", 2));
         interner.release(first);
         assert_eq!(interner.len(), 1);

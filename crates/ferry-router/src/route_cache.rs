@@ -3,6 +3,7 @@
 use ahash::RandomState;
 use smallvec::SmallVec;
 
+use crate::last_matches::{CHANGES_MIN, FILTERS_MIN};
 use crate::route_table::{RouteTable, ShardId, ShareGroupId, ShareShards};
 
 /// Topics remembered; each takes the place of another with the same hash.
@@ -22,21 +23,42 @@ pub struct RouteCache {
     /// The place of the topic before: what a client publishes comes in runs on one topic.
     last: usize,
     hasher: RandomState,
-    /// The last answer is in that place.
-    is_cached: bool,
+    /// Where the last answer is.
+    found: Found,
     /// The last answer that is not remembered.
     uncached: Targets,
+    /// Answers for the topics that are expected next, in their order.
+    ahead: Vec<Answer>,
+    /// So many of them are for topics that were asked for, or passed over.
+    ahead_used: usize,
+    /// Topics that were asked for since one was remembered.
+    changes: u32,
     last_shares: LastShares,
 }
 
 /// Shards in ascending order.
 type Targets = SmallVec<[ShardId; 4]>;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// In the last place.
+    Place,
+    /// Among those ahead.
+    Ahead(usize),
+    /// Not remembered.
+    Uncached,
+}
+
 #[derive(Clone, Default)]
 struct Place {
     /// Of the topic that was asked for last.
     hash: u64,
-    /// Asked for twice before another took the place: most of many topics are not.
+    /// Its topic was asked for twice before another took the place: most of many topics are not.
+    answer: Answer,
+}
+
+#[derive(Clone, Default)]
+struct Answer {
     topic: String,
     /// Of the table when it was asked; a table starts at 1.
     generation: u64,
@@ -61,8 +83,11 @@ impl RouteCache {
             places: Vec::new(),
             last: 0,
             hasher,
-            is_cached: false,
+            found: Found::Uncached,
             uncached: Targets::new(),
+            ahead: Vec::new(),
+            ahead_used: 0,
+            changes: 0,
             last_shares: LastShares::default(),
         }
     }
@@ -72,12 +97,19 @@ impl RouteCache {
     pub fn ask(&mut self, table: &RouteTable, topic: &str) {
         // Before the table is read: what changes meanwhile makes the answer outdated, not wrong.
         let generation = table.generation();
-        if self.places.get(self.last).is_some_and(|last| last.is(topic, generation)) {
-            self.is_cached = true;
+        if let Some(number) = self.find_ahead(topic, generation) {
+            self.found = Found::Ahead(number);
             return;
         }
-        self.is_cached = topic.len() <= TOPIC_BYTES_MAX && self.ask_place(table, topic, generation);
-        if !self.is_cached {
+        if self.places.get(self.last).is_some_and(|last| last.answer.is(topic, generation)) {
+            self.changes = 0;
+            self.found = Found::Place;
+            return;
+        }
+        let is_cached = topic.len() <= TOPIC_BYTES_MAX && self.ask_place(table, topic, generation);
+        self.found = if is_cached { Found::Place } else { Found::Uncached };
+        self.changes = if is_cached { 0 } else { self.changes.saturating_add(1) };
+        if !is_cached {
             self.uncached.clear();
             table.targets(topic, |shard| self.uncached.push(shard));
         }
@@ -85,10 +117,57 @@ impl RouteCache {
 
     /// The shards that [`Self::ask`] has found, as [`RouteTable::targets`] gives them.
     pub fn targets(&self) -> &[ShardId] {
-        match self.places.get(self.last) {
-            Some(last) if self.is_cached => &last.targets,
-            _ => &self.uncached,
+        match self.found {
+            Found::Place => self.places.get(self.last).map_or(&[], |last| &last.answer.targets),
+            Found::Ahead(number) => &self.ahead[number].targets,
+            Found::Uncached => &self.uncached,
         }
+    }
+
+    /// Whether the next topics are to be [asked for at a time](Self::ask_ahead): the table is large, and topics do not
+    /// repeat.
+    pub fn is_scattered(&self, table: &RouteTable) -> bool {
+        self.changes >= CHANGES_MIN && table.filter_count() >= FILTERS_MIN
+    }
+
+    /// Asks for the topics that [`Self::ask`] is expected to be asked for next, in this order, all at a time: the processor
+    /// waits once for what it would wait for with each. Calls `visit` for each topic with what [`Self::targets`] will say.
+    pub fn ask_ahead<'t>(
+        &mut self,
+        table: &RouteTable,
+        topics: &[&'t str],
+        mut visit: impl FnMut(&'t str, &[ShardId]),
+    ) {
+        // Before the table is read, as above.
+        let generation = table.generation();
+        self.ahead.resize_with(topics.len().max(self.ahead.len()), Answer::default);
+        self.ahead_used = self.ahead.len() - topics.len();
+        let ahead = &mut self.ahead[self.ahead_used..];
+        for (answer, topic) in ahead.iter_mut().zip(topics) {
+            answer.topic.clear();
+            if topic.len() <= TOPIC_BYTES_MAX {
+                answer.topic.push_str(topic);
+            }
+            answer.generation = generation;
+            answer.targets.clear();
+        }
+        table.targets_of_each(topics, |number, shard| {
+            let targets = &mut ahead[number].targets;
+            if let Err(at) = targets.binary_search(&shard) {
+                targets.insert(at, shard);
+            }
+        });
+        for (answer, topic) in ahead.iter().zip(topics) {
+            visit(topic, &answer.targets);
+        }
+    }
+
+    fn find_ahead(&mut self, topic: &str, generation: u64) -> Option<usize> {
+        let mut rest = self.ahead_used..self.ahead.len();
+        let found = rest.find(|number| self.ahead[*number].is(topic, generation));
+        // Not what was expected: the others are of no use either.
+        self.ahead_used = found.map_or(self.ahead.len(), |number| number + 1);
+        found
     }
 
     /// Whether the answer is in the topic's place.
@@ -103,12 +182,13 @@ impl RouteCache {
             place.hash = hash;
             return false;
         }
-        if !place.is(topic, generation) {
-            place.topic.clear();
-            place.topic.push_str(topic);
-            place.generation = generation;
-            place.targets.clear();
-            table.targets(topic, |shard| place.targets.push(shard));
+        let answer = &mut place.answer;
+        if !answer.is(topic, generation) {
+            answer.topic.clear();
+            answer.topic.push_str(topic);
+            answer.generation = generation;
+            answer.targets.clear();
+            table.targets(topic, |shard| answer.targets.push(shard));
         }
         true
     }
@@ -138,7 +218,7 @@ impl RouteCache {
     }
 }
 
-impl Place {
+impl Answer {
     fn is(&self, topic: &str, generation: u64) -> bool {
         self.generation == generation && *self.topic == *topic
     }

@@ -40,6 +40,8 @@ pub struct RouteTable {
     routes: ShardedLock<FilterIndex>,
     /// Grows with every change of `routes`: for [`RouteCache`](crate::RouteCache).
     generation: AtomicU64,
+    /// What `routes` has.
+    filter_count: AtomicUsize,
     shares: ShardedLock<Shares>,
     /// Grows with every change of `shares`: for [`RouteCache`](crate::RouteCache).
     shares_generation: AtomicU64,
@@ -80,6 +82,7 @@ impl RouteTable {
             shard_count,
             routes: ShardedLock::new(FilterIndex::new(seed)),
             generation: AtomicU64::new(1),
+            filter_count: AtomicUsize::new(0),
             shares: ShardedLock::new(Shares {
                 groups_of_filter: SubscriptionTrie::new(seed),
                 groups: HashMap::with_hasher(hasher.clone()),
@@ -114,6 +117,7 @@ impl RouteTable {
     fn change_routes(&self, change: impl FnOnce(&mut FilterIndex)) {
         let mut routes = write(&self.routes);
         change(&mut routes);
+        self.filter_count.store(routes.len(), Ordering::Relaxed);
         // Under the lock: whoever sees the new number and asks, gets the new answer.
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
@@ -133,6 +137,17 @@ impl RouteTable {
             read(&self.routes).matches(topic, |shard| shards.insert(shard));
         }
         shards.for_each(visit);
+    }
+
+    /// As [`Self::targets`], for several topics at a time: their numbers and shards, in no order and some twice, under the
+    /// lock. Nothing with one shard.
+    pub(crate) fn targets_of_each(&self, topics: &[&str], visit: impl FnMut(usize, ShardId)) {
+        read(&self.routes).matches_each(topics, visit);
+    }
+
+    /// Filters, each as often as there are shards that want it.
+    pub(crate) fn filter_count(&self) -> usize {
+        self.filter_count.load(Ordering::Relaxed)
     }
 
     /// Calls `visit` for each share group that wants `topic` and the shard that shall choose the

@@ -1,6 +1,7 @@
 //! Which subscribers' filters match a topic.
 
 use std::hash::Hash;
+use std::hint::black_box;
 
 use ahash::RandomState;
 use smallvec::SmallVec;
@@ -9,6 +10,12 @@ use crate::arena::{Arena, NONE};
 use crate::id_table::IdTable;
 use crate::intern::{Interner, Symbol};
 use crate::subscriber_list::SubscriberList;
+
+/// Something of each topic that is read ahead.
+type Ahead<T> = SmallVec<[T; 32]>;
+
+/// Where topics lead to more nodes than this, all that is read at a time would push out what was read before.
+const AHEAD_NODES_MAX: usize = 256;
 
 /// The node every wildcard filter starts from.
 const ROOT: u32 = 0;
@@ -240,6 +247,73 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         }
     }
 
+    /// Reads what [`Self::matches`] of these topics will read, so that it is near the processor then. One topic's parts
+    /// are found one after the other, each by the one before, and for each the processor waits if the trie is large. Here it
+    /// waits for those of all topics at a time: as many as there are instructions for in what it looks ahead, so each
+    /// loop that reads from far away does nothing else.
+    ///
+    /// Of no use for more than some dozens of topics, or for few.
+    pub fn read_ahead(&self, topics: &[&str]) {
+        if self.exact_filters.len() > 0 {
+            let hashes: Ahead<u64> =
+                topics.iter().map(|topic| self.hasher.hash_one(topic.as_bytes())).collect();
+            let ids: Ahead<u32> =
+                hashes.iter().filter_map(|hash| self.exact_table.find(*hash, |_| true)).collect();
+            let read = |id: &u32| {
+                let exact = &self.exact_filters[*id];
+                let first = exact.text.as_bytes().first().copied().unwrap_or_default();
+                usize::from(first) ^ usize::from(exact.subscribers.is_empty())
+            };
+            // Or nothing would be read.
+            black_box(ids.iter().map(read).fold(0, |all, one| all ^ one));
+        }
+        if self.lists.len() > 0 {
+            self.read_wildcards_ahead(topics);
+        }
+    }
+
+    fn read_wildcards_ahead(&self, topics: &[&str]) {
+        let mut levels: Ahead<_> = topics.iter().map(|topic| levels(topic)).collect();
+        // Topics, by number, and nodes that they lead to.
+        let mut frontier: Ahead<(usize, u32)> = (0..topics.len()).map(|number| (number, ROOT)).collect();
+        while (1..=AHEAD_NODES_MAX).contains(&frontier.len()) {
+            let hashes: Ahead<Option<u32>> = levels
+                .iter_mut()
+                .map(|levels| levels.next().map(|level| short(self.levels.hash(level))))
+                .collect();
+            let mut next: Ahead<(usize, u32)> = SmallVec::new();
+            let mut edges: Ahead<(usize, u64)> = SmallVec::new();
+            for &(number, id) in &frontier {
+                let node = &self.nodes[id];
+                let Some(hash) = hashes[number] else { continue };
+                if node.literal_children > 0 {
+                    edges.push((number, edge_hash(&self.hasher, id, hash)));
+                }
+                if node.plus_child != NONE {
+                    next.push((number, node.plus_child));
+                }
+            }
+            for &(number, edge) in &edges {
+                // Seldom another one than that of the level, which was read in vain then.
+                if let Some(child) = self.children.find(edge, |_| true) {
+                    next.push((number, child));
+                }
+            }
+            let mut lists: Ahead<u32> = SmallVec::new();
+            let mut symbols: Ahead<Symbol> = SmallVec::new();
+            for &(_, id) in &next {
+                let Node { symbol, list, hash_list, .. } = self.nodes[id];
+                lists.extend([list, hash_list].into_iter().filter(|list| *list != NONE));
+                symbols.extend(symbol.map(Level::symbol));
+            }
+            let read = |list: &u32| usize::from(self.lists[*list].subscribers.is_empty());
+            black_box(lists.iter().map(read).fold(0, |all, one| all ^ one));
+            let read = |symbol: &Symbol| self.levels.first_byte(*symbol);
+            black_box(symbols.iter().map(read).fold(0, |all, one| all ^ one));
+            frontier = next;
+        }
+    }
+
     /// Another number with every change of what [`Self::matches`] says, never 0.
     pub(crate) fn generation(&self) -> u64 {
         self.generation
@@ -279,7 +353,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
             self.visit_list(self.nodes[ROOT].hash_list, visit);
         }
         frontier.push(ROOT);
-        for level in topic.split('/') {
+        for level in levels(topic) {
             let mut level_hash = None;
             for &id in &frontier {
                 if self.nodes[id].literal_children > 0 {
@@ -312,7 +386,7 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     }
 
     /// The child that `level`, of this hash, leads to.
-    fn find_child(&self, parent: u32, level: &str, level_hash: u32) -> Option<u32> {
+    fn find_child(&self, parent: u32, level: &[u8], level_hash: u32) -> Option<u32> {
         self.children.find(edge_hash(&self.hasher, parent, level_hash), |id| {
             let node = &self.nodes[id];
             node.parent == parent
@@ -347,12 +421,12 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
     }
 
     fn create_child(&mut self, parent: u32, level: &str) -> u32 {
-        let hash = self.levels.hash(level);
+        let hash = self.levels.hash(level.as_bytes());
         let level_hash = short(hash);
-        if let Some(child) = self.find_child(parent, level, level_hash) {
+        if let Some(child) = self.find_child(parent, level.as_bytes(), level_hash) {
             return child;
         }
-        let symbol = Some(Level::new(self.levels.acquire(level, hash)));
+        let symbol = Some(Level::new(self.levels.acquire(level.as_bytes(), hash)));
         let child = self.nodes.insert(Node { parent, symbol, level_hash, ..Node::default() });
         self.nodes[parent].literal_children += 1;
         let (nodes, hasher) = (&self.nodes, &self.hasher);
@@ -368,7 +442,9 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         for level in path.into_iter().flat_map(|path| path.split('/')) {
             id = match level {
                 "+" => Some(self.nodes[id].plus_child).filter(|&child| child != NONE)?,
-                literal => self.find_child(id, literal, short(self.levels.hash(literal)))?,
+                literal => {
+                    self.find_child(id, literal.as_bytes(), short(self.levels.hash(literal.as_bytes())))?
+                }
             };
         }
         let node = &self.nodes[id];
@@ -467,6 +543,11 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
 
 fn has_wildcard(filter: &str) -> bool {
     filter.bytes().any(|byte| byte == b'+' || byte == b'#')
+}
+
+/// As bytes: a search that is fast for long texts takes longer for these.
+pub(crate) fn levels(topic: &str) -> impl Iterator<Item = &[u8]> {
+    topic.as_bytes().split(|byte| *byte == b'/')
 }
 
 /// The levels before a final `#` (none for `#` alone), and whether there is one.

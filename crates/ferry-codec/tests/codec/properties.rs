@@ -5,7 +5,7 @@ use crate::arbitrary::{text, topic_filter, topic_name, version};
 use ferry_codec::wire_shape::{encode_publish, encoded_publish_length, set_dup, set_qos, set_retain};
 use ferry_codec::{
     DecodeLimits, Direction, MessageProperties, Packet, PacketId, ProtocolVersion, QoS, StoredProperties,
-    decode, decode_connect, encode, encoded_length, frame_length, topic,
+    decode, decode_connect, encode, encoded_length, frame_length, peek_topic, topic,
 };
 use proptest::prelude::*;
 
@@ -33,6 +33,12 @@ proptest! {
             if let Packet::Connect(connect) = lent {
                 prop_assert_eq!(decode_connect(&bytes, &limits), Ok(*connect));
             }
+            let topic = match lent {
+                Packet::Publish(publish) => Some(publish.topic).filter(|topic| !topic.is_empty()),
+                _ => None,
+            };
+            prop_assert_eq!(peek_topic(&bytes, &limits), Some((bytes.len(), topic)));
+            prop_assert_eq!(peek_topic(&bytes[..bytes.len() - 1], &limits), None);
             Ok(())
         })?;
     }
@@ -213,6 +219,7 @@ fn of_levels() -> impl Strategy<Value = usize> {
 fn decode_every_way(bytes: &[u8], version: ProtocolVersion) {
     let limits = DecodeLimits::UNLIMITED;
     let _ = frame_length(bytes, &limits);
+    let _ = peek_topic(bytes, &limits);
     let _ = decode_connect(bytes, &limits);
     for direction in [Direction::FromClient, Direction::FromServer] {
         let Ok(packet) = decode(bytes, version, direction, &limits) else { continue };

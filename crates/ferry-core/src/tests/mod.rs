@@ -21,6 +21,7 @@ mod test_packed;
 mod test_problem_information;
 mod test_publish;
 mod test_rates;
+mod test_read_ahead;
 mod test_record;
 mod test_reload;
 mod test_restart;

@@ -186,6 +186,72 @@ fn share_operation() -> impl Strategy<Value = ShareOperation> {
     ]
 }
 
+#[derive(Clone, Debug)]
+enum RouteOperation {
+    Add(u16, String),
+    Remove(u16, String),
+    AskAhead(Vec<String>),
+    Ask(String),
+    /// The so-manieth of those that were asked ahead.
+    AskNth(usize),
+}
+
+fn route_operation() -> impl Strategy<Value = RouteOperation> {
+    prop_oneof![
+        2 => (0..4u16, filter()).prop_map(|(shard, filter)| RouteOperation::Add(shard, filter)),
+        1 => (0..4u16, filter()).prop_map(|(shard, filter)| RouteOperation::Remove(shard, filter)),
+        1 => prop::collection::vec(topic(), 0..6).prop_map(RouteOperation::AskAhead),
+        1 => topic().prop_map(RouteOperation::Ask),
+        4 => (0..6usize).prop_map(RouteOperation::AskNth),
+    ]
+}
+
+proptest! {
+    /// Whatever was expected: each answer is that of the table as it stands.
+    #[test]
+    fn what_was_asked_ahead_is_what_the_table_says(
+        operations in prop::collection::vec(route_operation(), 0..80),
+    ) {
+        let routes = RouteTable::new(4, 7);
+        let mut added = BTreeSet::new();
+        let mut cache = RouteCache::new(1);
+        let mut topics = vec!["a".to_owned()];
+        for operation in operations {
+            let topic = match operation {
+                RouteOperation::Add(shard, filter) => {
+                    if added.insert((shard, filter.clone())) {
+                        routes.add(ShardId(shard), &filter);
+                    }
+                    continue;
+                }
+                RouteOperation::Remove(shard, filter) => {
+                    if added.remove(&(shard, filter.clone())) {
+                        routes.remove(ShardId(shard), &filter);
+                    }
+                    continue;
+                }
+                RouteOperation::AskAhead(ahead) => {
+                    let texts: Vec<_> = ahead.iter().map(|topic| &**topic).collect();
+                    let mut told = Vec::new();
+                    cache.ask_ahead(&routes, &texts, |topic, shards| {
+                        told.push((topic.to_owned(), shards.iter().map(|shard| shard.0).collect::<Vec<_>>()));
+                    });
+                    let expected: Vec<_> =
+                        ahead.iter().map(|topic| (topic.clone(), targets(&routes, topic))).collect();
+                    prop_assert_eq!(told, expected);
+                    topics = ahead;
+                    continue;
+                }
+                RouteOperation::Ask(topic) => topic,
+                RouteOperation::AskNth(number) => topics.get(number).cloned().unwrap_or_default(),
+            };
+            cache.ask(&routes, &topic);
+            let found: Vec<_> = cache.targets().iter().map(|shard| shard.0).collect();
+            prop_assert_eq!(found, targets(&routes, &topic));
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn remembered_share_groups_are_those_of_the_table(

@@ -107,7 +107,7 @@ proptest! {
 }
 
 proptest! {
-    /// What was asked before is answered as it stands now, whatever has happened since.
+    /// What was asked before is answered as it stands now, whatever has happened or was read ahead since.
     #[test]
     fn remembered_like_the_naive_matcher(operations in prop::collection::vec(operation(), 1..150)) {
         let mut trie = SubscriptionTrie::new(1);
@@ -116,6 +116,7 @@ proptest! {
         let mut topic = "a/b".to_owned();
         for operation in operations {
             if let Operation::Match(other) = &operation {
+                trie.read_ahead(&[other, &topic, other]);
                 topic.clone_from(other);
             }
             run(&mut trie, &mut model, operation);
@@ -124,6 +125,40 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn it_is_read_ahead_where_it_is_large_and_topics_differ() {
+    let mut trie = SubscriptionTrie::new(1);
+    let mut last = LastMatches::default();
+    let topic = |number: u32| format!("device/{number}/state");
+    let ask = |last: &mut LastMatches<u8, u32>, trie: &SubscriptionTrie<u8, u32>, number| {
+        remembered(last, trie, &topic(number));
+        last.is_scattered(trie)
+    };
+    let filters_min = (1..)
+        .find(|number| {
+            trie.subscribe(&format!("device/{number}/+"), 1, 0);
+            (0..20).any(|number| ask(&mut last, &trie, number))
+        })
+        .unwrap();
+    assert_eq!(filters_min, 4096);
+    ask(&mut last, &trie, 20);
+    assert!(!ask(&mut last, &trie, 20), "it repeats");
+    assert_eq!((0..9).filter(|number| ask(&mut last, &trie, *number)).collect::<Vec<_>>(), [7, 8]);
+}
+
+/// Each level of the topic leads to twice as many nodes.
+#[test]
+fn reading_ahead_ends_where_a_topic_leads_to_too_many_nodes() {
+    let mut trie = SubscriptionTrie::new(1);
+    for bits in 0..1 << 10 {
+        let levels: Vec<_> = (0..10).map(|level| if bits >> level & 1 == 0 { "a" } else { "+" }).collect();
+        trie.subscribe(&levels.join("/"), 0, bits);
+    }
+    let topic = ["a"; 10].join("/");
+    trie.read_ahead(&[topic.as_str(); 16]);
+    assert_eq!(matching(&trie, &topic).len(), 1 << 10);
 }
 
 #[test]
