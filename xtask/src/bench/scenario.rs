@@ -248,9 +248,9 @@ pub(super) const SCENARIOS: [Scenario; 26] = [
     ),
     shards(
         "shards-wildcard",
-        "2 to 2, QoS 0, 100,000 subscriptions, most with wildcards",
-        // A load that costs the generator little of the processors that it shares with the shards.
-        &["wildcard", "--topics", "100000", "--publishers", "2", "--subscribers", "2"],
+        "2 to 2, QoS 0, 100,000 subscriptions, every message crosses",
+        // The same clients, and a load that costs the generator little of the processors that it shares with the shards.
+        &["wildcard", "--topics", "100000", "--publishers", "2", "--subscribers", "2", "--seed", "1"],
     ),
     durable("durable-p2p", "50 to 50, QoS 1, clean sessions", &["p2p", "--qos", "1"]),
     durable(
