@@ -60,8 +60,8 @@ pub(crate) struct OpenPack<'a> {
 }
 
 impl PackedMessages {
-    /// Bytes that the messages count for, each with a head of its own: those that are alike take less memory, but not less
-    /// time to deliver.
+    /// Bytes that the messages count for, each with a head of its own: those that are alike take less memory, but messages
+    /// without one would count for nothing in the limits.
     pub(crate) fn size_bytes(&self) -> usize {
         self.messages * size_of::<Head>() + self.topics.len() + self.contents.len()
     }
@@ -190,13 +190,14 @@ impl<'a> OpenPack<'a> {
         Some(self.take(usize::from(head.payload_bytes)))
     }
 
-    /// The topics of the messages to come, without those that follow a message with the same.
-    pub(crate) fn next_topics(&self) -> impl Iterator<Item = &'a str> {
+    /// The topics of the next messages, at most so many; without those that are for a share group or that have the topic
+    /// of the message before.
+    pub(crate) fn next_topics(&self, messages_max: usize) -> impl Iterator<Item = &'a str> {
         let mut topics = self.topics;
-        self.heads.clone().filter(|head| head.topic_bytes > 0).map(move |head| {
+        self.heads.clone().take(messages_max).filter_map(move |head| {
             let (topic, rest) = topics.split_at(usize::from(head.topic_bytes));
             topics = rest;
-            topic
+            (head.group.is_none() && !topic.is_empty()).then_some(topic)
         })
     }
 

@@ -15,6 +15,15 @@ pub(crate) const CONNECT_FIRST_BYTE: u8 = 0x10;
 /// The packet type of PUBLISH (Table 2-1).
 const PUBLISH: usize = 3;
 
+/// The packet at the front of what a client sent.
+struct Next {
+    length: usize,
+    /// The connection may only be so fast.
+    has_rates: bool,
+    /// The client is known, and has been let in.
+    is_online: bool,
+}
+
 impl Shard {
     /// Takes what a client sent and returns how many of the bytes were used; the driver keeps the others and
     /// gives them again with what follows. Bytes are left over when the last packet is incomplete, and when the
@@ -25,8 +34,8 @@ impl Shard {
         let turn = &mut Turn { now: self.now, effects };
         let (mut used, mut ahead) = (0, 0);
         let messages_before = self.counters.packets_received[PUBLISH];
-        while let Some((length, has_rates)) = self.next_frame(turn, conn, &bytes[used..]) {
-            if used >= ahead && self.reads_ahead() {
+        while let Some(Next { length, has_rates, is_online }) = self.next_frame(turn, conn, &bytes[used..]) {
+            if used >= ahead && is_online && self.reads_ahead() {
                 ahead = used + self.read_ahead(&bytes[used..]);
             }
             let frame = &bytes[used..used + length];
@@ -47,14 +56,14 @@ impl Shard {
         if conn.is_closing() { bytes.len() } else { used }
     }
 
-    /// The length of the next packet, if it is complete and may be taken now, and whether the connection may only be so
-    /// fast.
-    fn next_frame(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8]) -> Option<(usize, bool)> {
+    /// The next packet, if it is complete and may be taken now.
+    fn next_frame(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8]) -> Option<Next> {
         let conn = self.conns.get(id)?;
         if conn.is_closing() || conn.paused.is_paused() || bytes.is_empty() {
             return None;
         }
         let has_rates = conn.rates.is_some();
+        let is_online = matches!(conn.state, ConnState::Online(_));
         let mut limits = self.config.decode;
         if matches!(conn.state, ConnState::AwaitConnect) {
             // [MQTT-3.1.0-1] [MQTT3-3.1.0-1]: anything else is not even answered.
@@ -68,7 +77,10 @@ impl Shard {
             limits.packet_size_max = limits.packet_size_max.min(self.config.connect_bytes_max);
         }
         match frame_length(bytes, &limits) {
-            Ok(length) => Some((length.filter(|length| *length <= bytes.len())?, has_rates)),
+            Ok(length) => {
+                let length = length.filter(|length| *length <= bytes.len())?;
+                Some(Next { length, has_rates, is_online })
+            }
             Err(error) => {
                 self.refuse(turn, id, error.into());
                 None

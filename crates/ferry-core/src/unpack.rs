@@ -13,6 +13,7 @@ impl Shard {
     /// Delivers what another shard has packed.
     pub(crate) fn unpack(&mut self, turn: &mut Turn<'_>, from: ShardId, pack: PackedMessages) {
         let mut open = pack.open();
+        // Messages to come that were looked at.
         let mut ahead = 0;
         while let Some((group, publication)) = open.next() {
             match group {
@@ -32,7 +33,10 @@ impl Shard {
                 }
             }
             self.settle(turn);
-            ahead = if ahead > 0 { ahead - 1 } else { self.read_pack_ahead(&open) };
+            ahead = match ahead {
+                0 | 1 => self.read_pack_ahead(&open),
+                _ => ahead - 1,
+            };
         }
         turn.effects.mail.keep(pack);
     }
@@ -55,7 +59,8 @@ impl Shard {
         let Some((id, conn)) = session.conn.and_then(|id| Some((id, self.conns.get_mut(id)?))) else {
             return;
         };
-        if !conn.acknowledged || conn.alias_out.is_some() {
+        let is_full = conn.output.len() >= self.config.output_bytes_max;
+        if !conn.acknowledged || conn.alias_out.is_some() || is_full {
             return;
         }
         let ids = &target.subscription_ids;

@@ -13,7 +13,7 @@ const TOPIC_BYTES_MAX: usize = 256;
 /// Topics one after the other, each another one than before, after which the next ones are expected to be others too.
 pub(crate) const CHANGES_MIN: u32 = 8;
 
-/// Less than this is near the processor anyway.
+/// Fewer than these are near the processor anyway.
 pub(crate) const FILTERS_MIN: usize = 4096;
 
 /// The last answer of one [`SubscriptionTrie`]. What a client publishes comes in runs on one topic, and comparing it takes
@@ -23,7 +23,7 @@ pub struct LastMatches<K, V> {
     /// Of the trie when it was asked; 0: nothing is remembered.
     generation: u64,
     subscriptions: Vec<(K, V)>,
-    /// Topics that were asked for since one came twice in a row.
+    /// Topics one after the other, each another one than before.
     changes: u32,
 }
 
@@ -36,11 +36,18 @@ impl<K, V> Default for LastMatches<K, V> {
 impl<K: Copy + Eq + Hash, V: Copy> LastMatches<K, V> {
     /// As [`SubscriptionTrie::matches`]: always of the same trie.
     pub fn matches(&mut self, trie: &SubscriptionTrie<K, V>, topic: &str, mut visit: impl FnMut(K, &V)) {
-        if self.generation == trie.generation() && *self.topic == *topic {
+        if *self.topic == *topic {
             self.changes = 0;
-            return self.subscriptions.iter().for_each(|(key, value)| visit(*key, value));
+            if self.generation == trie.generation() {
+                return self.subscriptions.iter().for_each(|(key, value)| visit(*key, value));
+            }
+        } else {
+            self.changes = self.changes.saturating_add(1);
+            self.topic.clear();
+            if topic.len() <= TOPIC_BYTES_MAX {
+                self.topic.push_str(topic);
+            }
         }
-        self.changes = self.changes.saturating_add(1);
         self.generation = 0;
         self.subscriptions.clear();
         trie.matches(topic, |key, value| {
@@ -52,13 +59,11 @@ impl<K: Copy + Eq + Hash, V: Copy> LastMatches<K, V> {
         });
         if topic.len() <= TOPIC_BYTES_MAX && self.subscriptions.len() <= SUBSCRIPTIONS_MAX {
             self.generation = trie.generation();
-            self.topic.clear();
-            self.topic.push_str(topic);
         }
     }
 
     /// Whether the trie is to be [read ahead](SubscriptionTrie::read_ahead): it is large, and topics do not repeat.
     pub fn is_scattered(&self, trie: &SubscriptionTrie<K, V>) -> bool {
-        self.changes >= CHANGES_MIN && trie.len() >= FILTERS_MIN
+        self.changes >= CHANGES_MIN && trie.filter_count() >= FILTERS_MIN
     }
 }

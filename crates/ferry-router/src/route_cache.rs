@@ -15,6 +15,9 @@ const TOPIC_BYTES_MAX: usize = 256;
 /// More share groups than this that want one topic are not remembered.
 const SHARE_GROUPS_MAX: usize = 64;
 
+/// After so many rounds of asking ahead it is tried whether the topics are few enough to be remembered by now.
+const ROUNDS_UNTIL_ASKED_AGAIN: u32 = 64;
+
 /// The answers of [`RouteTable::targets`] and [`RouteTable::share_targets`] to one shard, as long as they do not change:
 /// found without the lock, whose every use makes the shards wait for each other.
 pub struct RouteCache {
@@ -31,7 +34,11 @@ pub struct RouteCache {
     ahead: Vec<Answer>,
     /// So many of them are for topics that were asked for, or passed over.
     ahead_used: usize,
-    /// Topics that were asked for since one was remembered.
+    /// Questions for which the others are still looked at.
+    ahead_asks: usize,
+    /// Times that answers were asked for ahead.
+    ahead_rounds: u32,
+    /// Topics one after the other that were not remembered. What was asked ahead counts for nothing, unless it repeats.
     changes: u32,
     last_shares: LastShares,
 }
@@ -87,6 +94,8 @@ impl RouteCache {
             uncached: Targets::new(),
             ahead: Vec::new(),
             ahead_used: 0,
+            ahead_asks: 0,
+            ahead_rounds: 0,
             changes: 0,
             last_shares: LastShares::default(),
         }
@@ -98,6 +107,11 @@ impl RouteCache {
         // Before the table is read: what changes meanwhile makes the answer outdated, not wrong.
         let generation = table.generation();
         if let Some(number) = self.find_ahead(topic, generation) {
+            if let Found::Ahead(before) = self.found
+                && *self.ahead[before].topic == *topic
+            {
+                self.changes = 0;
+            }
             self.found = Found::Ahead(number);
             return;
         }
@@ -127,7 +141,7 @@ impl RouteCache {
     /// Whether the next topics are to be [asked for at a time](Self::ask_ahead): the table is large, and topics do not
     /// repeat.
     pub fn is_scattered(&self, table: &RouteTable) -> bool {
-        self.changes >= CHANGES_MIN && table.filter_count() >= FILTERS_MIN
+        self.changes >= CHANGES_MIN && table.indexed_filters() >= FILTERS_MIN
     }
 
     /// Asks for the topics that [`Self::ask`] is expected to be asked for next, in this order, all at a time: the processor
@@ -138,17 +152,23 @@ impl RouteCache {
         topics: &[&'t str],
         mut visit: impl FnMut(&'t str, &[ShardId]),
     ) {
+        self.ahead_rounds = self.ahead_rounds.wrapping_add(1);
+        if self.ahead_rounds.is_multiple_of(ROUNDS_UNTIL_ASKED_AGAIN) {
+            self.changes = 0;
+        }
         // Before the table is read, as above.
         let generation = table.generation();
+        self.found = Found::Uncached;
+        self.uncached.clear();
+        self.ahead_asks = 2 * topics.len();
         self.ahead.resize_with(topics.len().max(self.ahead.len()), Answer::default);
         self.ahead_used = self.ahead.len() - topics.len();
         let ahead = &mut self.ahead[self.ahead_used..];
         for (answer, topic) in ahead.iter_mut().zip(topics) {
+            let is_kept = topic.len() <= TOPIC_BYTES_MAX;
             answer.topic.clear();
-            if topic.len() <= TOPIC_BYTES_MAX {
-                answer.topic.push_str(topic);
-            }
-            answer.generation = generation;
+            answer.topic.push_str(if is_kept { topic } else { "" });
+            answer.generation = if is_kept { generation } else { 0 };
             answer.targets.clear();
         }
         table.targets_of_each(topics, |number, shard| {
@@ -163,10 +183,18 @@ impl RouteCache {
     }
 
     fn find_ahead(&mut self, topic: &str, generation: u64) -> Option<usize> {
+        if self.ahead_used == self.ahead.len() {
+            return None;
+        }
         let mut rest = self.ahead_used..self.ahead.len();
         let found = rest.find(|number| self.ahead[*number].is(topic, generation));
-        // Not what was expected: the others are of no use either.
-        self.ahead_used = found.map_or(self.ahead.len(), |number| number + 1);
+        self.ahead_asks = self.ahead_asks.saturating_sub(1);
+        if let Some(number) = found {
+            self.ahead_used = number + 1;
+        } else if self.ahead_asks == 0 {
+            // Others are asked for than was expected.
+            self.ahead_used = self.ahead.len();
+        }
         found
     }
 

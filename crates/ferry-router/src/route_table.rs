@@ -40,8 +40,8 @@ pub struct RouteTable {
     routes: ShardedLock<FilterIndex>,
     /// Grows with every change of `routes`: for [`RouteCache`](crate::RouteCache).
     generation: AtomicU64,
-    /// What `routes` has.
-    filter_count: AtomicUsize,
+    /// Of `routes`: see [`FilterIndex::indexed_filters`].
+    indexed_filters: AtomicUsize,
     shares: ShardedLock<Shares>,
     /// Grows with every change of `shares`: for [`RouteCache`](crate::RouteCache).
     shares_generation: AtomicU64,
@@ -82,7 +82,7 @@ impl RouteTable {
             shard_count,
             routes: ShardedLock::new(FilterIndex::new(seed)),
             generation: AtomicU64::new(1),
-            filter_count: AtomicUsize::new(0),
+            indexed_filters: AtomicUsize::new(0),
             shares: ShardedLock::new(Shares {
                 groups_of_filter: SubscriptionTrie::new(seed),
                 groups: HashMap::with_hasher(hasher.clone()),
@@ -117,7 +117,7 @@ impl RouteTable {
     fn change_routes(&self, change: impl FnOnce(&mut FilterIndex)) {
         let mut routes = write(&self.routes);
         change(&mut routes);
-        self.filter_count.store(routes.len(), Ordering::Relaxed);
+        self.indexed_filters.store(routes.indexed_filters(), Ordering::Relaxed);
         // Under the lock: whoever sees the new number and asks, gets the new answer.
         self.generation.fetch_add(1, Ordering::SeqCst);
     }
@@ -145,9 +145,9 @@ impl RouteTable {
         read(&self.routes).matches_each(topics, visit);
     }
 
-    /// Filters, each as often as there are shards that want it.
-    pub(crate) fn filter_count(&self) -> usize {
-        self.filter_count.load(Ordering::Relaxed)
+    /// Filters that are found in about the time of one for several topics; 0 if there are others.
+    pub(crate) fn indexed_filters(&self) -> usize {
+        self.indexed_filters.load(Ordering::Relaxed)
     }
 
     /// Calls `visit` for each share group that wants `topic` and the shard that shall choose the

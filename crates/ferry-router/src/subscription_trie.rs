@@ -324,6 +324,11 @@ impl<K: Copy + Eq + Hash, V> SubscriptionTrie<K, V> {
         self.subscription_count
     }
 
+    /// Number of filters that somebody subscribes to.
+    pub(crate) fn filter_count(&self) -> usize {
+        self.exact_filters.len() + self.lists.len()
+    }
+
     /// Whether there is no subscription.
     pub fn is_empty(&self) -> bool {
         self.subscription_count == 0

@@ -7,6 +7,7 @@ use ferry_codec::{
 };
 
 use super::harness::*;
+use crate::read_ahead::MESSAGES_AHEAD;
 use crate::*;
 
 /// As many as make reading ahead worth while.
@@ -57,4 +58,28 @@ fn what_was_read_ahead_is_decided_when_its_turn_comes() {
         assert_eq!(broker.read(subscriber), expected);
         assert_eq!(broker.read(publisher), ["SUBACK 1 [00]", "PUBLISH other q0 x"]);
     }
+}
+
+#[test]
+fn the_next_messages_of_a_pack_are_looked_at() {
+    let mut broker = Broker::with_shards(2, Arc::new(AllowAll), |_| {});
+    let subscriber = broker.client(&name(1, 2, 0));
+    for number in 0..FILTERS {
+        broker.subscribe(subscriber, &format!("device/{number}/+"), 0);
+    }
+    let publisher = broker.client(&name(0, 2, 1));
+    let mut bytes = Vec::new();
+    (0..10).for_each(|number| publish(&mut bytes, &format!("device/{number}/state")));
+    broker.send_bytes(publisher, &bytes);
+    broker.delivers = false;
+    broker.send_bytes(publisher, &bytes);
+    let [(_, _, Mail::Packed(pack))] = &broker.mail[..] else { panic!("one pack") };
+    let topics: Vec<_> = pack.open().next_topics(3).collect();
+    assert_eq!(topics, ["device/0/state", "device/1/state", "device/2/state"]);
+    assert_eq!(broker.shards[1].read_pack_ahead(&pack.open()), MESSAGES_AHEAD);
+    // One topic over and over is found without the tables.
+    broker.delivers = true;
+    (0..2).for_each(|_| broker.publish(publisher, "device/1/state", 0, 0, "x"));
+    let [(_, _, Mail::Packed(pack))] = &broker.mail[..] else { panic!("one pack") };
+    assert_eq!(broker.shards[1].read_pack_ahead(&pack.open()), 0);
 }

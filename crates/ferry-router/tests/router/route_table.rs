@@ -186,6 +186,73 @@ fn share_operation() -> impl Strategy<Value = ShareOperation> {
     ]
 }
 
+/// Asks for topics as a shard does, ahead if they are to be; returns how often that was.
+fn ask(cache: &mut RouteCache, routes: &RouteTable, topics: &[String]) -> usize {
+    let mut count = 0;
+    for topics in topics.chunks(16) {
+        if cache.is_scattered(routes) {
+            count += 1;
+            let texts: Vec<_> = topics.iter().map(|topic| &**topic).collect();
+            cache.ask_ahead(routes, &texts, |_, _| {});
+        }
+        for topic in topics {
+            cache.ask(routes, topic);
+            assert!(cache.targets().iter().map(|shard| shard.0).eq(targets(routes, topic)), "{topic}");
+        }
+    }
+    count
+}
+
+#[test]
+fn what_can_be_remembered_is_not_asked_ahead() {
+    let routes = RouteTable::new(2, 0);
+    (0..5000).for_each(|number| routes.add(ShardId(number % 2), &format!("device/{number}/+")));
+    let mut cache = RouteCache::new(1);
+    let topics =
+        |count: usize| -> Vec<_> { (0..count).map(|number| format!("device/{number}/state")).collect() };
+    let many = topics(5000);
+    let rounds = ask(&mut cache, &routes, &many);
+    assert!((300..many.len() / 16).contains(&rounds), "{rounds}");
+    // One that repeats.
+    let one = vec![many[0].clone(); 160];
+    assert!(ask(&mut cache, &routes, &one) <= 2);
+    assert!(!cache.is_scattered(&routes));
+    // Some, in a circle: sooner or later.
+    ask(&mut cache, &routes, &many);
+    let few = topics(100);
+    for _ in 0..500 {
+        ask(&mut cache, &routes, &few);
+    }
+    assert_eq!(ask(&mut cache, &routes, &few), 0);
+}
+
+#[test]
+fn filters_in_the_trie_are_not_asked_ahead() {
+    let routes = RouteTable::new(2, 0);
+    (0..5000).for_each(|number| routes.add(ShardId(number % 2), &format!("device/{number}/+")));
+    let deep = format!("{}+", "a/".repeat(40));
+    routes.add(ShardId(1), &deep);
+    let mut cache = RouteCache::new(1);
+    let many: Vec<_> = (0..200).map(|number| format!("device/{number}/state")).collect();
+    assert_eq!(ask(&mut cache, &routes, &many), 0);
+    cache.ask_ahead(&routes, &[&deep.replace('+', "b")], |_, shards| assert_eq!(shards, [ShardId(1)]));
+    routes.remove(ShardId(1), &deep);
+    assert!(ask(&mut cache, &routes, &many) > 0);
+}
+
+#[test]
+fn a_long_topic_that_was_asked_ahead() {
+    let routes = RouteTable::new(2, 0);
+    routes.add(ShardId(1), "a/#");
+    let mut cache = RouteCache::new(1);
+    let long = format!("a/{}", "b".repeat(1000));
+    cache.ask_ahead(&routes, &[&long, "a"], |_, shards| assert_eq!(shards, [ShardId(1)]));
+    for (topic, expected) in [("", &[][..]), (&*long, &[ShardId(1)]), ("a", &[ShardId(1)])] {
+        cache.ask(&routes, topic);
+        assert_eq!(cache.targets(), expected, "{topic}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum RouteOperation {
     Add(u16, String),

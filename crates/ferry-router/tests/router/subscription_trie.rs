@@ -148,6 +148,25 @@ fn it_is_read_ahead_where_it_is_large_and_topics_differ() {
     assert_eq!((0..9).filter(|number| ask(&mut last, &trie, *number)).collect::<Vec<_>>(), [7, 8]);
 }
 
+#[test]
+fn a_topic_that_repeats_is_not_read_ahead_however_many_want_it() {
+    let mut trie = SubscriptionTrie::new(1);
+    let mut last = LastMatches::default();
+    for number in 0..5000 {
+        trie.subscribe(&format!("device/{number}/+"), 1, 0);
+    }
+    // More than are remembered.
+    for key in 0..100 {
+        trie.subscribe("all", key, 0);
+    }
+    for number in 0..20 {
+        remembered(&mut last, &trie, &format!("device/{number}/state"));
+    }
+    assert!(last.is_scattered(&trie));
+    (0..2).for_each(|_| assert_eq!(remembered(&mut last, &trie, "all").len(), 100));
+    assert!(!last.is_scattered(&trie));
+}
+
 /// Each level of the topic leads to twice as many nodes.
 #[test]
 fn reading_ahead_ends_where_a_topic_leads_to_too_many_nodes() {
