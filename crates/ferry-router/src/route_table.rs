@@ -140,8 +140,11 @@ impl RouteTable {
     }
 
     /// As [`Self::targets`], for several topics at a time: their numbers and shards, in no order and some twice, under the
-    /// lock. Nothing with one shard.
-    pub(crate) fn targets_of_each(&self, topics: &[&str], visit: impl FnMut(usize, ShardId)) {
+    /// lock.
+    pub(crate) fn targets_of_each(&self, topics: &[&str], mut visit: impl FnMut(usize, ShardId)) {
+        if self.shard_count == 1 {
+            return (0..topics.len()).for_each(|number| visit(number, ShardId(0)));
+        }
         read(&self.routes).matches_each(topics, visit);
     }
 

@@ -227,6 +227,17 @@ fn what_can_be_remembered_is_not_asked_ahead() {
 }
 
 #[test]
+fn with_one_shard_all_is_asked_of_it() {
+    let routes = RouteTable::new(1, 0);
+    let mut cache = RouteCache::new(1);
+    cache.ask_ahead(&routes, &["a", "b"], |_, shards| assert_eq!(shards, [ShardId(0)]));
+    for topic in ["a", "b", "c"] {
+        cache.ask(&routes, topic);
+        assert_eq!(cache.targets(), [ShardId(0)], "{topic}");
+    }
+}
+
+#[test]
 fn filters_in_the_trie_are_not_asked_ahead() {
     let routes = RouteTable::new(2, 0);
     (0..5000).for_each(|number| routes.add(ShardId(number % 2), &format!("device/{number}/+")));
