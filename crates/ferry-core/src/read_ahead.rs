@@ -49,7 +49,7 @@ impl Shard {
         length
     }
 
-    /// As [`Self::read_ahead`], for the next messages of a pack: returns how many were looked at.
+    /// As [`Self::read_ahead`], for the next messages of a pack: returns how many were looked at, at most.
     pub(crate) fn read_pack_ahead(&self, pack: &OpenPack<'_>) -> usize {
         if !self.last_matches.is_scattered(&self.subscriptions) {
             return 0;

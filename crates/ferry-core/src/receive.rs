@@ -16,12 +16,12 @@ pub(crate) const CONNECT_FIRST_BYTE: u8 = 0x10;
 const PUBLISH: usize = 3;
 
 /// The packet at the front of what a client sent.
-struct Next {
+pub(crate) struct Next {
     length: usize,
     /// The connection may only be so fast.
     has_rates: bool,
-    /// The client is known, and has been let in.
-    is_online: bool,
+    /// It is worth while to look at what is behind it, of a client that has been let in.
+    pub(crate) reads_ahead: bool,
 }
 
 impl Shard {
@@ -34,8 +34,9 @@ impl Shard {
         let turn = &mut Turn { now: self.now, effects };
         let (mut used, mut ahead) = (0, 0);
         let messages_before = self.counters.packets_received[PUBLISH];
-        while let Some(Next { length, has_rates, is_online }) = self.next_frame(turn, conn, &bytes[used..]) {
-            if used >= ahead && is_online && self.reads_ahead() {
+        while let Some(Next { length, has_rates, reads_ahead }) = self.next_frame(turn, conn, &bytes[used..])
+        {
+            if used >= ahead && reads_ahead {
                 ahead = used + self.read_ahead(&bytes[used..]);
             }
             let frame = &bytes[used..used + length];
@@ -57,7 +58,7 @@ impl Shard {
     }
 
     /// The next packet, if it is complete and may be taken now.
-    fn next_frame(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8]) -> Option<Next> {
+    pub(crate) fn next_frame(&mut self, turn: &mut Turn<'_>, id: ConnId, bytes: &[u8]) -> Option<Next> {
         let conn = self.conns.get(id)?;
         if conn.is_closing() || conn.paused.is_paused() || bytes.is_empty() {
             return None;
@@ -79,7 +80,7 @@ impl Shard {
         match frame_length(bytes, &limits) {
             Ok(length) => {
                 let length = length.filter(|length| *length <= bytes.len())?;
-                Some(Next { length, has_rates, is_online })
+                Some(Next { length, has_rates, reads_ahead: is_online && self.reads_ahead() })
             }
             Err(error) => {
                 self.refuse(turn, id, error.into());

@@ -71,6 +71,8 @@ impl Shard {
         // It ends with the payload, and all have one of this length.
         let payload_bytes = publication.payload.len();
         let head = &shape.bytes[..shape.bytes.len() - payload_bytes];
+        // New, so DUP is 0, as in the first of them [MQTT-3.3.1-3] [MQTT3-3.3.1-3].
+        let first_byte = publish_first_byte(false, target.qos, target.retain);
         let (before, mut count) = (conn.output.len(), 0);
         while conn.output.len() < self.config.output_bytes_max
             && let Some(payload) = open.next_alike()
@@ -79,8 +81,7 @@ impl Shard {
             let out = conn.output.appending();
             let start = out.len();
             out.extend_from_slice(head);
-            // New, so DUP is 0, as in the first of them [MQTT-3.3.1-3] [MQTT3-3.3.1-3].
-            out[start] = publish_first_byte(false, target.qos, target.retain);
+            out[start] = first_byte;
             out.extend_from_slice(payload);
             count += 1;
         }

@@ -8,6 +8,7 @@ use ferry_codec::{
 
 use super::harness::*;
 use crate::read_ahead::MESSAGES_AHEAD;
+use crate::turn::Turn;
 use crate::*;
 
 /// As many as make reading ahead worth while.
@@ -82,4 +83,28 @@ fn the_next_messages_of_a_pack_are_looked_at() {
     (0..2).for_each(|_| broker.publish(publisher, "device/1/state", 0, 0, "x"));
     let [(_, _, Mail::Packed(pack))] = &broker.mail[..] else { panic!("one pack") };
     assert_eq!(broker.shards[1].read_pack_ahead(&pack.open()), 0);
+}
+
+/// Whoever may be anybody makes nobody look anything up.
+#[test]
+fn nothing_is_read_ahead_for_a_stranger() {
+    let mut broker = Broker::new();
+    let client = broker.client("c");
+    for number in 0..FILTERS {
+        broker.subscribe(client, &format!("device/{number}/+"), 0);
+    }
+    let mut bytes = Vec::new();
+    (0..10).for_each(|number| publish(&mut bytes, &format!("device/{number}/state")));
+    broker.send_bytes(client, &bytes);
+    let stranger = broker.open(V5);
+    let mut connecting = Vec::new();
+    encode(&Packet::Connect(connect("s")), V5, &mut connecting);
+    connecting.extend(&bytes);
+    let mut reads_ahead = |client: Client, bytes: &[u8]| {
+        let mut effects = Effects::new();
+        let turn = &mut Turn { now: broker.now, effects: &mut effects };
+        let conn = broker.clients[client].conn;
+        broker.shards[0].next_frame(turn, conn, bytes).map(|next| next.reads_ahead)
+    };
+    assert_eq!((reads_ahead(client, &bytes), reads_ahead(stranger, &connecting)), (Some(true), Some(false)));
 }
